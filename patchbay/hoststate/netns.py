@@ -1,0 +1,73 @@
+"""Namespaces, links, addresses and routes of the kernel.
+
+Ownership: a Link carries our mark as its alias (IFLA_IFALIAS, ``ip link show``: "alias patchbay:…"); a Namespace
+carries it as the alias of its ``lo``. Addresses and routes belong to the Link or Namespace that they are in.
+``namespace`` is the name in /run/netns, "" for the host's own.
+"""
+
+import msgspec
+
+ALIAS_PREFIX = "patchbay:"
+
+
+class Namespace(msgspec.Struct, frozen=True, kw_only=True):
+    """A named network namespace with ``lo`` up. ``alias`` is the mark on its ``lo``."""
+
+    name: str
+    alias: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("netns", self.name)
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A kernel link: one end of a veth pair, or a bridge.
+
+    ``kind`` is veth or bridge. A veth pair is two Links, each naming the other in ``peer`` and ``peer_namespace``.
+    ``master`` is the bridge that it is a port of. ``mac`` "" means: whatever the kernel chose. ``mtu`` in bytes of
+    the IP packet. ``ipv6`` False means disable_ipv6=1 on it. ``tx_checksum`` False means ``ethtool -K … tx off``,
+    which the userspace datapath needs. Every Link we make is up.
+    """
+
+    name: str
+    namespace: str = ""
+    kind: str
+    peer: str = ""
+    peer_namespace: str = ""
+    master: str = ""
+    mac: str = ""
+    mtu: int = 1500
+    ipv6: bool = False
+    tx_checksum: bool = True
+    alias: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("link", self.namespace, self.name)
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """An address with prefix length (``192.168.10.11/24``) on a link."""
+
+    namespace: str
+    link: str
+    address: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("address", self.namespace, self.link, self.address)
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A route of the main table. ``destination`` is a CIDR (``0.0.0.0/0`` for the default)."""
+
+    namespace: str
+    destination: str
+    gateway: str
+    link: str
+    metric: int = 0
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("route", self.namespace, self.destination, str(self.metric))

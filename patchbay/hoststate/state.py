@@ -1,0 +1,11 @@
+"""HostState: everything Patchbay wants, or finds, on one host."""
+
+from collections.abc import Mapping
+
+from patchbay.hoststate.flow import Flow
+from patchbay.hoststate.netns import Address, Link, Namespace, Route
+from patchbay.hoststate.switch import Bridge, BridgePort, PortTag
+
+Resource = Bridge | BridgePort | PortTag | Flow | Namespace | Link | Address | Route
+Key = tuple[str, ...]
+HostState = Mapping[Key, Resource]

@@ -1,0 +1,38 @@
+"""Ports: where an instance, router or service meets a network (Neutron API reference: "Ports")."""
+
+import msgspec
+
+from patchbay.model.resource import Resource
+
+
+class FixedIP(msgspec.Struct, frozen=True):
+    """One address of a port, from one subnet of its network."""
+
+    subnet_id: str
+    ip_address: str
+
+
+class AddressPair(msgspec.Struct, frozen=True):
+    """A further address (or CIDR) and MAC that the port may use."""
+
+    ip_address: str
+    mac_address: str
+
+
+class Port(Resource, frozen=True, kw_only=True):
+    """A port. ``host`` is Neutron's ``binding:host_id`` ("" while unbound).
+
+    Its status is not stored: it follows from the ``Plug`` rows that agents write.
+    ``profile`` is the JSON text of ``binding:profile``.
+    """
+
+    network_id: str
+    mac_address: str
+    fixed_ips: tuple[FixedIP, ...] = ()
+    admin_state_up: bool = True
+    device_id: str = ""
+    device_owner: str = ""
+    host: str = ""
+    vnic_type: str = "normal"
+    profile: str = "{}"
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
