@@ -1,0 +1,135 @@
+"""The service as the commands see it: a small client of the Neutron v2.0 API over HTTP.
+
+Called by ``resources`` and ``apply``. Promises: every answer that is not a success becomes a ``PatchbayError`` with the
+words of the service; a service that cannot be reached becomes ``ServiceUnavailable`` with what to check.
+"""
+
+import http.client
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError, ServiceUnavailable
+
+DEFAULT_ENDPOINT = "http://127.0.0.1:9696"
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+Object = dict[str, Any]
+
+
+class Endpoint:
+    """One service. The connection is kept open between requests of one command."""
+
+    def __init__(self, url: str = "", *, timeout_s: float = 60.0) -> None:
+        """Take the service at ``url``, else at PATCHBAY_ENDPOINT or OS_ENDPOINT, else the default."""
+        self.url = url or os.environ.get("PATCHBAY_ENDPOINT") or os.environ.get("OS_ENDPOINT") or DEFAULT_ENDPOINT
+        parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
+        if parts.scheme not in ("", "http") or not parts.hostname:
+            raise BadRequest(f"Endpoint {self.url}: only http://ADDRESS:PORT is supported.", "Correct --endpoint.")
+        self.prefix = re.sub(r"/v2\.0/?$", "", parts.path.rstrip("/"))
+        self.connection = http.client.HTTPConnection(parts.hostname, parts.port or 9696, timeout=timeout_s)
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """Send one request and return the decoded body (None when there is none)."""
+        headers = {"Accept": "application/json"}
+        data = None
+        if body is not None:
+            data = msgspec.json.encode(body)
+            headers["Content-Type"] = "application/json"
+        try:
+            self.connection.request(method, self.prefix + path, data, headers)
+            answer = self.connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.connection.close()
+            raise ServiceUnavailable(
+                f"The service at {self.url} does not answer ({error}).",
+                "Start it with `patchbay serve`, or name another with --endpoint or PATCHBAY_ENDPOINT.",
+            ) from error
+        if answer.status >= 300:
+            raise refusal(answer.status, content, self.url)
+        return msgspec.json.decode(content) if content else None
+
+    def list(self, collection: str, filters: Mapping[str, Any] | Sequence[tuple[str, Any]] = ()) -> list[Object]:
+        """All objects of a collection (``networks``) that match the filters."""
+        query = urlencode(filters, doseq=True)
+        answer = self.request("GET", f"/v2.0/{collection}" + (f"?{query}" if query else ""))
+        objects: list[Object] = answer[collection.replace("-", "_")]
+        return objects
+
+    def find(self, collection: str, handle: str) -> Object:
+        """The one object whose id or name is ``handle``.
+
+        Errors: ``NotFound``; ``Conflict`` when several have that name.
+        """
+        singular = singular_of(collection)
+        if UUID.fullmatch(handle):
+            try:
+                found: Object = self.request("GET", f"/v2.0/{collection}/{quote(handle)}")[singular]
+            except NotFound:
+                pass
+            else:
+                return found
+        named = self.list(collection, {NAME_FILTER.get(collection, "name"): handle})
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise Conflict(f"{singular} {handle}: {len(named)} objects have this name.", "Use the id instead.")
+        raise NotFound(
+            f"{singular} {handle} does not exist.",
+            f"`patchbay {COMMAND_OF.get(singular, singular)} list` shows what does.",
+        )
+
+    def create(self, collection: str, body: Object) -> Object:
+        """Create one object and return it."""
+        singular = singular_of(collection)
+        created: Object = self.request("POST", f"/v2.0/{collection}", {singular: body})[singular]
+        return created
+
+    def update(self, collection: str, object_id: str, body: Object) -> Object:
+        """Change attributes of one object and return it."""
+        singular = singular_of(collection)
+        updated: Object = self.request("PUT", f"/v2.0/{collection}/{object_id}", {singular: body})[singular]
+        return updated
+
+    def delete(self, collection: str, object_id: str) -> None:
+        """Delete one object."""
+        self.request("DELETE", f"/v2.0/{collection}/{object_id}")
+
+    def set_tags(self, collection: str, object_id: str, tags: Sequence[str]) -> None:
+        """Replace the tags of one object."""
+        self.request("PUT", f"/v2.0/{collection}/{object_id}/tags", {"tags": list(tags)})
+
+
+NAME_FILTER = {"agents": "host"}
+COMMAND_OF = {"agent": "host"}
+
+
+def singular_of(collection: str) -> str:
+    """``networks`` → ``network``: the key of one object in a body."""
+    return collection.removesuffix("s").replace("-", "_")
+
+
+class Refused(PatchbayError):
+    """The service refused a request; the message is the service's own."""
+
+
+def refusal(status: int, content: bytes, url: str) -> PatchbayError:
+    """The error that an answer stands for. ``content`` is Neutron's error body, or whatever else answered."""
+    try:
+        body = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return Refused(f"{url} answered {status}, not as a Patchbay service does.", "Check --endpoint.")
+    error = body.get("NeutronError", body.get("error")) if isinstance(body, dict) else None
+    message, detail = str(body), ""
+    if isinstance(error, dict):
+        message, detail = str(error.get("message", error)), str(error.get("detail") or "")
+    elif error:
+        message = str(error)
+    if status == 404:
+        return NotFound(message, detail)
+    return Refused(message, detail)
