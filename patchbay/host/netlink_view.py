@@ -1,0 +1,209 @@
+"""One network namespace over two netlink sockets that stay open: requests on one, change events on the other.
+
+Used by ``patchbay.host.netlink``. ``links``, ``addresses`` and ``routes`` are the kernel's state as last read or told;
+``read_events`` keeps them current. Requests block for the kernel's work (tens of microseconds to a few milliseconds)
+and belong on the namespace thread.
+"""
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Sequence
+
+import msgspec
+
+from patchbay.host import rtnetlink
+from patchbay.host.netns import open_netlink
+from patchbay.host.rtnetlink import AddressState, LinkState, RouteState
+
+_MESSAGES_PER_SEND = 100
+"""Acknowledgements of one send must fit in the receive buffer (200 KiB, about 0.8 KiB each)."""
+_RECEIVE_BYTES = 1 << 18
+_SCOPE_LINK = 253
+_SIOCGSKNS = 0x894C
+_ATTRIBUTE = struct.Struct("=HH")
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One message to send: type, flags, body."""
+
+    kind: int
+    flags: int
+    body: bytes
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The kernel's no: errno and, where it gives one, its own sentence."""
+
+    code: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{os.strerror(self.code)} ({self.reason})" if self.reason else os.strerror(self.code)
+
+
+class NamespaceView:
+    """The sockets and the known state of one namespace. Made on a thread that is inside it."""
+
+    def __init__(self, name: str, groups: tuple[int, ...] = rtnetlink.GROUPS) -> None:
+        self.name = name
+        self.inode = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116 (one call, no Path needed)
+        self.nsid: int | None = None
+        self.links: dict[int, LinkState] = {}
+        self.addresses: dict[int, frozenset[str]] = {}
+        self.routes: dict[tuple[str, int], RouteState] = {}
+        self.is_reading = False
+        self.is_route_table_unsure = False
+        self._has_routes = 7 in groups
+        self._sequence = 0
+        self.commands = open_netlink()
+        self.events = open_netlink(groups)
+
+    def close(self) -> None:
+        """Close both sockets: the namespace may end."""
+        self.commands.close()
+        self.events.close()
+
+    def open_namespace(self) -> int:
+        """A descriptor of the namespace itself, to be closed by the caller (SIOCGSKNS)."""
+        return fcntl.ioctl(self.commands, _SIOCGSKNS)
+
+    def request(self, requests: Sequence[Request]) -> list[Refusal | None]:
+        """Send all in as few calls as possible; per request None or the kernel's refusal, in order."""
+        answers: list[Refusal | None] = []
+        for start in range(0, len(requests), _MESSAGES_PER_SEND):
+            answers += self._request_some(requests[start : start + _MESSAGES_PER_SEND])
+        return answers
+
+    def _request_some(self, requests: Sequence[Request]) -> list[Refusal | None]:
+        first = self._sequence + 1
+        self._sequence += len(requests)
+        packed = (
+            rtnetlink.pack_message(one.kind, one.flags, first + offset, one.body) for offset, one in enumerate(requests)
+        )
+        self.commands.send(b"".join(packed))
+        answers: dict[int, Refusal | None] = {}
+        while len(answers) < len(requests):
+            for message in rtnetlink.iterate_messages(self.commands.recv(_RECEIVE_BYTES)):
+                if message.kind == rtnetlink.NLMSG_ERROR and message.sequence >= first:
+                    code = rtnetlink.read_error(message.body)
+                    answers[message.sequence] = Refusal(code, _reason(message.body)) if code else None
+        return [answers[first + offset] for offset in range(len(requests))]
+
+    def ask(self, request: Request) -> list[bytes]:
+        """Bodies of the answers to one question, a dump included. Raises OSError with the kernel's refusal."""
+        self._sequence += 1
+        sequence = self._sequence
+        self.commands.send(rtnetlink.pack_message(request.kind, request.flags, sequence, request.body))
+        bodies: list[bytes] = []
+        while True:
+            for message in rtnetlink.iterate_messages(self.commands.recv(_RECEIVE_BYTES)):
+                if message.sequence != sequence:
+                    continue
+                if message.kind == rtnetlink.NLMSG_ERROR:
+                    code = rtnetlink.read_error(message.body)
+                    if code:
+                        raise OSError(code, str(Refusal(code, _reason(message.body))))
+                    return bodies
+                if message.kind == rtnetlink.NLMSG_DONE:
+                    return bodies
+                bodies.append(message.body)
+                if not request.flags & rtnetlink.NLM_F_DUMP:
+                    return bodies
+
+    def read_all(self) -> None:
+        """Read links, addresses and routes anew (one dump each)."""
+        links: dict[int, LinkState] = {}
+        routes: dict[tuple[str, int], RouteState] = {}
+        addresses: list[AddressState] = []
+        self.is_route_table_unsure = False
+        for body in self.ask(Request(rtnetlink.RTM_GETLINK, rtnetlink.DUMP, rtnetlink.pack_dump_links())):
+            link = rtnetlink.parse_link(body)
+            if link:
+                links[link.index] = link
+        for body in self.ask(Request(rtnetlink.RTM_GETADDR, rtnetlink.DUMP, rtnetlink.pack_dump_addresses())):
+            addresses.append(rtnetlink.parse_address(body))
+        if self._has_routes:
+            for family in (socket.AF_INET, socket.AF_INET6):
+                dump = Request(rtnetlink.RTM_GETROUTE, rtnetlink.DUMP, rtnetlink.pack_dump_routes(family))
+                for route in filter(None, map(rtnetlink.parse_route, self.ask(dump))):
+                    routes[route.destination, route.metric] = route
+        self.links, self.routes, self.addresses = links, routes, {}
+        for address in addresses:
+            self._note_address(address, is_there=True)
+
+    def read_events(self) -> set[int] | None:
+        """Apply pending events; returns the indexes of links touched, or None when the kernel dropped some."""
+        touched: set[int] = set()
+        while True:
+            try:
+                data = self.events.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                return touched
+            except OSError as error:
+                if error.errno == errno.ENOBUFS:
+                    return None
+                raise
+            for message in rtnetlink.iterate_messages(data):
+                touched |= self._note(message)
+
+    def _note(self, message: rtnetlink.Message) -> set[int]:
+        kind, body = message.kind, message.body
+        if kind in (rtnetlink.RTM_NEWLINK, rtnetlink.RTM_DELLINK):
+            return self.note_link(body, is_there=kind == rtnetlink.RTM_NEWLINK)
+        if kind in (rtnetlink.RTM_NEWADDR, rtnetlink.RTM_DELADDR):
+            return self._note_address(rtnetlink.parse_address(body), is_there=kind == rtnetlink.RTM_NEWADDR)
+        if kind in (rtnetlink.RTM_NEWROUTE, rtnetlink.RTM_DELROUTE):
+            route = rtnetlink.parse_route(body)
+            if route is None:
+                return set()
+            if kind == rtnetlink.RTM_NEWROUTE:
+                self.routes[route.destination, route.metric] = route
+            else:
+                self.routes.pop((route.destination, route.metric), None)
+            return {route.index}
+        return set()
+
+    def note_link(self, body: bytes, *, is_there: bool) -> set[int]:
+        """Take over one link message; returns the index of the link, if it tells of one."""
+        link = rtnetlink.parse_link(body)
+        if link is None:
+            return set()
+        if is_there:
+            self._doubt_routes(is_doubtful=not link.is_up and self._was_up(link.index))
+            self.links[link.index] = link
+        else:
+            self.links.pop(link.index, None)
+            self.addresses.pop(link.index, None)
+            self.routes = {key: route for key, route in self.routes.items() if route.index != link.index}
+        return {link.index}
+
+    def _note_address(self, told: AddressState, *, is_there: bool) -> set[int]:
+        if told.scope == _SCOPE_LINK:
+            return set()
+        self._doubt_routes(is_doubtful=not is_there)
+        others = self.addresses.get(told.index, frozenset()) - {told.address}
+        self.addresses[told.index] = others | {told.address} if is_there else others
+        return {told.index}
+
+    def _doubt_routes(self, *, is_doubtful: bool) -> None:
+        """IPv4 routes go without a word when their link goes down or loses an address: they must be read again."""
+        self.is_route_table_unsure |= is_doubtful and self._has_routes
+
+    def _was_up(self, index: int) -> bool:
+        return index in self.links and self.links[index].is_up
+
+
+def _reason(body: bytes) -> str:
+    """The kernel's sentence in an extended acknowledgement (NLMSGERR_ATTR_MSG)."""
+    at = 20
+    while at + 4 <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        if length < 4:
+            break
+        if kind & 0x3FFF == 1:
+            return body[at + 4 : at + length].rstrip(b"\0").decode(errors="replace")
+        at += (length + 3) & ~3
+    return ""
