@@ -1,0 +1,40 @@
+"""What compile may know of the host itself.
+
+The agent reads these from the machine (``host/ovs.py``) and hands them to ``HostView``. Memory that must survive a
+restart (the local VLAN of a network) is such a fact, so desired state follows from intent and facts alone.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Plugged(msgspec.Struct, frozen=True, kw_only=True):
+    """An interface of br-int that carries ``external_ids:iface-id``.
+
+    ``ours``: Patchbay made it for an instance. Otherwise libvirt, a CNI plugin or a person did, and Patchbay sets only
+    its tag. ``ofport`` is its OpenFlow port number, -1 while it has none.
+    """
+
+    name: str
+    bridge: str = "br-int"
+    ofport: int = -1
+    ours: bool = False
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine under one agent.
+
+    ``host`` is its name. ``datapath_type`` is netdev or system. ``tunnel_ip`` is the local end of tunnels ("" when it
+    has none). ``bridge_mappings`` maps physical networks to bridges, ``bridges`` names those that exist (a mapping to
+    one that does not exist waits). ``local_vlans`` maps network ids to the local VLANs found on ports. ``plugged``
+    maps iface-ids to interfaces.
+    """
+
+    host: str
+    datapath_type: str = ""
+    tunnel_ip: str = ""
+    bridge_mappings: Mapping[str, str] = {}
+    bridges: frozenset[str] = frozenset()
+    local_vlans: Mapping[str, int] = {}
+    plugged: Mapping[str, Plugged] = {}
