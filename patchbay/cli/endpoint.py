@@ -9,13 +9,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError, ServiceUnavailable
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:9696"
+ENDPOINT = re.compile(r"(http://)?(?P<address>\[[0-9a-fA-F:.]+\]|[^/:\[\]]+)(:(?P<port>[0-9]{1,5}))?(?P<path>/.*)?")
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Object = dict[str, Any]
@@ -27,11 +28,13 @@ class Endpoint:
     def __init__(self, url: str = "", *, timeout_s: float = 60.0) -> None:
         """Take the service at ``url``, else at PATCHBAY_ENDPOINT or OS_ENDPOINT, else the default."""
         self.url = url or os.environ.get("PATCHBAY_ENDPOINT") or os.environ.get("OS_ENDPOINT") or DEFAULT_ENDPOINT
-        parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
-        if parts.scheme not in ("", "http") or not parts.hostname:
+        parts = ENDPOINT.fullmatch(self.url)
+        if not parts:
             raise BadRequest(f"Endpoint {self.url}: only http://ADDRESS:PORT is supported.", "Correct --endpoint.")
-        self.prefix = re.sub(r"/v2\.0/?$", "", parts.path.rstrip("/"))
-        self.connection = http.client.HTTPConnection(parts.hostname, parts.port or 9696, timeout=timeout_s)
+        self.prefix = (parts["path"] or "").rstrip("/").removesuffix("/v2.0")
+        self.connection = http.client.HTTPConnection(
+            parts["address"].strip("[]"), int(parts["port"] or 9696), timeout=timeout_s
+        )
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send one request and return the decoded body (None when there is none)."""

@@ -1,0 +1,78 @@
+"""The command line as a whole: help, errors, exit codes, speed of start."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from patchbay.cli.main import COMMANDS, load_command
+
+
+def patchbay(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "patchbay", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATCHBAY_ENDPOINT": "http://127.0.0.1:9", **environment},
+    )
+
+
+def test_help_names_every_command_and_imports_none() -> None:
+    result = patchbay("--help")
+    assert result.returncode == 0
+    assert all(f"\n  {name} " in result.stdout for name in COMMANDS)
+    code = (
+        "import sys; from patchbay.cli.main import run, patchbay; run(patchbay, ['--help']); "
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in "
+        "('rich', 'yaml', 'starlette', 'uvicorn', 'asyncio', 'pyroute2', 'msgspec')), file=sys.stderr)"
+    )
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert imported.strip() == "[]"
+
+
+def test_help_answers_within_150_ms() -> None:
+    def once() -> float:
+        started = time.perf_counter()
+        patchbay("--help")
+        return time.perf_counter() - started
+
+    assert min(once() for _ in range(5)) < 0.150
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_loads_and_explains_itself(name: str) -> None:
+    assert load_command(name).help
+
+
+def test_a_service_that_is_not_there_is_one_sentence_and_a_remedy() -> None:
+    result = patchbay("network", "list")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert "The service at http://127.0.0.1:9 does not answer" in result.stderr
+    assert "patchbay serve" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["network", "nonsense"], ["subnet", "create", "x"], ["port", "list", "-f", "xml"]]
+)
+def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments: list[str]) -> None:
+    result = patchbay(*arguments)
+    assert result.returncode == 2
+    assert "Error: " in result.stderr
+
+
+def test_an_endpoint_that_is_not_http_is_refused_with_a_remedy() -> None:
+    result = patchbay("network", "list", "--endpoint", "unix:/run/x")
+    assert result.returncode == 1
+    assert "only http://ADDRESS:PORT" in result.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    shown = subprocess.run(
+        f"{sys.executable} -m patchbay --help | true", shell=True, capture_output=True, text=True, check=False
+    )
+    assert shown.stderr == ""

@@ -1,0 +1,92 @@
+"""The rules of this house, held by a test: sizes, docstrings, names, pins, and what text must not contain."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES_OF_FILE, LINES_OF_FUNCTION = 400, 40
+NOT_NAMES = re.compile(r"(Manager|Helper|Util|Utils|Base|Impl|Handler)$")
+MACHINE_TEXT = re.compile(
+    r"/(home|Users|work)/[a-z]|/root/|https?://[a-z.]*(pypi|pythonhosted|npmjs)[a-z.]*|--(extra-)?index-url|--find-links"
+)
+
+
+def tracked() -> list[Path]:
+    """Files of the repository: tracked ones and new ones that are not ignored."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.splitlines() if (ROOT / name).is_file()]
+
+
+FILES = tracked()
+SOURCES = [path for path in FILES if path.suffix == ".py"]
+MODULES = [path for path in SOURCES if path.is_relative_to(ROOT / "patchbay")]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def definitions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+
+
+def test_no_source_file_is_longer_than_400_lines() -> None:
+    lengths = {name_of(path): len(path.read_text().splitlines()) for path in SOURCES}
+    assert not {name: length for name, length in lengths.items() if length > LINES_OF_FILE}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())), "the module has no docstring"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_functions_fit_on_a_screen_and_names_are_nouns_of_the_field(path: Path) -> None:
+    wrong = []
+    for node in definitions(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            if NOT_NAMES.search(node.name):
+                wrong.append(f"line {node.lineno}: {node.name} is not a noun of the field")
+            continue
+        length = (node.end_lineno or node.lineno) - node.lineno + 1
+        if length > LINES_OF_FUNCTION:
+            wrong.append(f"line {node.lineno}: {node.name} has {length} lines")
+    assert not wrong
+
+
+def test_every_package_that_is_needed_is_pinned_to_one_version() -> None:
+    pins = {}
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            if line and not line.startswith(("#", "-r")):
+                match = re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.]*)", line)
+                assert match, f"{name}: {line!r} is not NAME==VERSION"
+                pins[match[1].lower().replace("_", "-")] = match[2]
+    for name in ("requirements.in", "requirements-dev.in"):
+        wanted = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
+        assert not [line for line in wanted if line.lower().replace("_", "-") not in pins]
+
+
+def test_no_file_names_a_machine_s_paths_or_a_package_registry() -> None:
+    found = []
+    for path in FILES:
+        if path.suffix in {".png", ".ico"} or path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if MACHINE_TEXT.search(line):
+                found.append(f"{name_of(path)}:{number}: {line.strip()[:100]}")
+    assert not found
+
+
+def test_scripts_that_make_calls_are_executable() -> None:
+    scripts = [path for path in FILES if path.read_bytes().startswith(b"#!")]
+    assert scripts
+    assert not [name_of(path) for path in scripts if not path.stat().st_mode & 0o111]
