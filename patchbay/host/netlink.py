@@ -38,6 +38,7 @@ class Kernel:
         self.resources: dict[Key, Resource] = {}
         self.wanted: Mapping[Key, Resource] = {}
         self._by_link: dict[tuple[str, int], dict[Key, Resource]] = {}
+        self._place: dict[Key, tuple[str, int]] = {}
         self._listeners: list[Listener] = []
         self._watch: netns.NamespaceWatch | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,6 +134,10 @@ class Kernel:
             asyncio.get_running_loop().add_reader(view.events.fileno(), self._read_view, view)
         self._refresh(view, None)
 
+    def forget(self, name: str) -> None:
+        """Close a namespace whose name was taken away: nothing of ours keeps it alive."""
+        self._forget_view(self.views.get(name))
+
     def drain(self) -> None:
         """Read what the kernel has told so far, so that ``resources`` shows what was just done; tell listeners."""
         for view in list(self.views.values()):
@@ -225,11 +230,12 @@ class Kernel:
             self._by_link[place] = after
         for key in before.keys() | after.keys():
             if key in after:
+                self._place[key] = place
                 if self.resources.get(key) != after[key]:
                     self.resources[key] = after[key]
                     self._changed.add(key)
-            elif self.resources.get(key) is before[key]:
-                del self.resources[key]
+            elif self._place[key] == place:
+                del self.resources[key], self._place[key]
                 self._changed.add(key)
 
     def _describe(self, view: NamespaceView, link: LinkState | None) -> Iterator[Resource]:
@@ -241,19 +247,21 @@ class Kernel:
         yield self._describe_link(view, link)
         for address in view.addresses.get(link.index, ()):
             yield Address(namespace=view.name, link=link.name, address=address)
-        for route in view.routes.values():
-            if route.index == link.index:
-                yield Route(
+        for told in view.routes.values():
+            if told.index == link.index:
+                route = Route(
                     namespace=view.name,
-                    destination=route.destination,
-                    gateway=route.gateway,
+                    destination=told.destination,
+                    gateway=told.gateway,
                     link=link.name,
-                    metric=route.metric,
+                    metric=told.metric,
                 )
+                if told.is_static or route.key in self.wanted:
+                    yield route
 
     def _describe_link(self, view: NamespaceView, link: LinkState) -> Link:
         peer = self._find_peer(view, link)
-        master = view.links.get(link.master)
+        master = self._find_bridge(view, link)
         tx_checksum = ethtool.read_tx_checksum(view.commands, link.name)
         found = Link(
             name=link.name,
@@ -277,6 +285,12 @@ class Kernel:
             ipv6=wanted.ipv6 if link.ipv6 is None else found.ipv6,
             tx_checksum=wanted.tx_checksum if tx_checksum is None else found.tx_checksum,
         )
+
+    @staticmethod
+    def _find_bridge(view: NamespaceView, link: LinkState) -> LinkState | None:
+        """The Linux bridge that a link is in; the kernel shows Open vSwitch as a master, too."""
+        master = view.links.get(link.master)
+        return master if master and master.kind == "bridge" else None
 
     def _find_peer(self, view: NamespaceView, link: LinkState | None) -> tuple[NamespaceView, LinkState] | None:
         """The other end of a veth pair, where it is in a namespace that we know."""

@@ -113,6 +113,13 @@ class NamespaceView:
                 if not request.flags & rtnetlink.NLM_F_DUMP:
                     return bodies
 
+    def read_link(self, name: str) -> LinkState:
+        """One link as it is now. Raises OSError (ENODEV) when it is gone."""
+        question = Request(rtnetlink.RTM_GETLINK, rtnetlink.NLM_F_REQUEST, rtnetlink.pack_named_link(name))
+        link = rtnetlink.parse_link(self.ask(question)[0])
+        assert link is not None
+        return link
+
     def read_all(self) -> None:
         """Read links, addresses and routes anew (one dump each)."""
         links: dict[int, LinkState] = {}

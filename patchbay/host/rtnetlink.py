@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from patchbay.hoststate import Link
+from patchbay.hoststate import Link, Route
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
@@ -39,6 +39,7 @@ _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 _RT_TABLE_MAIN, _RTPROT_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _RTN_UNICAST = 254, 4, 0, 253, 1
 _RTM_F_CLONED = 0x200
+_OF_PERSONS = (3, 4)  # RTPROT_BOOT, RTPROT_STATIC
 _IP6_DEFAULT_METRIC = 1024
 _IFF_UP = 1
 _NESTED = 0x8000
@@ -78,12 +79,13 @@ class AddressState(msgspec.Struct, frozen=True):
 
 
 class RouteState(msgspec.Struct, frozen=True):
-    """One unicast route of the main table through a gateway or a link."""
+    """One unicast route of the main table through a gateway or a link. ``is_static``: ``proto static``, as ours."""
 
     index: int
     destination: str
     gateway: str
     metric: int
+    is_static: bool = True
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -261,18 +263,20 @@ def _ip(family: int, packed: bytes) -> str:
 # --- routes -----------------------------------------------------------------------------------------------------------
 
 
-def pack_route(index: int, destination: str, gateway: str, metric: int) -> bytes:
-    """Body of RTM_NEWROUTE or RTM_DELROUTE in the main table."""
-    network = ipaddress.ip_network(destination)
-    family = socket.AF_INET if network.version == 4 else socket.AF_INET6
-    scope = _SCOPE_LINK if not gateway and family == socket.AF_INET else _SCOPE_UNIVERSE
-    body = _RTMSG.pack(family, network.prefixlen, 0, 0, _RT_TABLE_MAIN, _RTPROT_STATIC, scope, _RTN_UNICAST, 0)
+def pack_route(index: int, route: Route, *, is_new: bool) -> bytes:
+    """Body of RTM_NEWROUTE or RTM_DELROUTE in the main table, through the link with this index."""
+    network = ipaddress.ip_network(route.destination)
+    is_v4 = network.version == 4
+    scope = _SCOPE_LINK if is_v4 and not route.gateway else _SCOPE_UNIVERSE
+    family = socket.AF_INET if is_v4 else socket.AF_INET6
+    protocol = _RTPROT_STATIC if is_new else 0
+    body = _RTMSG.pack(family, network.prefixlen, 0, 0, _RT_TABLE_MAIN, protocol, scope, _RTN_UNICAST, 0)
     if network.prefixlen:
         body += _attribute(_RTA_DST, network.network_address.packed)
-    if gateway:
-        body += _attribute(_RTA_GATEWAY, ipaddress.ip_address(gateway).packed)
-    if metric:
-        body += _number(_RTA_PRIORITY, metric)
+    if route.gateway:
+        body += _attribute(_RTA_GATEWAY, ipaddress.ip_address(route.gateway).packed)
+    if route.metric:
+        body += _number(_RTA_PRIORITY, route.metric)
     return body + (_number(_RTA_OIF, index) if index else b"")
 
 
@@ -282,11 +286,11 @@ def pack_dump_routes(family: int) -> bytes:
 
 
 def parse_route(body: bytes) -> RouteState | None:
-    """A static unicast route of the main table; None for every other (made by the kernel, a daemon, other tables)."""
+    """A unicast route of the main table that was set by ``ip route``; None for others (the kernel's, a daemon's)."""
     family, prefix, _src, _tos, table, protocol, _scope, kind, flags = _RTMSG.unpack_from(body)
     found = _attributes(body, 12)
     table = _read_number(found.get(_RTA_TABLE)) or table
-    if table != _RT_TABLE_MAIN or kind != _RTN_UNICAST or flags & _RTM_F_CLONED or protocol != _RTPROT_STATIC:
+    if table != _RT_TABLE_MAIN or kind != _RTN_UNICAST or flags & _RTM_F_CLONED or protocol not in _OF_PERSONS:
         return None
     if family not in (socket.AF_INET, socket.AF_INET6):
         return None
@@ -296,6 +300,7 @@ def parse_route(body: bytes) -> RouteState | None:
         index=_read_number(found.get(_RTA_OIF)),
         destination=f"{_ip(family, found.get(_RTA_DST, any_address))}/{prefix}",
         gateway=_ip(family, found[_RTA_GATEWAY]) if _RTA_GATEWAY in found else "",
+        is_static=protocol == _RTPROT_STATIC,
         metric=0 if family == socket.AF_INET6 and metric == _IP6_DEFAULT_METRIC else metric,
     )
 
