@@ -1,0 +1,261 @@
+"""The OpenFlow connection to one bridge: it stays open, applies flows, observes them, and tells what others change.
+
+Called by the agent, one per bridge that carries our flows. Speaks OpenFlow 1.4 to ``<bridge>.mgmt``, the socket that
+ovs-vswitchd opens for each bridge. Promises: a batch is applied as a whole or not at all (one bundle); a refused flow
+is named and keeps no other flow away; what the switch acknowledged is in its tables. After a lost connection it
+connects again by itself; flows must then be taken as gone until observed (a restarted ovs-vswitchd has none).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from patchbay.host import openflow_messages as messages
+from patchbay.host.flow_encoding import Selection, encode_add, encode_delete, learned_on, learned_towards, ports_named
+from patchbay.host.flow_errors import (
+    BridgeUnreachable,
+    FlowRefused,
+    FlowsRefused,
+    FlowTextError,
+    UnknownPort,
+)
+from patchbay.host.openflow_messages import FlowId, MonitorEvent, SwitchError
+from patchbay.host.openflow_wire import OpenFlowWire
+from patchbay.hoststate import Flow
+from patchbay.hoststate.flow import COOKIE_MARK, COOKIE_MASK, LEARN_COOKIE
+
+__all__ = [
+    "BridgeUnreachable",
+    "FlowChange",
+    "FlowId",
+    "FlowRefused",
+    "FlowTextError",
+    "FlowsRefused",
+    "OpenFlowConnection",
+    "Selection",
+    "UnknownPort",
+    "learned_on",
+    "learned_towards",
+    "ports_named",
+]
+
+RUNDIR = Path("/run/openvswitch")
+_PLAIN_LIMIT = 1
+"""Up to so many messages go as plain flow_mods with a barrier; more go as a bundle (see bench/bench_flows.py)."""
+_CHUNK = 500
+"""Flows encoded and written at a time: 64 to 128 KiB, about 6 ms, so that others get their turn in between."""
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.02, 0.25
+
+
+class FlowChange(NamedTuple):
+    """What somebody else did to the flows of the bridge.
+
+    ``removed``: a flow of ours is gone. ``changed``: a flow of ours has other actions, or was added by somebody.
+    ``foreign``: a flow that is not ours was added or changed; if it has table, priority and match of one of ours, it
+    replaced it (``count`` is then less than expected).
+    """
+
+    kind: Literal["removed", "changed", "foreign"]
+    flow: FlowId
+
+
+class OpenFlowConnection:
+    """A connection to one bridge. All methods raise BridgeUnreachable while it is not connected."""
+
+    def __init__(
+        self,
+        bridge: str,
+        *,
+        rundir: Path = RUNDIR,
+        on_change: Callable[[Sequence[FlowChange]], None] | None = None,
+        on_connect: Callable[[], None] | None = None,
+        on_disconnect: Callable[[], None] | None = None,
+    ) -> None:
+        self.bridge = bridge
+        self._path = rundir / f"{bridge}.mgmt"
+        self._on_change = on_change
+        self._on_connect = on_connect
+        self._on_disconnect = on_disconnect
+        self._wire: OpenFlowWire | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._trouble = "not connected yet"
+
+    @property
+    def connected(self) -> bool:
+        """Whether the switch can be spoken to now."""
+        return self._up.is_set()
+
+    async def open(self, timeout_s: float = 5.0) -> None:
+        """Start connecting, and wait until connected. It goes on trying after BridgeUnreachable was raised."""
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep_connected(), name=f"openflow {self.bridge}")
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._up.wait()
+        except TimeoutError:
+            raise self._unreachable() from None
+
+    async def close(self) -> None:
+        """Close the connection for good. Flows stay in the switch. No callback is called any more."""
+        self._on_change = self._on_connect = self._on_disconnect = None
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+
+    async def apply(
+        self,
+        add: Sequence[Flow] = (),
+        delete: Sequence[Flow | Selection] = (),
+        *,
+        ports: Mapping[str, int] | None = None,
+        delete_first: Sequence[Flow | Selection] = (),
+    ) -> tuple[Flow, ...]:
+        """Delete ``delete_first``, add ``add``, delete ``delete``, all at once, and wait until it is in the tables.
+
+        A flow is deleted by table and cookie. ``ports`` maps the names in the flows to OpenFlow numbers; flows that
+        name a port without a number are not sent but returned. Raises FlowsRefused, with all other flows applied.
+        """
+        async with self._turn:
+            batch = _Batch(ports or {})
+            wire = self._session()
+            steps = (*((what, True) for what in delete_first), *((f, False) for f in add), *((w, True) for w in delete))
+            if len(steps) <= _PLAIN_LIMIT:
+                for bodies in batch.encode(steps):
+                    batch.refuse(await wire.flow_mod(bodies[0]))
+            elif batch.refuse(await wire.bundle(batch.encode(steps), len(steps))):
+                # One refused message spoils the bundle: again without it, until what is left is accepted.
+                while batch.bodies and batch.refuse(await wire.bundle([batch.bodies], len(batch.bodies))):
+                    pass
+        if batch.bad:
+            raise FlowsRefused(tuple(batch.bad))
+        return tuple(batch.held)
+
+    async def observe(self) -> list[FlowId]:
+        """All flows of ours in the bridge (by the mark in their cookie), in no particular order."""
+        build = partial(messages.flow_stats_request, messages.FLOW_STATS, COOKIE_MARK, COOKIE_MASK)
+        frames = await self._session().request(build)
+        return [flow for frame in frames for flow in messages.flow_ids(frame)]
+
+    async def count(self) -> int:
+        """How many flows of ours the bridge has: cheaper than observe, enough to see whether some were replaced."""
+        build = partial(messages.flow_stats_request, messages.AGGREGATE, COOKIE_MARK, COOKIE_MASK)
+        frames = await self._session().request(build)
+        return messages.aggregate_count(frames[0])
+
+    async def ports(self) -> dict[str, int]:
+        """The OpenFlow numbers of the bridge's ports, by name."""
+        frames = await self._session().request(messages.port_description_request)
+        return {name: number for frame in frames for name, number in messages.port_numbers(frame).items()}
+
+    def _session(self) -> OpenFlowWire:
+        if self._wire is None:
+            raise self._unreachable()
+        return self._wire
+
+    def _unreachable(self) -> BridgeUnreachable:
+        return BridgeUnreachable(
+            f"The OpenFlow socket of bridge {self.bridge} ({self._path}) cannot be used: {self._trouble}",
+            "Is ovs-vswitchd running, and does the bridge exist (ovs-vsctl br-exists)?",
+        )
+
+    async def _keep_connected(self) -> None:
+        retry_s = _FIRST_RETRY_S
+        loop = asyncio.get_running_loop()
+        while True:
+            wire = OpenFlowWire(self._report)
+            try:
+                await loop.create_unix_connection(partial(_same, wire), str(self._path))
+                await wire.handshake()
+            except (OSError, BridgeUnreachable) as error:
+                self._trouble = str(error)
+                wire.close()
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, _LAST_RETRY_S)
+                continue
+            retry_s = _FIRST_RETRY_S
+            await self._live(wire)
+
+    async def _live(self, wire: OpenFlowWire) -> None:
+        """One session from handshake to loss."""
+        loop = asyncio.get_running_loop()
+        self._wire = wire
+        self._up.set()
+        if self._on_connect is not None:
+            loop.call_soon(self._on_connect)
+        try:
+            await wire.lost.wait()
+        finally:
+            self._wire = None
+            self._up.clear()
+            self._trouble = "the connection was lost."
+            wire.close()
+        if self._on_disconnect is not None:
+            loop.call_soon(self._on_disconnect)
+
+    def _report(self, events: Sequence[MonitorEvent]) -> None:
+        changes = [change for event in events if (change := _change(event)) is not None]
+        if changes and self._on_change is not None:
+            self._on_change(changes)
+
+
+def _same(wire: OpenFlowWire) -> OpenFlowWire:
+    return wire
+
+
+def _change(event: MonitorEvent) -> FlowChange | None:
+    """What an event means to us; None for learned flows and for what others remove of their own."""
+    cookie = event.flow.cookie
+    if cookie & COOKIE_MASK == COOKIE_MARK:
+        return FlowChange("removed" if event.event == messages.REMOVED else "changed", event.flow)
+    if cookie == LEARN_COOKIE or event.event == messages.REMOVED:
+        return None
+    return FlowChange("foreign", event.flow)
+
+
+class _Batch:
+    """What becomes of the steps of one apply: encoded, held back, unreadable or refused."""
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        self._ports = ports
+        self._flows: list[Flow | None] = []
+        self.bodies: list[bytes] = []
+        self.held: list[Flow] = []
+        self.bad: list[FlowRefused | FlowTextError] = []
+
+    def encode(self, steps: Sequence[tuple[Flow | Selection, bool]]) -> Iterator[list[bytes]]:
+        """The messages for (flow or selection, whether to delete), in chunks: the switch works while we encode."""
+        for start in range(0, len(steps), _CHUNK):
+            already = len(self.bodies)
+            for what, is_deletion in steps[start : start + _CHUNK]:
+                self._encode_one(what, is_deletion)
+            if len(self.bodies) > already:
+                yield self.bodies[already:]
+
+    def _encode_one(self, what: Flow | Selection, is_deletion: bool) -> None:
+        try:
+            if is_deletion or isinstance(what, Selection):
+                self.bodies.append(encode_delete(what))
+                self._flows.append(None)
+            else:
+                self.bodies.append(encode_add(what, self._ports))
+                self._flows.append(what)
+        except UnknownPort:
+            assert isinstance(what, Flow)
+            self.held.append(what)
+        except FlowTextError as error:
+            self.bad.append(error)
+
+    def refuse(self, errors: Mapping[int, SwitchError]) -> bool:
+        """Note refused messages by position and take them out. Returns whether there were any."""
+        for position, error in errors.items():
+            self.bad.append(FlowRefused(self._flows[position], error.reason, error.remedy))
+        self.bodies = [body for position, body in enumerate(self.bodies) if position not in errors]
+        self._flows = [flow for position, flow in enumerate(self._flows) if position not in errors]
+        return bool(errors)
