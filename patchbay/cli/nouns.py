@@ -21,7 +21,8 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
 
     ``option`` is written as click takes it (``--share/--no-share`` for a boolean). ``reference`` names the collection
     in which the value is looked up by name or id. ``parse`` turns the text into the value; an option that is
-    ``repeated`` gives a list. ``required``: create refuses to go without it.
+    ``repeated`` gives a list. ``by_device``: the texts are ``[DEVICE=]HANDLE``, the value maps device names to ids.
+    ``required``: create refuses to go without it.
     """
 
     option: str
@@ -32,6 +33,7 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
     kind: type = str
     repeated: bool = False
     required: bool = False
+    by_device: bool = False
     reference: str = ""
     parse: Callable[[str], Any] | None = None
 
@@ -280,6 +282,15 @@ INSTANCES = Noun(
             metavar="hybrid|direct",
             on=frozenset({CREATE, LIST}),
             help="hybrid: tap, qbr, qvb, qvo as with a firewall bridge (default); direct: tap on br-int.",
+        ),
+        Attribute(
+            option="--port",
+            name="interfaces",
+            metavar="[DEVICE=]PORT",
+            repeated=True,
+            by_device=True,
+            reference="ports",
+            help="A port, by name or id, as eth0, eth1 … or the device named; may be repeated. `set` replaces all.",
         ),
         TAG,
     ),

@@ -4,7 +4,7 @@ Made from the data in ``nouns``. Called by ``main``. Promises: objects are named
 the service answered.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -85,7 +85,12 @@ def make_create(noun: Noun) -> click.Command:
             body["name"] = name
         if noun is SUBNETS and "ip_version" not in body:
             body["ip_version"] = 6 if ":" in body["cidr"] else 4
-        print_one(service.create(noun.collection, body), style, columns)
+        tags = body.pop("tags", None)
+        created = service.create(noun.collection, body)
+        if tags is not None:  # Neutron takes tags with the creation of ports only
+            service.set_tags(noun.collection, created["id"], tags)
+            created["tags"] = tags
+        print_one(created, style, columns)
 
     return command
 
@@ -170,7 +175,9 @@ def body_of(service: Endpoint, noun: Noun, verb: str, given: Mapping[str, Any]) 
         value = given.get(parameter_of(attribute))
         if verb not in attribute.on or value is None or value == ():
             continue
-        if attribute.repeated:
+        if attribute.by_device:
+            body[attribute.name] = by_device(service, attribute, value)
+        elif attribute.repeated:
             body[attribute.name] = [value_of(service, attribute, one) for one in value]
         else:
             body[attribute.name] = value_of(service, attribute, value)
@@ -185,6 +192,15 @@ def value_of(service: Endpoint, attribute: Attribute, given: Any) -> Any:
     if isinstance(value, dict) and "subnet_id" in value:
         value["subnet_id"] = service.find("subnets", value["subnet_id"])["id"]
     return value
+
+
+def by_device(service: Endpoint, attribute: Attribute, given: Sequence[str]) -> dict[str, str]:
+    """``--port web --port eth7=backup`` as ``{"eth0": <id of web>, "eth7": <id of backup>}``."""
+    devices: dict[str, str] = {}
+    for number, written in enumerate(given):
+        device, equals, handle = written.rpartition("=")
+        devices[device if equals else f"eth{number}"] = service.find(attribute.reference, handle)["id"]
+    return devices
 
 
 def filter_of(name: str, value: Any) -> tuple[str, Any]:
