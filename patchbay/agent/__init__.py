@@ -1,0 +1,5 @@
+"""The agent: makes its host what the intent says, and keeps it so."""
+
+from patchbay.agent.settings import AgentSettings
+
+__all__ = ["AgentSettings"]
