@@ -265,14 +265,14 @@ INSTANCES = Noun(
     columns=("id", "name", "host", "plugging", "interfaces"),
     verbs=("list", "show", "create", "set", "delete"),
     attributes=(
-        NEW_NAME,
+        Attribute(option="--name", name="name", metavar="NAME", on=frozenset({LIST}), help="Name."),
         DESCRIPTION,
         PROJECT,
         Attribute(
             option="--host",
             name="host",
             metavar="HOST",
-            on=frozenset({CREATE, LIST}),
+            on=EVERYWHERE,
             required=True,
             help="Host that it runs on.",
         ),
@@ -280,7 +280,7 @@ INSTANCES = Noun(
             option="--plugging",
             name="plugging",
             metavar="hybrid|direct",
-            on=frozenset({CREATE, LIST}),
+            on=EVERYWHERE,
             help="hybrid: tap, qbr, qvb, qvo as with a firewall bridge (default); direct: tap on br-int.",
         ),
         Attribute(
