@@ -1,0 +1,66 @@
+"""Log lines of the two services: one record a line, its fields named.
+
+Called by ``services``. Two forms: ``logfmt`` (``time=… level=info at=agent msg="…" host=compute1``) for people and
+journals, ``json`` for machines. What a caller gives as ``extra=`` becomes fields.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+FORMATS = ("logfmt", "json")
+LEVELS = ("debug", "info", "warning", "error")
+NOT_FIELDS = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"})
+
+
+def start_logging(style: str, level: str) -> None:
+    """Send what the process logs to standard error, one line a record."""
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(Lines(style))
+    logging.basicConfig(level=level.upper(), handlers=[stream], force=True)
+
+
+class Lines(logging.Formatter):
+    """Records as lines of named fields."""
+
+    def __init__(self, style: str) -> None:
+        super().__init__()
+        self.render = json_line if style == "json" else logfmt_line
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.render(fields(record, self.formatException))
+
+
+def fields(record: logging.LogRecord, render_exception: Any) -> dict[str, Any]:
+    """The fields of a record: time in UTC, level, where from, message, then the caller's own."""
+    moment = datetime.fromtimestamp(record.created, UTC)
+    found: dict[str, Any] = {
+        "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "at": record.name.removeprefix("patchbay."),
+        "msg": record.getMessage(),
+    }
+    found |= {name: value for name, value in record.__dict__.items() if name not in NOT_FIELDS}
+    if record.exc_info:
+        found["exception"] = render_exception(record.exc_info)
+    return found
+
+
+def json_line(named: dict[str, Any]) -> str:
+    """Fields as one JSON object; what JSON does not know is written as text."""
+    return json.dumps(named, default=str, ensure_ascii=False)
+
+
+def logfmt_line(named: dict[str, Any]) -> str:
+    """Fields as ``name=value``; values with spaces, quotes or line ends are quoted."""
+    return " ".join(f"{name}={quoted(value)}" for name, value in named.items())
+
+
+def quoted(value: Any) -> str:
+    """A value as logfmt writes it."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    if text and not any(character in text for character in ' "=\n'):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
