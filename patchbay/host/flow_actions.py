@@ -23,7 +23,7 @@ _RESUBMIT, _SET_TUNNEL, _POP_QUEUE, _REG_MOVE, _REG_LOAD, _SET_TUNNEL64 = 1, 2, 
 _RESUBMIT_TABLE, _OUTPUT_REG, _EXIT, _REG_LOAD2, _CONJUNCTION, _CT_CLEAR = 14, 15, 17, 33, 34, 43
 _RESUBMIT_TABLE_CT = 44
 _MAX_PORT = 0xFEFF
-_PLAIN_PORT = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
+_PLAIN_PORT = re.compile(r"(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 class Action(NamedTuple):
@@ -185,7 +185,7 @@ def _set_field_text(argument: str) -> Action:
     value, mask = value_and_mask(target.field, value_text)
     if mask is None:
         return Action(_set_field(oxm_field(target.field, value, None)))
-    return Action(nicira(_REG_LOAD2, bytes(6) + oxm_field(target.field, value, mask)))
+    return Action(nicira(_REG_LOAD2, oxm_field(target.field, value, mask)))
 
 
 def _load(argument: str) -> Action:

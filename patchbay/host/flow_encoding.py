@@ -42,6 +42,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     out_port: int | None = None
 
 
+def by_cookie(table: int, cookie: int) -> Selection:
+    """The one flow of ours of which only table and cookie are known."""
+    return Selection(table=table, cookie=cookie, cookie_mask=_ALL_BITS)
+
+
 def learned_on(local_vlan: int, table: int = 20) -> Selection:
     """The flows that learn() made for one local VLAN (seed 002: they match the VLAN id's twelve bits only)."""
     match = f"vlan_tci=0x{local_vlan:04x}/0x0fff"
@@ -78,7 +83,7 @@ def encode_delete(what: Flow | Selection) -> bytes:
     needs no port to be known. Raises FlowTextError.
     """
     if isinstance(what, Flow):
-        what = Selection(table=what.table, cookie=what.cookie, cookie_mask=_ALL_BITS)
+        what = by_cookie(what.table, what.cookie)
     port = _ANY if what.out_port is None else what.out_port
     fields = (what.cookie, what.cookie_mask, what.table, _DELETE, 0, 0, 0, _NO_BUFFER, port, _ANY, 0, 0)
     return _FLOW_MOD.pack(*fields) + encode_match(what.match, {})

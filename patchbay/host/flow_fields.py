@@ -196,7 +196,7 @@ def value_of(field: Field, text: str) -> int:
     """The number that ``text`` means for this field. Raises FlowTextError when it is malformed or too big."""
     try:
         if field.form == "mac" and ":" in text:
-            value = int.from_bytes(bytes(int(part, 16) for part in text.split(":")), "big")
+            value = _mac(text)
         elif field.form == "ipv4" and "." in text:
             value = int.from_bytes(socket.inet_pton(socket.AF_INET, text), "big")
         elif field.form == "ipv6" and ":" in text:
@@ -248,6 +248,13 @@ def _ct_state(text: str) -> tuple[int, int]:
         mask |= bit
         value |= bit if flag[0] == "+" else 0
     return value, mask
+
+
+def _mac(text: str) -> int:
+    parts = text.split(":")
+    if len(parts) != 6:
+        raise ValueError
+    return int.from_bytes(bytes(int(part, 16) for part in parts), "big")
 
 
 def _expected(field: Field) -> str:

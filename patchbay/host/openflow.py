@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from patchbay.host import openflow_messages as messages
-from patchbay.host.flow_encoding import Selection, encode_add, encode_delete, learned_on, learned_towards, ports_named
+from patchbay.host.flow_encoding import (
+    Selection,
+    by_cookie,
+    encode_add,
+    encode_delete,
+    learned_on,
+    learned_towards,
+    ports_named,
+)
 from patchbay.host.flow_errors import (
     BridgeUnreachable,
     FlowRefused,
@@ -37,6 +45,7 @@ __all__ = [
     "OpenFlowConnection",
     "Selection",
     "UnknownPort",
+    "by_cookie",
     "learned_on",
     "learned_towards",
     "ports_named",

@@ -25,6 +25,7 @@ SEED_002 = [
 ]
 """Table, priority, match and actions as ``ovs-ofctl dump-flows`` prints them (seed 002, and table 20 beyond it)."""
 
+
 def flow(table: int, priority: int, match: str, actions: str) -> Flow:
     return Flow(bridge="br-tun", table=table, priority=priority, match=match, actions=actions)
 
@@ -51,4 +52,5 @@ def test_each_flow_of_seed_002_reads_in_the_switch_as_it_was_written(on_private_
         print("\n".join(dumped(host)))
         assert sorted(await connection.observe()) == sorted((f.table, f.cookie, f.priority) for f in flows)
         await connection.close()
+
     on_private_host(scenario)
