@@ -1,8 +1,8 @@
 """``patchbay serve`` and ``patchbay agent``: from options to the two services.
 
 Called by ``main``. Promises: every option can also stand in the environment (PATCHBAY_SERVE_…, PATCHBAY_AGENT_…) or in
-the file that ``--config`` names; SIGTERM and SIGINT end the process cleanly. The services are imported when they are run,
-so that their help answers at once.
+the file that ``--config`` names; SIGTERM and SIGINT end the process cleanly. A service is imported when it is run,
+so that help answers at once.
 """
 
 import asyncio
