@@ -1,0 +1,309 @@
+"""Open vSwitch's database on this host: bridges and ports, what is there and what changes.
+
+The agent opens one ``Switch``. ``resources`` is then always the current Bridges, BridgePorts and PortTags that are
+ours, ``plugged``, ``local_vlans`` and ``ofports`` what compile must know of the rest; a monitor keeps them current.
+``apply`` makes all changes of a batch in one transaction, so that ovs-vswitchd reconfigures once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from patchbay.compile.facts import Plugged
+from patchbay.errors import HostError
+from patchbay.host.ovs_write import SWITCH_OPERATIONS, SwitchOperation, Transaction
+from patchbay.hoststate import Bridge, BridgePort, Key, PortTag, Resource
+from patchbay.hoststate.switch import OWNER, Pairs
+from patchbay.ovsdb.client import Connection
+from patchbay.ovsdb.errors import OvsdbError, TransactionError
+from patchbay.ovsdb.replica import Replica, RowChange
+from patchbay.ovsdb.values import Row
+
+SOCKET = "unix:/run/openvswitch/db.sock"
+INTEGRATION_BRIDGE = "br-int"
+__all__ = ["SWITCH_OPERATIONS", "Switch", "SwitchChange", "SwitchOperation"]
+
+DEAD_VLAN = 4095
+"""Where ports stand that may not talk (Neutron's DEAD_VLAN_TAG)."""
+TAG_KEYS = frozenset({"net_uuid", "network_type", "physical_network", "segmentation_id", "tag"})
+"""The other_config keys that say what a port's tag means (Neutron's Open vSwitch agent)."""
+_COLUMNS = {
+    "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "ovs_version"),
+    "Bridge": ("name", "ports", "datapath_type", "fail_mode", "external_ids"),
+    "Port": ("name", "interfaces", "tag", "other_config", "external_ids"),
+    "Interface": ("name", "type", "options", "external_ids", "ofport", "error"),
+}
+
+
+class SwitchChange(msgspec.Struct, frozen=True):
+    """One update: keys of resources that came, changed or went; ports (bridge, name) whose number changed.
+
+    ``is_fact``: bridges, plugged interfaces or local VLANs changed, so facts must be taken anew.
+    """
+
+    keys: frozenset[Key]
+    ofports: frozenset[tuple[str, str]]
+    is_fact: bool
+
+
+Listener = Callable[[SwitchChange], None]
+
+
+class _PortFacts(msgspec.Struct, frozen=True):
+    """What one Port row means to us."""
+
+    bridge: str
+    name: str
+    ofport: int | None
+    resource: BridgePort | PortTag | None
+    iface_id: str
+    net_uuid: str
+    tag: int | None
+    is_ours: bool
+
+
+class Switch:
+    """Open vSwitch's database, kept current. Open with ``await Switch.open()``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.resources: dict[Key, Resource] = {}
+        self.ofports: dict[str, dict[str, int]] = {}
+        self._replica = Replica(connection, _COLUMNS)
+        self._port_of_interface: dict[str, str] = {}
+        self._bridge_of_port: dict[str, str] = {}
+        self._ports: dict[str, _PortFacts] = {}
+        self._listeners: list[Listener] = []
+
+    @classmethod
+    async def open(cls, remote: str = SOCKET, timeout_s: float | None = None) -> "Switch":
+        """Connect and read. Waits for ovsdb-server, at most ``timeout_s`` (then raises ConnectionLost)."""
+        switch = cls(await Connection.open([remote], "Open_vSwitch", timeout_s=timeout_s))
+        switch._replica.subscribe(switch._take_in)
+        await switch._replica.start()
+        return switch
+
+    async def close(self) -> None:
+        """Close the connection; bridges and ports stay as they are."""
+        self._listeners.clear()
+        await self.connection.close()
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` once for each update that changes something."""
+        self._listeners.append(listener)
+
+    @property
+    def is_in_sync(self) -> bool:
+        """Whether ``resources`` is what the database holds now; not while ovsdb-server is away."""
+        return self._replica.in_sync.is_set()
+
+    @property
+    def version(self) -> str:
+        """The version of Open vSwitch, "" before ovs-vswitchd or ovs-ctl told it."""
+        return next((row["ovs_version"] or "" for row in self._replica.rows("Open_vSwitch").values()), "")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether ovs-vswitchd has done all that the database asks for (cur_cfg has reached next_cfg)."""
+        return all(row["cur_cfg"] >= row["next_cfg"] for row in self._replica.rows("Open_vSwitch").values())
+
+    def bridges(self) -> frozenset[str]:
+        """Names of all bridges, foreign ones included."""
+        return frozenset(row["name"] for row in self._replica.rows("Bridge").values())
+
+    def local_vlans(self) -> dict[str, int]:
+        """Network id → local VLAN, as found on the ports of br-int (other_config:net_uuid and tag)."""
+        found: dict[str, int] = {}
+        for port in self._ports.values():
+            if port.net_uuid and port.tag not in (None, DEAD_VLAN) and port.bridge == INTEGRATION_BRIDGE:
+                found[port.net_uuid] = min(port.tag, found.get(port.net_uuid, DEAD_VLAN))
+        return found
+
+    def plugged(self) -> dict[str, Plugged]:
+        """iface-id → interface of br-int that carries it; of several the first by name."""
+        found: dict[str, Plugged] = {}
+        for port in self._ports.values():
+            if port.iface_id and port.bridge == INTEGRATION_BRIDGE:
+                known = found.get(port.iface_id)
+                if known is None or port.name < known.name:
+                    ofport = -1 if port.ofport is None else port.ofport
+                    found[port.iface_id] = Plugged(name=port.name, bridge=port.bridge, ofport=ofport, ours=port.is_ours)
+        return found
+
+    def errors(self) -> dict[str, str]:
+        """Interface name → what ovs-vswitchd says is wrong with it."""
+        return {row["name"]: row["error"] for row in self._replica.rows("Interface").values() if row["error"]}
+
+    async def apply(self, operations: Sequence[SwitchOperation]) -> list[tuple[SwitchOperation, HostError]]:
+        """Make all changes in one transaction; returns those refused, with why.
+
+        When the whole is refused, each operation is tried alone, in order, so that one bad name keeps nobody else
+        away. Raises HostError when ovsdb-server is away. When this returns, ``resources`` shows the result.
+        """
+        transaction = Transaction(self._replica, self._bridge_of_port)
+        refused: list[tuple[SwitchOperation, HostError]] = []
+        for operation in operations:
+            try:
+                transaction.add(operation)
+            except HostError as error:
+                refused.append((operation, error))
+        try:
+            await self.connection.transact(transaction.finish())
+        except TransactionError as refusal:
+            if len(operations) == 1:
+                return [(operations[0], _refused(operations[0], refusal))]
+            return [failure for one in operations for failure in await self.apply([one])]
+        except OvsdbError as error:
+            raise HostError(
+                f"Open vSwitch's database cannot be changed: {error}", "Is ovsdb-server running?"
+            ) from error
+        return refused
+
+    # --- taking in ----------------------------------------------------------------------------------------------------
+
+    def _take_in(self, changes: list[RowChange]) -> None:
+        ports: set[str] = set()
+        interfaces: set[str] = set()
+        keys: set[Key] = set()
+        for change in changes:
+            if change.table == "Bridge":
+                ports |= _note_members(change, "ports", self._bridge_of_port)
+                keys |= self._note_bridge(change)
+                ports |= change.new["ports"] if change.new else frozenset()
+            elif change.table == "Port":
+                _note_members(change, "interfaces", self._port_of_interface)
+                ports.add(change.uuid)
+            elif change.table == "Interface":
+                interfaces.add(change.uuid)
+        ports |= {self._port_of_interface[uuid] for uuid in interfaces if uuid in self._port_of_interface}
+        pairs = [(self._ports.pop(uuid, None), self._describe(uuid), uuid) for uuid in ports]
+        pairs = [pair for pair in pairs if self._keep(*pair)]
+        for before, _, _ in pairs:
+            self._forget(before)
+        for _, after, _ in pairs:
+            self._remember(after)
+        keys |= {one.resource.key for pair in pairs for one in pair[:2] if one and one.resource}
+        ofports = {
+            (one.bridge, one.name) for pair in pairs if _number(pair[0]) != _number(pair[1]) for one in pair[:2] if one
+        }
+        is_fact = any(_fact(before) != _fact(after) for before, after, _ in pairs)
+        is_fact |= any(change.table == "Bridge" and (change.old is None or change.new is None) for change in changes)
+        if keys or ofports or is_fact:
+            told = SwitchChange(frozenset(keys), frozenset(ofports), is_fact)
+            for listener in self._listeners:
+                listener(told)
+
+    def _keep(self, before: _PortFacts | None, after: _PortFacts | None, uuid: str) -> bool:
+        """Store what a port is now; returns whether that is something else than before."""
+        if after:
+            self._ports[uuid] = after
+        return before != after
+
+    def _forget(self, port: _PortFacts | None) -> None:
+        if port:
+            self.ofports.get(port.bridge, {}).pop(port.name, None)
+            if port.resource:
+                self.resources.pop(port.resource.key, None)
+
+    def _remember(self, port: _PortFacts | None) -> None:
+        if port:
+            if port.ofport is not None:
+                self.ofports.setdefault(port.bridge, {})[port.name] = port.ofport
+            if port.resource:
+                self.resources[port.resource.key] = port.resource
+
+    def _note_bridge(self, change: RowChange) -> set[Key]:
+        key = ("bridge", (change.new or change.old or {})["name"])
+        bridge = _bridge(change.new) if change.new else None
+        if self.resources.get(key) == bridge:
+            return set()
+        if bridge:
+            self.resources[key] = bridge
+        else:
+            self.resources.pop(key)
+        return {key}
+
+    def _describe(self, uuid: str) -> _PortFacts | None:
+        """What a port is now; None when it is gone, or in no bridge, or without an interface."""
+        port = self._replica.rows("Port").get(uuid)
+        bridge = self._replica.rows("Bridge").get(self._bridge_of_port.get(uuid, ""))
+        interface = self._replica.rows("Interface").get(min(port["interfaces"], default="")) if port else None
+        if port is None or bridge is None or interface is None:
+            return None
+        is_ours = OWNER in port["external_ids"]
+        iface_id = interface["external_ids"].get("iface-id", "")
+        return _PortFacts(
+            bridge=bridge["name"],
+            name=port["name"],
+            ofport=interface["ofport"] if (interface["ofport"] or 0) > 0 else None,
+            resource=_bridge_port(bridge, port, interface) if is_ours else _port_tag(bridge, port, iface_id),
+            iface_id=iface_id,
+            net_uuid=port["other_config"].get("net_uuid", ""),
+            tag=port["tag"],
+            is_ours=is_ours,
+        )
+
+
+def _note_members(change: RowChange, column: str, owners: dict[str, str]) -> set[str]:
+    """Keep member → owner current for one change of an owner; returns the members that joined or left."""
+    before: frozenset[str] = change.old[column] if change.old else frozenset()
+    after: frozenset[str] = change.new[column] if change.new else frozenset()
+    for member in before - after:
+        if owners.get(member) == change.uuid:
+            del owners[member]
+    for member in after - before:
+        owners[member] = change.uuid
+    return set(before ^ after)
+
+
+def _bridge(row: Row) -> Bridge | None:
+    owner = row["external_ids"].get(OWNER)
+    if owner is None:
+        return None
+    return Bridge(name=row["name"], datapath_type=row["datapath_type"], fail_mode=row["fail_mode"] or "", owner=owner)
+
+
+def _bridge_port(bridge: Row, port: Row, interface: Row) -> BridgePort:
+    return BridgePort(
+        name=port["name"],
+        bridge=bridge["name"],
+        type=interface["type"],
+        options=_pairs(interface["options"]),
+        external_ids=_pairs(interface["external_ids"]),
+        other_config=_pairs(port["other_config"]),
+        tag=port["tag"],
+        owner=port["external_ids"][OWNER],
+    )
+
+
+def _port_tag(bridge: Row, port: Row, iface_id: str) -> PortTag | None:
+    """Our tag on a port that somebody else plugged: it has an iface-id, or what we wrote when it had one."""
+    if port["tag"] is None or bridge["name"] != INTEGRATION_BRIDGE:
+        return None
+    if not iface_id and "net_uuid" not in port["other_config"]:
+        return None
+    written = {key: value for key, value in port["other_config"].items() if key in TAG_KEYS}
+    return PortTag(name=port["name"], tag=port["tag"], other_config=_pairs(written))
+
+
+def _pairs(column: Mapping[str, str]) -> Pairs:
+    return tuple(sorted(column.items()))
+
+
+def _number(port: _PortFacts | None) -> int | None:
+    return port.ofport if port else None
+
+
+def _fact(port: _PortFacts | None) -> Any:
+    """What facts say of a port; None when they do not mention it."""
+    if port is None or port.bridge != INTEGRATION_BRIDGE or not (port.iface_id or port.net_uuid):
+        return None
+    return port.name, port.iface_id, port.net_uuid, port.tag, port.ofport, port.is_ours
+
+
+def _refused(operation: SwitchOperation, refusal: TransactionError) -> HostError:
+    return HostError(
+        f"{operation.sentence().rstrip('.')}: Open vSwitch's database refused it: {refusal}.",
+        "See ovs-vsctl show, and ovs-vswitchd.conf.db(5) for what is allowed.",
+    )
