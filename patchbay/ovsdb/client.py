@@ -1,9 +1,9 @@
 """A connection to one OVSDB database that repairs itself: transactions, locks, and the sessions that replicas live on.
 
 Used by the intent layer and by the host layer. It goes through its remotes until one serves the database (with
-``leader_only``: leads it), tells its replicas, and starts again when the session ends: at once at the next remote, after a
-round through all of them with a pause that grows from 50 ms to 2 s. A transaction that was under way when the session
-broke is never sent again by itself: it raises ``UnknownOutcome``.
+``leader_only``: leads it), tells its replicas, and starts again when the session ends: at once at the next remote,
+after a round through all of them with a pause that grows from 50 ms to 2 s. A transaction that was under way when the
+session broke is never sent again by itself: it raises ``UnknownOutcome``.
 """
 
 import asyncio
@@ -134,8 +134,9 @@ class Connection:
     async def transact(self, operations: Sequence[Operation], timeout_s: float = 10.0) -> list[Result]:
         """Executes operations (RFC 7047, 5.2) atomically; returns one result for each.
 
-        Waits up to ``timeout_s`` for a connection. Raises TransactionError when nothing of it happened, ConnectionLost when
-        it was not sent, UnknownOutcome when the connection broke meanwhile. Replicas show the result when this returns.
+        Waits up to ``timeout_s`` for a connection. Raises TransactionError when nothing of it happened, ConnectionLost
+        when it was not sent, UnknownOutcome when the connection broke meanwhile. Replicas show the result when this
+        returns.
         """
         if self._session is None:
             await self.wait_connected(timeout_s)

@@ -1,8 +1,9 @@
 """Monitored tables of a database, kept in memory, and a feed of what changed.
 
-Used by the intent layer and by the host layer. A replica survives reconnection: it resumes after the last transaction that it
-has seen, or, when the server does not know that one any more, takes all rows anew and tells only what differs. Subscribers are
-called once for each update message, synchronously; what they see in ``rows`` is then already the new state.
+Used by the intent layer and by the host layer. A replica survives reconnection: it resumes after the last transaction
+that it has seen, or, when the server does not know that one any more, takes all rows anew and tells only what differs.
+Subscribers are called once for each update message, synchronously; what they see in ``rows`` is then already the new
+state.
 """
 
 import asyncio
@@ -70,8 +71,8 @@ class Replica:
     async def set_conditions(self, conditions: Conditions) -> None:
         """Watches only rows for which one of the clauses of their table holds (ovsdb-server(7), 4.1.12).
 
-        A table without an entry is watched whole; ``[False]`` means none of its rows. When this returns, the replica holds
-        the rows. While disconnected it takes effect with the next session, and this returns then.
+        A table without an entry is watched whole; ``[False]`` means none of its rows. When this returns, the replica
+        holds the rows. While disconnected it takes effect with the next session, and this returns then.
         """
         self._wanted = dict(conditions)
         while self._acknowledged != self._wanted:

@@ -1,7 +1,7 @@
 """One stream to one OVSDB server, from connect to close: JSON-RPC requests, replies and notifications.
 
-``Connection`` opens sessions. Replies and notifications are delivered synchronously in the order in which they arrive, so
-whoever reads the reply of a transaction has already seen the monitor updates that the server sent before it.
+``Connection`` opens sessions. Replies and notifications are delivered synchronously in the order in which they arrive,
+so whoever reads the reply of a transaction has already seen the monitor updates that the server sent before it.
 """
 
 import asyncio

@@ -1,0 +1,355 @@
+"""The intent database as model values: what there is, by id and by index; what changed; how to change it.
+
+The service opens it whole, each agent with an ``AgentScope``. Mappings are live and change only between two steps of
+the event loop, all of a transaction at once. ``transact`` returns when the change is durable and visible here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import resources
+from typing import Any, Self, cast
+
+import msgspec
+
+from patchbay.intent.columns import MODELS, Model, address_number
+from patchbay.intent.commit import CommitQueue
+from patchbay.intent.errors import Duplicate, SchemaMismatch, Stale, StillReferenced, Unavailable, duplicate_from
+from patchbay.intent.index import Index
+from patchbay.intent.rows import Delete, Insert, OperationList, Reader, Update, Write, is_same, join_addresses, reader
+from patchbay.intent.scope import AGENT_COLUMNS, ALL_COLUMNS, AgentScope
+from patchbay.model import Host, Instance, Network, Plug, Port, Subnet
+from patchbay.ovsdb import (
+    Connection,
+    ConnectionLost,
+    ConstraintViolation,
+    DuplicateUUID,
+    OvsdbError,
+    ReferentialIntegrityViolation,
+    Replica,
+    RowChange,
+    TransactionError,
+    UnknownOutcome,
+    WaitFailed,
+)
+
+logger = logging.getLogger(__name__)
+
+DATABASE = "Patchbay"
+PATIENCE_S = 15.0
+"""How long a write waits for a server, or for the truth about a write whose answer was lost."""
+
+_ORDER = {table: number for number, table in enumerate(MODELS)}
+_INDEXES: dict[str, tuple[str, str]] = {
+    "hosts_by_name": ("Host", "name"),
+    "networks_by_name": ("Network", "name"),
+    "subnets_by_name": ("Subnet", "name"),
+    "subnets_by_network": ("Subnet", "network_id"),
+    "ports_by_name": ("Port", "name"),
+    "ports_by_network": ("Port", "network_id"),
+    "ports_by_device": ("Port", "device_id"),
+    "ports_by_host": ("Port", "host"),
+    "instances_by_name": ("Instance", "name"),
+    "instances_by_host": ("Instance", "host"),
+    "plugs_by_port": ("Plug", "port_id"),
+    "plugs_by_host": ("Plug", "host"),
+}
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """An object before and after; ``old`` is None for a new one, ``new`` for one that has gone (or left the scope)."""
+
+    old: Model | None
+    new: Model | None
+
+
+Subscriber = Callable[[list[Change]], None]
+
+
+def schema_text() -> str:
+    """The schema of this version of Patchbay, as JSON."""
+    return resources.files("patchbay.intent").joinpath("patchbay.ovsschema").read_text("utf-8")
+
+
+class IntentDatabase:
+    """See the module. ``open`` makes one."""
+
+    def __init__(self, connection: Connection, scope: AgentScope | None) -> None:
+        self.connection = connection
+        self.hosts: Mapping[str, Host] = {}
+        self.networks: Mapping[str, Network] = {}
+        self.subnets: Mapping[str, Subnet] = {}
+        self.ports: Mapping[str, Port] = {}
+        self.instances: Mapping[str, Instance] = {}
+        self.plugs: Mapping[str, Plug] = {}
+        self.hosts_by_name, self.networks_by_name, self.subnets_by_name = Index(), Index(), Index()
+        self.subnets_by_network, self.ports_by_network, self.ports_by_device = Index(), Index(), Index()
+        self.ports_by_name, self.ports_by_host, self.plugs_by_port = Index(), Index(), Index()
+        self.instances_by_name, self.instances_by_host, self.plugs_by_host = Index(), Index(), Index()
+        self._scope = scope
+        self._columns = ALL_COLUMNS if scope is None else AGENT_COLUMNS
+        self._replica = Replica(connection, self._columns, scope.conditions() if scope else None)
+        self._queue = CommitQueue(connection)
+        self._subscribers: list[Subscriber] = []
+        self._used: dict[str, dict[int, str]] = {}
+        self._unjoined: set[str] = set()
+        self._tables = cast(
+            dict[str, dict[str, Model]],
+            {
+                "Host": self.hosts,
+                "Network": self.networks,
+                "Subnet": self.subnets,
+                "Port": self.ports,
+                "Instance": self.instances,
+                "Plug": self.plugs,
+            },
+        )
+        self._readers: dict[str, Reader] = {table: reader(table, self._columns[table]) for table in MODELS}
+        self._indexes: dict[str, list[tuple[str, Index]]] = {table: [] for table in MODELS}
+        for name, (table, field) in _INDEXES.items():
+            if scope is None or field != "device_id":
+                self._indexes[table].append((field, getattr(self, name)))
+
+    @classmethod
+    async def open(
+        cls,
+        remotes: Sequence[str],
+        scope: AgentScope | None = None,
+        *,
+        timeout_s: float | None = None,
+        leader_only: bool | None = None,
+    ) -> Self:
+        """Connects to one of ``remotes`` and returns when the scope's content is here.
+
+        Without a scope (the service), upgrades the schema when the database's is older, and follows the leader of a
+        cluster. Waits for a server, ``timeout_s`` seconds at most: then raises Unavailable. Raises SchemaMismatch when
+        the database was made by a newer Patchbay, or waits for an upgrade that an agent may not make.
+        """
+        only = scope is None if leader_only is None else leader_only
+        try:
+            connection = await Connection.open(remotes, DATABASE, leader_only=only, timeout_s=timeout_s)
+        except ConnectionLost as error:
+            raise Unavailable(error.message, "Is 'patchbay serve' running?") from error
+        database = cls(connection, scope)
+        try:
+            await database._begin()
+        except BaseException:
+            await connection.close()
+            raise
+        return database
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a server is connected now."""
+        return self.connection.is_connected
+
+    @property
+    def in_sync(self) -> asyncio.Event:
+        """Set while a server is connected and everything that it has in scope is here."""
+        return self._replica.in_sync
+
+    def on_state(self, callback: Callable[[bool], None]) -> None:
+        """Calls ``callback(True)`` whenever a server is connected, ``callback(False)`` whenever it was lost."""
+        self.connection.on_state(callback)
+
+    def subscribe(self, callback: Subscriber) -> None:
+        """``callback`` hears every change from now on: once for each update message, synchronously."""
+        self._subscribers.append(callback)
+
+    def addresses(self, subnet_id: str) -> Mapping[int, str]:
+        """The used addresses of a subnet, as integers, and the port of each; live. Not kept in an agent's scope."""
+        return self._used.setdefault(subnet_id, {})
+
+    async def watch(self, networks: Collection[str], ports: Collection[str] = ()) -> None:
+        """Agents: watch these networks, and these ports besides one's own. Returns when their content is here."""
+        assert self._scope is not None, "only an agent's scope can change"
+        scope = AgentScope(self._scope.host, frozenset(networks), frozenset(ports))
+        if scope != self._scope:
+            self._scope = scope
+            await self._replica.set_conditions(scope.conditions())
+
+    async def transact(self, *writes: Write) -> None:
+        """Makes all the changes or none, durably. When it returns they show here.
+
+        Raises Duplicate (an index), StillReferenced (references), Stale (changed meanwhile), or Unavailable: no server
+        within ``PATIENCE_S``, so that for a write that was under way its outcome is not known. A write whose answer is
+        lost is looked up, and repeated only if it did not happen.
+        """
+        if not writes:
+            return
+        sent = in_doubt = False
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    await self._replica.in_sync.wait()
+                    if in_doubt and self._shows(writes):
+                        return await self._queue.flush()
+                    operations = self._operations(writes)
+                    try:
+                        sent = True
+                        return await self._queue.commit(operations)
+                    except UnknownOutcome:
+                        in_doubt = True
+                    except ConnectionLost:
+                        sent = in_doubt
+                    except (WaitFailed, DuplicateUUID, ConstraintViolation) as error:
+                        if in_doubt and self._shows(writes):
+                            return await self._queue.flush()
+                        raise _explained(error) from error
+        except TimeoutError:
+            doubt = "whether the change was made is not known" if sent else "nothing was changed"
+            raise Unavailable(f"No server of the intent database answered in {PATIENCE_S:.0f} s; {doubt}.") from None
+        except TransactionError as error:
+            raise _explained(error) from error
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self.connection.close()
+
+    async def _begin(self) -> None:
+        if self._scope is None:
+            await self._upgrade()
+            await self._queue.ensure_row()
+        self._replica.subscribe(self._follow)
+        try:
+            await self._replica.start()
+        except OvsdbError as error:
+            raise SchemaMismatch(error.message, "Start 'patchbay serve' of this version first: it upgrades.") from error
+
+    async def _upgrade(self) -> None:
+        """Converts the database online when its schema is older than this Patchbay's."""
+        text = schema_text()
+        ours, theirs = msgspec.json.decode(text)["version"], self.connection.schema_version
+        if version_number(theirs) > version_number(ours):
+            raise newer_schema(theirs, ours)
+        if version_number(theirs) < version_number(ours):
+            logger.info("converting the intent database from schema %s to %s", theirs, ours)
+            await self.connection.request("convert", [DATABASE, msgspec.json.decode(text)])
+
+    def _operations(self, writes: Sequence[Write]) -> list[dict[str, Any]]:
+        operations = OperationList(self._columns, self._replica.rows)
+        for write in writes:
+            operations.add(write)
+        return operations.operations
+
+    def _shows(self, writes: Sequence[Write]) -> bool:
+        """Whether the database is as if all of ``writes`` had happened."""
+        for write in writes:
+            value = write.new if isinstance(write, Update) else write.value
+            table = self._tables[type(value).__name__]
+            shown = table.get(value.id)
+            if isinstance(write, Delete):
+                if shown is not None:
+                    return False
+            elif shown is None or (isinstance(write, Update) and not is_same(shown, value)):
+                return False
+        return True
+
+    def _follow(self, row_changes: list[RowChange]) -> None:
+        ports: set[str] = set()
+        changes: list[Change] = []
+        if len(row_changes) > 1:
+            row_changes.sort(key=lambda change: _ORDER.get(change.table, -1))
+        for change in row_changes:
+            if change.table == "Address":
+                if change.new is not None and self._unjoined:
+                    ports |= self._unjoined
+            else:
+                ports.discard(change.uuid)
+                self._take_in(change.table, change.uuid, change.new, changes)
+        rows = self._replica.rows("Port")
+        for port_id in ports:
+            if port_id in self._unjoined:
+                self._take_in("Port", port_id, rows.get(port_id), changes)
+        if changes:
+            for subscriber in self._subscribers:
+                subscriber(changes)
+
+    def _take_in(self, table: str, row_id: str, row: Mapping[str, Any] | None, changes: list[Change]) -> None:
+        values = self._tables[table]
+        old, new = values.get(row_id), None
+        if table == "Port":
+            self._unjoined.discard(row_id)
+        if row is not None:
+            new = self._readers[table](row_id, row)
+            if isinstance(new, Port):
+                new, complete = join_addresses(new, row, self._replica.rows("Address"))
+                if not complete:
+                    self._unjoined.add(row_id)
+        if new == old:
+            return
+        if new is None:
+            del values[row_id]
+        else:
+            values[row_id] = new
+        self._reindex(table, old, new)
+        changes.append(Change(old, new))
+
+    def _reindex(self, table: str, old: Model | None, new: Model | None) -> None:
+        for field, index in self._indexes[table]:
+            before = None if old is None else getattr(old, field)
+            after = None if new is None else getattr(new, field)
+            if before == after:
+                continue
+            if old is not None and before:
+                index.discard(before, old.id)
+            if new is not None and after:
+                index.add(after, new.id)
+        if table == "Port" and self._scope is None:
+            self._reindex_addresses(cast(Port | None, old), cast(Port | None, new))
+
+    def _reindex_addresses(self, old: Port | None, new: Port | None) -> None:
+        before = old.fixed_ips if old is not None else ()
+        after = new.fixed_ips if new is not None else ()
+        if before == after:
+            return
+        for ip in before:
+            number = address_number(ip.ip_address)
+            if old is not None and self._used[ip.subnet_id].get(number) == old.id:
+                del self._used[ip.subnet_id][number]
+        for ip in after:
+            assert new is not None
+            self._used.setdefault(ip.subnet_id, {})[address_number(ip.ip_address)] = new.id
+
+
+def version_number(version: str) -> tuple[int, ...]:
+    """``1.2.0`` as (1, 2, 0); versions of schemas compare like that."""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+def newer_schema(theirs: str, ours: str) -> SchemaMismatch:
+    """The error for a database that this Patchbay is too old for."""
+    return SchemaMismatch(
+        f"The intent database has schema version {theirs}, and this Patchbay knows versions up to {ours}.",
+        "Install the newer Patchbay that made it, or a later one.",
+    )
+
+
+def _explained(error: TransactionError) -> Exception:
+    """The intent layer's word for a refused transaction."""
+    if isinstance(error, ConstraintViolation):
+        return duplicate_from(error) or StillReferenced(f"The intent database refused the change: {error.message}.")
+    if isinstance(error, ReferentialIntegrityViolation):
+        return StillReferenced(f"The change breaks a reference: {error.details}")
+    if isinstance(error, WaitFailed):
+        return Stale("The object was changed or deleted in the meantime.")
+    if isinstance(error, DuplicateUUID):
+        return Duplicate("object", ("id",), error.details)
+    return Unavailable(f"The intent database failed: {error.message}.")
+
+
+__all__ = [
+    "AgentScope",
+    "Change",
+    "Delete",
+    "Duplicate",
+    "Insert",
+    "IntentDatabase",
+    "Model",
+    "SchemaMismatch",
+    "Stale",
+    "StillReferenced",
+    "Unavailable",
+    "Update",
+    "Write",
+]

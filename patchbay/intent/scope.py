@@ -1,0 +1,86 @@
+"""What of the intent a client watches: all of it (the service), or what concerns one host (its agent).
+
+Pure. The server sends an agent only the rows and columns named here, so that its memory and its work follow from its
+own networks and not from the size of the whole.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from patchbay.intent.columns import FIELDS, JOINED
+from patchbay.ovsdb import uuid_ref
+
+Columns = Mapping[str, tuple[str, ...]]
+Conditions = dict[str, list[Any]]
+
+_ADDRESS = ("subnet", "ip_address")
+ALL_COLUMNS: Columns = {
+    **{table: tuple(field.column for field in fields) for table, fields in FIELDS.items()},
+    "Port": (*(field.column for field in FIELDS["Port"]), JOINED),
+    "Address": _ADDRESS,
+}
+AGENT_COLUMNS: Columns = {
+    "Host": ("name", "tunnel_ip", "bridge_mappings", "datapath_type", "admin_state_up"),
+    "Network": (
+        "project_id",
+        "name",
+        "admin_state_up",
+        "external",
+        "mtu",
+        "network_type",
+        "physical_network",
+        "segmentation_id",
+    ),
+    "Subnet": (
+        "name",
+        "network",
+        "ip_version",
+        "cidr",
+        "gateway_ip",
+        "enable_dhcp",
+        "dns_nameservers",
+        "host_routes",
+        "ipv6_ra_mode",
+        "ipv6_address_mode",
+        "created_at",
+    ),
+    "Port": ("network", "mac_address", JOINED, "admin_state_up", "device_owner", "host", "allowed_address_pairs"),
+    "Address": _ADDRESS,
+    "Instance": ("project_id", "name", "host", "plugging", "interfaces"),
+    "Plug": ("port", "network", "host", "up"),
+}
+
+
+class AgentScope(msgspec.Struct, frozen=True):
+    """All hosts, the instances and plugs of ``host``, the ports bound to it, and everything on ``networks``.
+
+    ``ports`` are watched besides, by id: those plugged here that may be bound elsewhere.
+    """
+
+    host: str
+    networks: frozenset[str] = frozenset()
+    ports: frozenset[str] = frozenset()
+
+    def conditions(self) -> Conditions:
+        """The monitor conditions: a row is sent when one of its table's clauses holds."""
+        here = ["host", "==", self.host]
+        networks = sorted(self.networks)
+        on_networks = [["network", "==", uuid_ref(network)] for network in networks]
+        return {
+            "Network": _any_of(_rows(networks)),
+            "Subnet": _any_of(on_networks),
+            "Port": _any_of([here, *on_networks, *_rows(sorted(self.ports))]),
+            "Address": _any_of(on_networks),
+            "Instance": [here],
+            "Plug": _any_of([here, *on_networks]),
+        }
+
+
+def _rows(ids: Collection[str]) -> list[Any]:
+    return [["_uuid", "==", uuid_ref(row_id)] for row_id in ids]
+
+
+def _any_of(clauses: Sequence[Any]) -> list[Any]:
+    return list(clauses) or [False]
