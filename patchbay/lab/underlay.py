@@ -1,0 +1,57 @@
+"""The wires between virtual hosts: kernel bridges and veth pairs in the lab's own network namespace.
+
+Called by ``vhost`` and ``lab``. ``eth0`` of every host is on the bridge ``underlay``; ``eth1`` and on, one for each of
+the host's physical networks, are on a bridge of that physical network. No device is ever made in the
+machine's own namespace: a pair is made inside the lab, its far end directly in the host.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from patchbay.lab.namespaces import Space
+from patchbay.lab.topology import Topology
+
+UNDERLAY = "underlay"
+# Only the network namespace is entered, so that pids mean what they mean on the machine.
+NETWORK_ONLY = ("-n",)
+
+
+def segment_bridges(topology: Topology) -> dict[str, str]:
+    """Physical network name → the lab's bridge for it, in order of first mention."""
+    names = dict.fromkeys(name for host in topology.hosts.values() for name in host.bridge_mappings)
+    return {name: f"segment{number}" for number, name in enumerate(names)}
+
+
+def build_underlay(lab: Space, topology: Topology) -> None:
+    """Make the bridges that hosts are wired to."""
+    bridges = [UNDERLAY, *segment_bridges(topology).values()]
+    lines = ["link set lo up"]
+    for bridge in bridges:
+        lines += [
+            f"link add {bridge} mtu {topology.underlay.mtu} type bridge mcast_snooping 0",
+            f"link set {bridge} addrgenmode none",
+            f"link set {bridge} up",
+        ]
+    run_ip(lab, lines)
+
+
+def wire_host(lab: Space, host: Space, topology: Topology, physnets: Iterable[str]) -> Sequence[str]:
+    """Give a host its network cards; returns the names of those after eth0, one for each physical network."""
+    bridges = segment_bridges(topology)
+    cards = {"eth0": UNDERLAY} | {f"eth{number}": bridges[name] for number, name in enumerate(physnets, 1)}
+    lines = []
+    for card, bridge in cards.items():
+        # The pid makes the name new: the pair of a host that was just killed may linger for a moment.
+        near = f"h{host.pid}-{card.removeprefix('eth')}"
+        mtu = topology.underlay.mtu
+        lines += [
+            f"link add {near} mtu {mtu} type veth peer name {card} mtu {mtu} netns {host.pid}",
+            f"link set {near} addrgenmode none",
+            f"link set {near} master {bridge} up",
+        ]
+    run_ip(lab, lines)
+    return [card for card in cards if card != "eth0"]
+
+
+def run_ip(space: Space, lines: Sequence[str]) -> None:
+    """Run lines of ``ip`` in the network namespace of a space, in one process."""
+    space.run(["ip", "-batch", "-"], text="\n".join(lines) + "\n", options=NETWORK_ONLY)
