@@ -183,18 +183,20 @@ class IntentDatabase:
                 while True:
                     await self._replica.in_sync.wait()
                     if in_doubt and self._shows(writes):
-                        return await self._queue.flush()
+                        await self._queue.flush()
+                        break
                     operations = self._operations(writes)
                     try:
                         sent = True
-                        return await self._queue.commit(operations)
+                        await self._queue.commit(operations)
+                        break
                     except UnknownOutcome:
                         in_doubt = True
                     except ConnectionLost:
                         sent = in_doubt
                     except (WaitFailed, DuplicateUUID, ConstraintViolation) as error:
                         if in_doubt and self._shows(writes):
-                            return await self._queue.flush()
+                            continue
                         raise _explained(error) from error
         except TimeoutError:
             doubt = "whether the change was made is not known" if sent else "nothing was changed"

@@ -155,7 +155,7 @@ class OperationList:
         return references + self._insert_addresses(port.network_id, list(wanted.values()))
 
     def _guard(self, value: Model, columns: Sequence[str] | Mapping[str, Any]) -> None:
-        """Fails the transaction unless the row is as ``value`` says: its revision, or else the columns to be written."""
+        """Fails the transaction unless the row is as ``value`` says: its revision, or else these columns."""
         table = TABLES[type(value)]
         guarded = ("revision_number",) if isinstance(value, Resource) else tuple(columns)
         expected = {

@@ -70,10 +70,6 @@ class EmbeddedServer:
         (the file was made by a newer Patchbay) or ServerFailed.
         """
         server = cls(state_dir, listen, cluster)
-        try:
-            state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ServerFailed(f"The state directory {state_dir} cannot be made: {error.strerror}.") from error
         server._take_lock()
         try:
             await server._prepare_file()
@@ -112,6 +108,7 @@ class EmbeddedServer:
     def _take_lock(self) -> None:
         """Held until this process ends; the kernel gives it back then."""
         try:
+            self.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._lock = os.open(self.state_dir / "intent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -127,7 +124,7 @@ class EmbeddedServer:
         os.pwrite(self._lock, f"pid {os.getpid()}\n".encode(), 0)
 
     async def _prepare_file(self) -> None:
-        """A database file of this Patchbay's schema (a cluster converts its schema online, when the service opens it)."""
+        """A file of this Patchbay's schema. (A cluster's schema is converted online, when the service opens it.)"""
         with resources.as_file(resources.files("patchbay.intent").joinpath("patchbay.ovsschema")) as schema:
             if not self.file.exists():
                 await self._create(schema)
@@ -191,7 +188,7 @@ class EmbeddedServer:
         )
 
     async def _wait_ready(self) -> None:
-        """Returns when the socket takes connections. A predecessor that is still dying may hold the file for a moment."""
+        """Returns when the socket takes connections. A dying predecessor may hold the file for a moment."""
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while not _accepts(self.socket):

@@ -165,7 +165,7 @@ class Connection:
         return await self._session.request(method, params)
 
     async def lock(self, name: str, callback: Callable[[bool], None]) -> None:
-        """Asks for a lock (RFC 7047, 4.1.8) on this and every later session; ``callback`` hears when it is had or lost."""
+        """Asks for a lock (RFC 7047, 4.1.8), on every later session too; ``callback`` hears when it is had or lost."""
         self._locks[name] = callback
         if self._session is not None:
             self._request_lock(self._session, name)

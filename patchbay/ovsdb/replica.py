@@ -55,7 +55,7 @@ class Replica:
         self._started: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
-        """Returns when the replica holds the content of the database. Raises RemoteError for an unknown table or column."""
+        """Returns when the replica holds the database's content. Raises OvsdbError for an unknown table or column."""
         self._started = asyncio.get_running_loop().create_future()
         self._connection.attach(self)
         await self._started
