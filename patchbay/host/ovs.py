@@ -10,7 +10,10 @@ from typing import Any
 
 import msgspec
 
+from patchbay.compile.br_int import OTHER_CONFIG_KEYS
 from patchbay.compile.facts import Plugged
+from patchbay.compile.local_vlans import DEAD_VLAN
+from patchbay.compile.names import BR_INT
 from patchbay.errors import HostError
 from patchbay.host.ovs_write import SWITCH_OPERATIONS, SwitchOperation, Transaction
 from patchbay.hoststate import Bridge, BridgePort, Key, PortTag, Resource
@@ -21,13 +24,8 @@ from patchbay.ovsdb.replica import Replica, RowChange
 from patchbay.ovsdb.values import Row
 
 SOCKET = "unix:/run/openvswitch/db.sock"
-INTEGRATION_BRIDGE = "br-int"
 __all__ = ["SWITCH_OPERATIONS", "Switch", "SwitchChange", "SwitchOperation"]
 
-DEAD_VLAN = 4095
-"""Where ports stand that may not talk (Neutron's DEAD_VLAN_TAG)."""
-TAG_KEYS = frozenset({"net_uuid", "network_type", "physical_network", "segmentation_id", "tag"})
-"""The other_config keys that say what a port's tag means (Neutron's Open vSwitch agent)."""
 _COLUMNS = {
     "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "ovs_version"),
     "Bridge": ("name", "ports", "datapath_type", "fail_mode", "external_ids"),
@@ -59,7 +57,7 @@ class _PortFacts(msgspec.Struct, frozen=True):
     resource: BridgePort | PortTag | None
     iface_id: str
     net_uuid: str
-    tag: int | None
+    local_vlan: int | None
     is_ours: bool
 
 
@@ -116,15 +114,15 @@ class Switch:
         """Network id → local VLAN, as found on the ports of br-int (other_config:net_uuid and tag)."""
         found: dict[str, int] = {}
         for port in self._ports.values():
-            if port.net_uuid and port.tag not in (None, DEAD_VLAN) and port.bridge == INTEGRATION_BRIDGE:
-                found[port.net_uuid] = min(port.tag, found.get(port.net_uuid, DEAD_VLAN))
+            if port.net_uuid and port.local_vlan and port.bridge == BR_INT:
+                found[port.net_uuid] = min(port.local_vlan, found.get(port.net_uuid, DEAD_VLAN))
         return found
 
     def plugged(self) -> dict[str, Plugged]:
         """iface-id → interface of br-int that carries it; of several the first by name."""
         found: dict[str, Plugged] = {}
         for port in self._ports.values():
-            if port.iface_id and port.bridge == INTEGRATION_BRIDGE:
+            if port.iface_id and port.bridge == BR_INT:
                 known = found.get(port.iface_id)
                 if known is None or port.name < known.name:
                     ofport = -1 if port.ofport is None else port.ofport
@@ -240,7 +238,7 @@ class Switch:
             resource=_bridge_port(bridge, port, interface) if is_ours else _port_tag(bridge, port, iface_id),
             iface_id=iface_id,
             net_uuid=port["other_config"].get("net_uuid", ""),
-            tag=port["tag"],
+            local_vlan=_local_vlan(port),
             is_ours=is_ours,
         )
 
@@ -279,12 +277,19 @@ def _bridge_port(bridge: Row, port: Row, interface: Row) -> BridgePort:
 
 def _port_tag(bridge: Row, port: Row, iface_id: str) -> PortTag | None:
     """Our tag on a port that somebody else plugged: it has an iface-id, or what we wrote when it had one."""
-    if port["tag"] is None or bridge["name"] != INTEGRATION_BRIDGE:
+    if port["tag"] is None or bridge["name"] != BR_INT:
         return None
     if not iface_id and "net_uuid" not in port["other_config"]:
         return None
-    written = {key: value for key, value in port["other_config"].items() if key in TAG_KEYS}
+    written = {key: value for key, value in port["other_config"].items() if key in OTHER_CONFIG_KEYS}
     return PortTag(name=port["name"], tag=port["tag"], other_config=_pairs(written))
+
+
+def _local_vlan(port: Row) -> int | None:
+    """What other_config says, for a dead port keeps the local VLAN of its network there; else the tag."""
+    noted = port["other_config"].get("tag", "")
+    tag: int | None = int(noted) if noted.isdecimal() else port["tag"]
+    return tag if tag != DEAD_VLAN else None
 
 
 def _pairs(column: Mapping[str, str]) -> Pairs:
@@ -297,9 +302,9 @@ def _number(port: _PortFacts | None) -> int | None:
 
 def _fact(port: _PortFacts | None) -> Any:
     """What facts say of a port; None when they do not mention it."""
-    if port is None or port.bridge != INTEGRATION_BRIDGE or not (port.iface_id or port.net_uuid):
+    if port is None or port.bridge != BR_INT or not (port.iface_id or port.net_uuid):
         return None
-    return port.name, port.iface_id, port.net_uuid, port.tag, port.ofport, port.is_ours
+    return port.name, port.iface_id, port.net_uuid, port.local_vlan, port.ofport, port.is_ours
 
 
 def _refused(operation: SwitchOperation, refusal: TransactionError) -> HostError:

@@ -40,7 +40,6 @@ _NETNSA_NSID, _NETNSA_FD = 1, 3
 _RT_TABLE_MAIN, _RTPROT_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _RTN_UNICAST = 254, 4, 0, 253, 1
 _RTM_F_CLONED = 0x200
 _OF_PERSONS = (3, 4)  # RTPROT_BOOT, RTPROT_STATIC
-_IP6_DEFAULT_METRIC = 1024
 _IFF_UP = 1
 _NESTED = 0x8000
 _TYPE_MASK = 0x3FFF
@@ -294,14 +293,13 @@ def parse_route(body: bytes) -> RouteState | None:
         return None
     if family not in (socket.AF_INET, socket.AF_INET6):
         return None
-    metric = _read_number(found.get(_RTA_PRIORITY))
     any_address = bytes(4 if family == socket.AF_INET else 16)
     return RouteState(
         index=_read_number(found.get(_RTA_OIF)),
         destination=f"{_ip(family, found.get(_RTA_DST, any_address))}/{prefix}",
         gateway=_ip(family, found[_RTA_GATEWAY]) if _RTA_GATEWAY in found else "",
         is_static=protocol == _RTPROT_STATIC,
-        metric=0 if family == socket.AF_INET6 and metric == _IP6_DEFAULT_METRIC else metric,
+        metric=_read_number(found.get(_RTA_PRIORITY)),
     )
 
 

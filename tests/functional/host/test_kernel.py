@@ -36,7 +36,7 @@ QBR = Link(name="qbr1", kind="bridge", mtu=1450, alias=MARK)
 ADDRESSES = tuple(Address(namespace="web", link="eth0", address=one) for one in ("10.0.0.5/24", "fd00::5/64"))
 ROUTES = (
     Route(namespace="web", destination="0.0.0.0/0", gateway="10.0.0.1", link="eth0"),
-    Route(namespace="web", destination="::/0", gateway="fd00::1", link="eth0"),
+    Route(namespace="web", destination="::/0", gateway="fd00::1", link="eth0", metric=1024),
 )
 RESOURCES = {resource.key: resource for resource in (WEB, TAP, ETH0, QBR, *ADDRESSES, *ROUTES)}
 OPERATIONS = [
