@@ -62,9 +62,10 @@ _FIRST_RETRY_S, _LAST_RETRY_S = 0.02, 0.25
 class FlowChange(NamedTuple):
     """What somebody else did to the flows of the bridge.
 
-    ``removed``: a flow of ours is gone. ``changed``: a flow of ours has other actions, or was added by somebody.
-    ``foreign``: a flow that is not ours was added or changed; if it has table, priority and match of one of ours, it
-    replaced it (``count`` is then less than expected).
+    ``removed``: a flow of ours is gone. ``changed``: a flow with our cookie was added or got other actions.
+    ``foreign``: a flow that is not ours was added or changed. If it has table, priority and match of one of ours it
+    took its place, which the switch does not say (``ovs-ofctl mod-flows`` also sets the cookie to 0); ``count`` is
+    then less than expected.
     """
 
     kind: Literal["removed", "changed", "foreign"]
@@ -137,7 +138,7 @@ class OpenFlowConnection:
             steps = (*((what, True) for what in delete_first), *((f, False) for f in add), *((w, True) for w in delete))
             if len(steps) <= _PLAIN_LIMIT:
                 for bodies in batch.encode(steps):
-                    batch.refuse(await wire.flow_mod(bodies[0]))
+                    batch.refuse(await wire.flow_mods(bodies))
             elif batch.refuse(await wire.bundle(batch.encode(steps), len(steps))):
                 # One refused message spoils the bundle: again without it, until what is left is accepted.
                 while batch.bodies and batch.refuse(await wire.bundle([batch.bodies], len(batch.bodies))):

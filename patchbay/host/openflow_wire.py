@@ -76,10 +76,10 @@ class OpenFlowWire(asyncio.Protocol):
             self._waiting.pop(xid, None)
             self._parts.pop(xid, None)
 
-    async def flow_mod(self, body: bytes) -> dict[int, SwitchError]:
-        """Send one flow_mod and wait until it is in the tables. Returns {0: error} when it was refused."""
-        first = self._watch(1)
-        self._write(of.message(of.FLOW_MOD, first, body))
+    async def flow_mods(self, bodies: Sequence[bytes]) -> dict[int, SwitchError]:
+        """Send flow_mods one by one and wait until they are in the tables. Returns the errors by position."""
+        first = self._watch(len(bodies))
+        self._write(b"".join(of.message(of.FLOW_MOD, xid, body) for xid, body in enumerate(bodies, first)))
         await self.request(lambda xid: of.message(of.BARRIER_REQUEST, xid))
         return self._refused
 
@@ -92,7 +92,7 @@ class OpenFlowWire(asyncio.Protocol):
         bundle_id = self._bundle_id
         first = self._watch(limit)
         sent = 0
-        await self.request(lambda xid: of.bundle_control(xid, bundle_id, of.BUNDLE_OPEN))
+        self._write(of.bundle_control(self._new_xid(), bundle_id, of.BUNDLE_OPEN))
         for bodies in chunks:
             self._write(of.bundled_flow_mods(first + sent, bundle_id, bodies))
             sent += len(bodies)
