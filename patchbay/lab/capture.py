@@ -16,7 +16,7 @@ from pathlib import Path
 
 from patchbay.errors import LabError
 from patchbay.host.netns import inside
-from patchbay.lab.frames import Address, Marker, Sight, echo_request
+from patchbay.lab.frames import REPLY, Address, Marker, Sight, echo_request
 from patchbay.lab.namespaces import Space
 
 _ETH_P_ALL = 3
@@ -27,7 +27,11 @@ _SOL_RAW, _ICMP_FILTER, _ICMP6_FILTER = 255, 1, 1
 
 
 class Tap:
-    """A capture on one interface of an instance; also sends frames there. ``mac`` is the interface's."""
+    """A capture on one interface of an instance; also sends frames there. ``mac`` is the interface's.
+
+    ``first``: when the first frame of each probe and kind came; ``marked``: by probe, a frame other than a reply;
+    ``unmarked``: by source MAC, a frame that is not a test frame.
+    """
 
     def __init__(self, instance: str, device: str, network: str, opened: socket.socket) -> None:
         self.instance = instance
@@ -35,7 +39,9 @@ class Tap:
         self.network = network
         self.socket = opened
         self.mac = bytes(opened.getsockname()[4])
-        self.sights: list[tuple[float, Sight]] = []
+        self.first: dict[tuple[int, str], float] = {}
+        self.marked: dict[int, Sight] = {}
+        self.unmarked: dict[bytes, Sight] = {}
 
     def send(self, frame: bytes) -> None:
         """Put a frame on the wire as if the instance had."""
@@ -48,7 +54,15 @@ class Tap:
             while True:
                 frame, (_, _, packet_type, _, _) = self.socket.recvfrom(65535)
                 if packet_type != _PACKET_OUTGOING and (sight := marker.read(frame)) is not None:
-                    self.sights.append((time.monotonic(), sight))
+                    self._note(sight)
+
+    def _note(self, sight: Sight) -> None:
+        if sight.number < 0:
+            self.unmarked.setdefault(sight.source, sight)
+            return
+        self.first.setdefault((sight.number, sight.kind), time.monotonic())
+        if sight.kind != REPLY:
+            self.marked.setdefault(sight.number, sight)
 
 
 class Pinger:

@@ -25,7 +25,7 @@ ALL_NODES = bytes.fromhex("333300000001")
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """What is tried: an echo request from ``source`` to an ``address`` of ``target``; ``line`` is where it is expected."""
+    """What is tried: an echo request from ``source`` to an ``address`` of ``target``; ``line``: where it is expected."""
 
     source: str
     target: str
@@ -67,14 +67,18 @@ def check(
 
 def expected_pairs(topology: Topology, hosts: Mapping[str, Space]) -> list[Pair]:
     """Each expectation as pairs, one for each address of the target; nothing twice."""
-    pairs: dict[tuple[str, str, Address | None, bool], Pair] = {}
+    lines: dict[tuple[str, str, bool], int] = {}
     for expectation in topology.expect:
         for source in expectation.sources:
             for target in expectation.targets:
-                for address in addresses_of(topology, hosts, target) or [None] if source != target else ():
-                    pair = Pair(source, target, address, expectation.reach, expectation.line)
-                    pairs.setdefault((source, target, address, expectation.reach), pair)
-    return list(pairs.values())
+                if source != target:
+                    lines.setdefault((source, target, expectation.reach), expectation.line)
+    addresses = {target: addresses_of(topology, hosts, target) for _, target, _ in lines}
+    return [
+        Pair(source, target, address, is_expected, line)
+        for (source, target, is_expected), line in lines.items()
+        for address in addresses[target] or (None,)
+    ]
 
 
 def addresses_of(topology: Topology, hosts: Mapping[str, Space], name: str) -> list[Address]:
@@ -123,13 +127,12 @@ class Trial:
             close_all([*self.taps, *self.pingers.values()])
 
     def _reach(self, probes: Sequence[Probe], patience_s: float) -> None:
-        waiting = [probe for probe in probes if probe.pair.source in self.pingers and probe.pair.address is not None]
+        possible = [probe for probe in probes if probe.pair.source in self.pingers and probe.pair.address is not None]
         deadline = time.monotonic() + patience_s
-        while waiting and (left := deadline - time.monotonic()) > 0:
+        while (waiting := self._unanswered(possible)) and (left := deadline - time.monotonic()) > 0:
             for probe in waiting:
                 self._ping(probe)
-            listen(self.taps, self.marker, min(RETRY_S, left), lambda: self._all_answered(waiting))
-            waiting = [probe for probe in waiting if not self._is_answered(probe)]
+            listen(self.taps, self.marker, min(RETRY_S, left), lambda: not self._unanswered(possible))
 
     def _intrude(self, probes: Sequence[Probe], quiet_s: float) -> None:
         if not probes:
@@ -172,12 +175,7 @@ class Trial:
 
     def _saw(self, instance: str, number: int, kind: str) -> float | None:
         """When an instance first saw a frame of a probe."""
-        times = [
-            at
-            for tap in self._taps_of(instance)
-            for at, sight in tap.sights
-            if sight.number == number and sight.kind == kind
-        ]
+        times = [tap.first[number, kind] for tap in self._taps_of(instance) if (number, kind) in tap.first]
         return min(times, default=None)
 
     def _is_answered(self, probe: Probe) -> bool:
@@ -186,8 +184,8 @@ class Trial:
             and self._saw(probe.pair.target, probe.number, REQUEST) is not None
         )
 
-    def _all_answered(self, probes: Sequence[Probe]) -> bool:
-        return all(self._is_answered(probe) for probe in probes)
+    def _unanswered(self, probes: Sequence[Probe]) -> list[Probe]:
+        return [probe for probe in probes if not self._is_answered(probe)]
 
     def _judge(self, probe: Probe) -> Outcome:
         pair = probe.pair
@@ -208,16 +206,17 @@ class Trial:
         Of an expected connection, any such instance counts; of a forbidden one, the target only (others have their own
         lines). Frames without a mark (the kernel's ARP) are known by their source MAC.
         """
-        pair, leaks = probe.pair, {}
+        pair = probe.pair
+        leaks: dict[str, None] = {}
         for tap in self.taps:
             other = Pair(pair.source, tap.instance, None, False)
             if self._are_neighbours(other) or not (pair.expected or tap.instance == pair.target):
                 continue
-            macs = {own.mac for own in self._taps_of(pair.source)} - self._macs_on(tap.network)
-            for _, sight in tap.sights:
-                is_mine = sight.number == probe.number and sight.kind != REPLY
-                if is_mine or (not pair.expected and sight.number < 0 and sight.source in macs):
-                    leaks[f"{tap.instance} saw {sight.text}"] = None
+            found = [tap.marked[probe.number]] if probe.number in tap.marked else []
+            if not pair.expected:
+                macs = {own.mac for own in self._taps_of(pair.source)} - self._macs_on(tap.network)
+                found += [sight for source, sight in tap.unmarked.items() if source in macs]
+            leaks.update(dict.fromkeys(f"{tap.instance} saw {sight.text}" for sight in found))
         return list(leaks)
 
     def _macs_on(self, network: str) -> set[bytes]:
@@ -227,13 +226,11 @@ class Trial:
         if leaks:
             more = f" and {len(leaks) - 2} more" if len(leaks) > 2 else ""
             return "; ".join(leaks[:2]) + more
-        if found:
-            return ""
         pair = probe.pair
+        if found or probe.refusal:
+            return "" if found else probe.refusal
         if pair.address is None:
             return f"{pair.target} has no address"
-        if probe.refusal:
-            return probe.refusal
         others = [
             name
             for name in self.pingers

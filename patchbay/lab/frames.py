@@ -1,6 +1,6 @@
 """Test frames: how they are made, and how they are known again when a capture sees them.
 
-Called by ``capture`` and ``stream``. Every test frame carries a ``mark``: a word that nothing else on the wire has, then
+Called by ``capture`` and ``stream``. Every test frame carries a mark: a word that nothing else on the wire has, then
 the number of the probe. Pure: bytes in, bytes out.
 """
 
@@ -61,10 +61,10 @@ def echo_request(version: int, identifier: int, sequence: int, payload: bytes) -
 def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071)."""
     padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return 0xFFFF - total
 
 
 def test_frame(source: bytes, destination: bytes, payload: bytes) -> bytes:
