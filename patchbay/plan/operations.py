@@ -270,13 +270,18 @@ class DelLink(Operation, frozen=True):
 
 
 class AddAddress(Operation, frozen=True):
-    """Add an address to a link. IPv6 without duplicate address detection: the intent database knows it is unique."""
+    """Add an address to a link. IPv6 without duplicate address detection: the intent database knows it is unique.
+
+    ``again``: it may still be there (another address of its subnet has just been deleted); then it stays.
+    """
 
     address: Address
+    again: bool = False
 
     def command(self) -> list[str]:
         nodad = " nodad" if ":" in self.address.address else ""
-        line = f"ip addr add {self.address.address} dev {self.address.link}{nodad}"
+        verb = "replace" if self.again else "add"
+        line = f"ip addr {verb} {self.address.address} dev {self.address.link}{nodad}"
         return [shell.inside(self.address.namespace, line)]
 
     def sentence(self) -> str:

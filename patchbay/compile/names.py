@@ -1,0 +1,69 @@
+"""Every name that Patchbay gives to something on a host. Nothing else makes one.
+
+The names are Neutron's and Nova's, so who knows those finds everything at once (``neutron-lib`` constants,
+``neutron/plugins/common/utils.py`` for shortened names, ``os-vif`` for devices).
+"""
+
+import hashlib
+import ipaddress
+import re
+
+from patchbay.hoststate.netns import ALIAS_PREFIX
+from patchbay.model import Instance
+
+BR_INT, BR_TUN = "br-int", "br-tun"
+PATCH_TUN, PATCH_INT = "patch-tun", "patch-int"
+"""The port of br-int that leads to br-tun, and the port of br-tun that leads to br-int (seed 002)."""
+
+DEVICE_NAME_MAX = 15
+"""IFNAMSIZ without its terminating zero."""
+
+PORT_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""A port name that can stand in the text of a flow without quotes."""
+
+NAMESPACE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+DEVICE_NAME = re.compile(r"(?!lo$|all$|default$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
+
+
+def device(prefix: str, port_id: str) -> str:
+    """``tap``, ``qvo``, ``qvb`` or ``qbr`` and the first 11 characters of the port's id."""
+    return prefix + port_id[:11]
+
+
+def tunnel_port(remote_ip: str) -> str | None:
+    """``vxlan-ac150ca3`` for 172.21.12.163; for IPv6 eight digits of a hash. None if it is not an address."""
+    try:
+        address = ipaddress.ip_address(remote_ip)
+    except ValueError:
+        return None
+    if address.version == 4:
+        return f"vxlan-{int(address):08x}"
+    return f"vxlan-{hashlib.sha256(address.packed).hexdigest()[:8]}"
+
+
+def integration_patch(bridge: str) -> str:
+    """``int-br-ex``: the port of br-int that leads to a provider bridge."""
+    return _shortened("int-", bridge)
+
+
+def provider_patch(bridge: str) -> str:
+    """``phy-br-ex``: the port of a provider bridge that leads to br-int."""
+    return _shortened("phy-", bridge)
+
+
+def _shortened(prefix: str, name: str) -> str:
+    """Names too long for a device end in six digits of their SHA-1, as in Neutron."""
+    if len(prefix) + len(name) <= DEVICE_NAME_MAX:
+        return prefix + name
+    digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:6]
+    return prefix + name[: DEVICE_NAME_MAX - len(prefix) - len(digest)] + digest
+
+
+def namespace(instance: Instance) -> str:
+    """The instance's name if it can name a namespace, else its id."""
+    return instance.name if NAMESPACE_NAME.fullmatch(instance.name) else instance.id
+
+
+def alias(owner_id: str) -> str:
+    """Our mark on a kernel link: ``patchbay:<what it belongs to>``."""
+    return ALIAS_PREFIX + owner_id

@@ -1,0 +1,314 @@
+"""The difference between what is there and what should be, as operations in an order that works.
+
+Called by the agent for the keys of a change, and by ``patchbay plan`` for all. Promises:
+
+- An unchanged host gives no operation.
+- Referents come before what refers to them, removals in reverse, additions before removals. Two things go first, for
+  their successors cannot stand beside them: flows with wrong port numbers, and links or ports that must be made anew.
+- Only what carries our mark is removed. What vanishes with something removed is not removed by hand; what vanishes
+  with it but should stay is added again.
+- A patch port of a provider bridge gets its peer only after the flows that guard it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Set
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from patchbay.compile.br_tun import learned_vlan
+from patchbay.compile.names import BR_INT
+from patchbay.compile.provider import PROVIDER_OWNER
+from patchbay.hoststate import (
+    Address,
+    Bridge,
+    BridgePort,
+    Flow,
+    HostState,
+    Key,
+    Link,
+    Namespace,
+    PortTag,
+    Resource,
+    Route,
+)
+from patchbay.hoststate.netns import ALIAS_PREFIX
+from patchbay.plan import operations as op
+from patchbay.plan.observed import Observed, ObservedFlow, Seen
+
+NO_PEER = "nonexistent-peer"
+"""Neutron's peer for a patch port that is not connected yet (NONEXISTENT_PEER)."""
+
+T = TypeVar("T", bound=Seen)
+
+Change = tuple[Seen | None, Resource | None]
+"""What is there and what should be; never both None, never equal."""
+
+
+def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -> list[op.Operation]:
+    """The operations that make ``keys`` (default: everything) of the host as desired."""
+    chosen = set(keys) if keys is not None else {*observed.resources, *desired}
+    doomed = find_doomed(observed, desired, chosen)
+    lost = doomed | observed.dependents(*doomed)
+    changes: list[Change] = []
+    for key in sorted(chosen | lost):
+        have = None if key in lost else observed.get(key)
+        want = desired.get(key)
+        if want is None and (have is None or not is_ours(have)):
+            continue
+        if have is None or want is None or not is_same(have, want):
+            changes.append((_adoptable(have, want), want))
+    made_anew = [item for key in sorted(doomed) if (item := observed.get(key)) is not None]
+    added = [(have, want) for have, want in changes if want is not None]
+    removed = [have for have, want in changes if want is None and have is not None]
+    stale, leftover = _split_leftover(removed, [want for _, want in added])
+    again = [item for item in made_anew if item.key in desired]
+    gone = [item for item in made_anew if item.key not in desired]
+    return [
+        *_delete_flows_by_cookie(stale),
+        *_delete_structure(again),
+        *_add(added, observed, desired, [item for item in removed if isinstance(item, Address)]),
+        *_remove(removed, leftover),
+        *_delete_structure(gone),
+        *_flush(changes),
+    ]
+
+
+# What is the same, what is ours, what cannot be changed in place
+
+
+def is_same(have: Seen, want: Resource) -> bool:
+    """Nothing to do: equal, or equal but for a MAC that we leave to the kernel."""
+    if isinstance(have, Link) and isinstance(want, Link):
+        peer = have.peer or want.peer
+        have = replace(have, mac=have.mac if want.mac else "", peer=peer)
+    return have == want
+
+
+def is_ours(resource: Seen) -> bool:
+    """It carries our mark, or belongs to something that does."""
+    match resource:
+        case Bridge(owner=owner) | BridgePort(owner=owner):
+            return owner != ""
+        case Link(alias=alias) | Namespace(alias=alias):
+            return alias.startswith(ALIAS_PREFIX)
+    return True
+
+
+def must_be_made_anew(have: Seen, want: Resource | None) -> bool:
+    """A change that no command makes in place."""
+    match have, want:
+        case BridgePort(), BridgePort():
+            return (have.bridge, have.type) != (want.bridge, want.type)
+        case Link(), Link():
+            is_cabled_elsewhere = bool(have.peer) and (have.peer, have.peer_namespace) != (
+                want.peer,
+                want.peer_namespace,
+            )
+            return have.kind != want.kind or is_cabled_elsewhere
+    return False
+
+
+def find_doomed(observed: Observed, desired: HostState, keys: Iterable[Key]) -> set[Key]:
+    """Bridges, namespaces, links and ports of ours that must go, or go and come again."""
+    doomed = {
+        key
+        for key in keys
+        if (have := observed.get(key)) is not None
+        and is_ours(have)
+        and (must_be_made_anew(have, desired.get(key)) or (key not in desired and _holds_others(have)))
+    }
+    while True:
+        lost = doomed | observed.dependents(*doomed)
+        widowed = {key for key in _widowed(observed, desired, {*keys, *lost}, lost) if key not in doomed}
+        if not widowed:
+            return doomed
+        doomed |= widowed
+
+
+def _holds_others(have: Seen) -> bool:
+    return isinstance(have, Bridge | Namespace | Link)
+
+
+def _widowed(observed: Observed, desired: HostState, keys: Iterable[Key], lost: set[Key]) -> Iterable[Key]:
+    """Ends of cables whose other end must be added: a cable is made whole."""
+    for key in keys:
+        want = desired.get(key)
+        if isinstance(want, Link) and want.peer and (key in lost or observed.get(key) is None):
+            other = ("link", want.peer_namespace, want.peer)
+            have = observed.get(other)
+            if have is not None and other not in lost and is_ours(have):
+                yield other
+
+
+def _adoptable(have: Seen | None, want: Resource | None) -> Seen | None:
+    """A namespace that somebody else made is not taken over: adding ours fails and says so."""
+    return None if have is not None and isinstance(want, Namespace) and not is_ours(have) else have
+
+
+# Additions and changes, referents first
+
+
+def _add(
+    added: list[tuple[Seen | None, Resource]], observed: Observed, desired: HostState, gone_addresses: list[Address]
+) -> Iterable[op.Operation]:
+    by_kind: dict[type, list[tuple[Seen | None, Resource]]] = defaultdict(list)
+    for have, want in added:
+        by_kind[type(want)].append((have, want))
+    ports = list(_ports(by_kind[BridgePort]))
+    links = by_kind[Link]
+    yield from _bridges(by_kind[Bridge])
+    yield from _namespaces(by_kind[Namespace])
+    yield from _links([(have, want) for have, want in links if isinstance(want, Link) and not want.peer], desired)
+    yield from _links([(have, want) for have, want in links if isinstance(want, Link) and want.peer], desired)
+    yield from (operation for operation, _ in ports)
+    yield from _port_tags(by_kind[PortTag])
+    yield from _addresses(
+        [want for _, want in by_kind[Address] if isinstance(want, Address)],
+        [want for _, want in by_kind[Route] if isinstance(want, Route)],
+        _shaken(gone_addresses, observed, desired),
+        gone_addresses,
+    )
+    yield from _grouped_flows(op.AddFlows, [want for _, want in by_kind[Flow] if isinstance(want, Flow)])
+    yield from (later for _, later in ports if later is not None)
+
+
+def _bridges(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Operation]:
+    for have, want in changes:
+        if isinstance(want, Bridge):
+            yield op.SetBridge(have, want) if isinstance(have, Bridge) else op.AddBridge(want)
+
+
+def _namespaces(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Operation]:
+    for have, want in changes:
+        if isinstance(want, Namespace):
+            yield op.SetNamespace(have, want) if isinstance(have, Namespace) else op.AddNamespace(want)
+
+
+def _links(changes: list[tuple[Seen | None, Resource]], desired: HostState) -> Iterable[op.Operation]:
+    """Linux bridges one by one, a cable once for its two ends."""
+    cabled: set[Key] = set()
+    for have, want in changes:
+        if not isinstance(want, Link) or want.key in cabled:
+            continue
+        other = desired.get(("link", want.peer_namespace, want.peer))
+        if isinstance(have, Link):
+            yield op.SetLink(have, replace(want, mac=want.mac or have.mac))
+        elif isinstance(other, Link):
+            cabled |= {want.key, other.key}
+            yield op.AddVeth(want, other)
+        else:
+            yield op.AddBridgeLink(want)
+
+
+def _ports(changes: list[tuple[Seen | None, Resource]]) -> Iterable[tuple[op.Operation, op.Operation | None]]:
+    """Each port, and what is done with it after the flows are there."""
+    for have, want in changes:
+        if not isinstance(want, BridgePort):
+            continue
+        if isinstance(have, BridgePort):
+            yield op.SetPort(have, want), None
+        elif want.owner == PROVIDER_OWNER and want.bridge != BR_INT:
+            unconnected = replace(want, options=(("peer", NO_PEER),))
+            yield op.AddPort(unconnected), op.SetPort(unconnected, want)
+        else:
+            yield op.AddPort(want), None
+
+
+def _port_tags(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Operation]:
+    for have, want in changes:
+        if isinstance(want, PortTag):
+            yield op.SetPortTag(want, have if isinstance(have, PortTag) else None)
+
+
+def _addresses(
+    addresses: list[Address], routes: list[Route], shaken: list[Address | Route], gone: list[Address]
+) -> Iterable[op.Operation]:
+    """Deleted addresses, new ones, those to be given again; then routes, those on the link first."""
+    again = [item for item in shaken if isinstance(item, Address) and item not in addresses]
+    routes = routes + [item for item in shaken if isinstance(item, Route) and item not in routes]
+    yield from (op.DelAddress(item) for item in gone)
+    yield from (op.AddAddress(item) for item in addresses)
+    yield from (op.AddAddress(item, again=True) for item in again)
+    yield from (op.AddRoute(item) for item in sorted(routes, key=lambda item: (item.gateway != "", item.key)))
+
+
+def _shaken(gone: list[Address], observed: Observed, desired: HostState) -> list[Address | Route]:
+    """What stays on links that lose an address.
+
+    With an IPv4 address the kernel may take the others of its subnet and the routes of the link. So these are given
+    again after it.
+    """
+    links = {("link", item.namespace, item.link) for item in gone}
+    kept = (desired.get(key) for key in sorted(observed.dependents(*links)))
+    return [item for item in kept if isinstance(item, Address | Route) and ("link", item.namespace, item.link) in links]
+
+
+# Removals, referents last
+
+
+def _remove(removed: list[Seen], leftover: list[ObservedFlow]) -> Iterable[op.Operation]:
+    """What stands alone: flows, routes, tags and ports. Addresses went before new ones came."""
+    yield from _grouped_flows(op.DelFlows, [item for item in removed if isinstance(item, Flow)])
+    yield from _delete_flows_by_cookie(leftover)
+    yield from (op.DelRoute(item) for item in removed if isinstance(item, Route))
+    yield from (op.ClearPortTag(item) for item in removed if isinstance(item, PortTag))
+    yield from (op.DelPort(item.name, item.bridge) for item in removed if isinstance(item, BridgePort))
+
+
+def _delete_structure(items: list[Seen]) -> Iterable[op.Operation]:
+    """Ports to make anew, cables (once for two ends), Linux bridges, namespaces, bridges."""
+    links = sorted((item for item in items if isinstance(item, Link)), key=lambda item: (not item.peer, item.namespace))
+    names = {item.name for item in items if isinstance(item, Bridge)}
+    yield from (
+        op.DelPort(item.name, item.bridge)
+        for item in items
+        if isinstance(item, BridgePort) and item.bridge not in names
+    )
+    deleted: set[Key] = set()
+    for link in links:
+        if link.key not in deleted:
+            deleted |= {link.key, ("link", link.peer_namespace, link.peer)}
+            yield op.DelLink(link)
+    yield from (op.DelNamespace(item.name) for item in items if isinstance(item, Namespace))
+    yield from (op.DelBridge(item.name) for item in items if isinstance(item, Bridge))
+
+
+# Flows
+
+
+def _grouped_flows(make: type[op.AddFlows] | type[op.DelFlows], flows: list[Flow]) -> Iterable[op.Operation]:
+    """One operation a bridge, flows in the order in which a switch prints them."""
+    bridges: dict[str, list[Flow]] = defaultdict(list)
+    for flow in flows:
+        bridges[flow.bridge].append(flow)
+    for bridge in sorted(bridges):
+        ordered = sorted(bridges[bridge], key=lambda item: (item.table, -item.priority, item.match))
+        yield make(bridge, tuple(ordered))
+
+
+def _split_leftover(removed: list[Seen], added: list[Resource]) -> tuple[list[ObservedFlow], list[ObservedFlow]]:
+    """Flows known by cookie: those that an added flow succeeds under the same cookie must go first."""
+    coming = {(item.bridge, item.table, item.cookie) for item in added if isinstance(item, Flow)}
+    leftover = [item for item in removed if isinstance(item, ObservedFlow)]
+    stale: list[ObservedFlow] = []
+    others: list[ObservedFlow] = []
+    for item in leftover:
+        (stale if (item.bridge, item.table, item.cookie) in coming else others).append(item)
+    return stale, others
+
+
+def _delete_flows_by_cookie(flows: list[ObservedFlow]) -> Iterable[op.Operation]:
+    bridges: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for flow in flows:
+        bridges[flow.bridge].append((flow.table, flow.cookie))
+    return (op.DelFlowsByCookie(bridge, tuple(sorted(bridges[bridge]))) for bridge in sorted(bridges))
+
+
+def _flush(changes: list[Change]) -> Iterable[op.Operation]:
+    """Local VLANs that lead to another network than before, or to none; nothing is learned on a new bridge."""
+    if any(have is None and isinstance(want, Bridge) for have, want in changes):
+        return
+    flows = [item for change in changes for item in change if isinstance(item, Flow)]
+    local_vlans = {(flow.bridge, local_vlan) for flow in flows if (local_vlan := learned_vlan(flow)) is not None}
+    yield from (op.FlushLearned(bridge, local_vlan) for bridge, local_vlan in sorted(local_vlans))
