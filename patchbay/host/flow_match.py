@@ -60,7 +60,7 @@ _BY_CONTEXT = {
 }
 _NEEDS_CONTEXT = {name for name, _ in _BY_CONTEXT} - {"nw_src", "nw_dst", "nw_proto"}
 _ND_TYPES = {"icmp_type=135": ("nd", "ns"), "icmp_type=136": ("nd", "na")}
-_RANKS = {"eth_type": 0, "nw_proto": 1, "icmpv6_type": 2}
+_RANKS = {"eth_type": 0, "nw_proto": 1, "icmpv6_type": 2, "vlan_pcp": 4}
 _VLAN_PRESENT = 0x1000
 _MATCH_OXM = b"\x00\x01"
 _EMPTY_MATCH = b"\x00\x01\x00\x04\x00\x00\x00\x00"
@@ -162,9 +162,6 @@ def _value(protocol: Protocol, name: str, value: str) -> tuple[Field, int, int |
             raise FlowTextError(f"'dl_vlan={value}' is not a VLAN.", "VLAN ids are 0 to 4095.")
         return field, number | _VLAN_PRESENT, None
     field = field_for(protocol, name)
-    if name == "dl_vlan_pcp":
-        # Without a VLAN id in the match the switch wants "any VLAN" said: the tag-present bit alone.
-        return FIELDS["vlan_tci"], value_and_mask(field, value)[0] << 13 | _VLAN_PRESENT, 0xF000
     if name in ("nw_tos", "ip_dscp"):
         dscp = value_and_mask(field, value)[0] >> (2 if name == "nw_tos" else 0)
         return FIELDS["ip_dscp"], dscp, None

@@ -138,10 +138,12 @@ class Kernel:
         """Close a namespace whose name was taken away: nothing of ours keeps it alive."""
         self._forget_view(self.views.get(name))
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """Read what the kernel has told so far, so that ``resources`` shows what was just done; tell listeners."""
         for view in list(self.views.values()):
             self._read_pending(view)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
         self._emit()
 
     def _read_view(self, view: NamespaceView) -> None:

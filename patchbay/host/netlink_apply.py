@@ -58,7 +58,7 @@ async def apply(kernel: Kernel, operations: Sequence[Operation]) -> list[Failure
         kernel.forget(name)
     for view in batch.made:
         kernel.adopt_view(view)
-    kernel.drain()
+    await kernel.drain()
     return batch.failures
 
 
