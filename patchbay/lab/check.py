@@ -25,7 +25,7 @@ ALL_NODES = bytes.fromhex("333300000001")
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """What is tried: an echo request from ``source`` to an ``address`` of ``target``; ``line``: where it is expected."""
+    """What is tried: a ping from ``source`` to an ``address`` of ``target``; ``line`` is where it is expected."""
 
     source: str
     target: str

@@ -1,0 +1,55 @@
+"""The lab's own way to its service: one HTTP connection that stays open.
+
+Called by ``lab``. ``apply`` asks for no more than the ``Client`` protocol, so the commands may bring their own.
+"""
+
+import http.client
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+from patchbay.errors import LabError, ServiceUnavailable
+
+
+class Client(Protocol):
+    """What is needed of a service: a request with a JSON body, and the decoded answer."""
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """Send a request; raises a ``PatchbayError`` when the answer is no success."""
+
+
+class ServiceClient:
+    """A connection to a service at ``endpoint`` (http://ADDRESS:PORT)."""
+
+    def __init__(self, endpoint: str, *, timeout_s: float = 30.0) -> None:
+        self.endpoint = endpoint
+        self._connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=timeout_s)
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """Send a request and return the decoded answer; None when it has no body."""
+        data = None if body is None else msgspec.json.encode(body)
+        headers = {"Accept": "application/json"} | ({} if data is None else {"Content-Type": "application/json"})
+        try:
+            self._connection.request(method, path, data, headers)
+            answer = self._connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise ServiceUnavailable(f"The service at {self.endpoint} does not answer ({error}).") from error
+        if answer.status >= 300:
+            raise LabError(f"{method} {path}: {answer.status} {_reason(content)}")
+        return msgspec.json.decode(content) if content else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _reason(content: bytes) -> str:
+    try:
+        body = msgspec.json.decode(content)
+        error = body["NeutronError"]
+        return f"{error['message']} {error.get('detail', '')}".strip()
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return content.decode(errors="replace")
