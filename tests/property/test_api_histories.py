@@ -222,10 +222,9 @@ class World:
         await heard.wait()
 
 
-ACTIONS = st.sampled_from(
-    ["network", "subnet", "ports", "ports", "instance", "instance", "bind", "network_state", "delete", "kill_database"]
-    + ["restart_service", "restart_agent"]
-)
+CHANGES = ("network", "subnet", "ports", "instance", "bind", "network_state", "delete")
+CRASHES = ("kill_database", "restart_service", "restart_agent")
+ACTIONS = st.sampled_from((*CHANGES, *CHANGES, *CRASHES))
 STEPS = st.lists(st.tuples(ACTIONS, st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=25)
 
 
