@@ -39,11 +39,11 @@ def compile_instance(view: HostView, instance: Instance) -> list[Resource]:
 
 
 def interfaces(view: HostView, instance: Instance) -> Iterator[tuple[str, Port, Network]]:
-    """The interfaces that can be plugged: valid device, port bound here, network known. In the order of devices."""
+    """The interfaces that can be plugged: port bound here, network known. In the order of devices."""
     for device, port_id in sorted(instance.interfaces.items(), key=lambda item: (len(item[0]), item[0])):
         port = view.ports.get(port_id)
         network = view.networks.get(port.network_id) if port else None
-        if port is None or network is None or port.host != view.facts.host or not names.DEVICE_NAME.fullmatch(device):
+        if port is None or network is None or port.host != view.facts.host:
             continue
         if view.interface_of(port_id) == (instance, device):
             yield device, port, network

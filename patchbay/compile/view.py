@@ -180,11 +180,12 @@ class HostView:
 
     def interface_of(self, port_id: str) -> tuple[Instance, str] | None:
         """The instance here and the device in it that this port is for: of several, the oldest instance's."""
-        found = [self.instances[instance_id] for instance_id in self._rows.owners(("interface", port_id))]
+        users = [self.instances[instance_id] for instance_id in self._rows.owners(("interface", port_id))]
+        found = [instance for instance in users if self.owns_namespace(instance)]
         if not found:
             return None
         instance = min(found, key=lambda item: (item.created_at, item.id))
-        return instance, min((name for name, port in instance.interfaces.items() if port == port_id), key=_device_order)
+        return instance, min((name for name, port in _interfaces(instance) if port == port_id), key=_device_order)
 
     def owns_namespace(self, instance: Instance) -> bool:
         """Of several instances here with one namespace name, the oldest has it."""
@@ -348,7 +349,10 @@ class HostView:
 
     def _change_instance(self, instance_id: str, new: Instance | None) -> set[Fragment]:
         old = self.instances.get(instance_id)
-        ports = {port for item in (old, new) if item and self.is_mine(item) for port in item.interfaces.values()}
+        rows = {row for item in (old, new) if item and self.is_mine(item) for row in _instance_rows(item)}
+        rivals = {rival for row in rows for rival in self._rows.owners(row)}
+        rows |= {row for rival in rivals for row in _instance_rows(self.instances[rival])}
+        ports = sorted({row[1] for row in rows if row[0] == "interface"})
         dirty: set[Fragment] = {("instance", instance_id)}
 
         def change() -> None:
@@ -413,8 +417,13 @@ class HostView:
 
 
 def _instance_rows(instance: Instance) -> set[Trace]:
-    rows: set[Trace] = {("interface", port_id) for port_id in instance.interfaces.values()}
+    rows: set[Trace] = {("interface", port_id) for _, port_id in _interfaces(instance)}
     return rows | {("namespace", names.namespace(instance))}
+
+
+def _interfaces(instance: Instance) -> Iterable[tuple[str, str]]:
+    """Devices that can be made, with their port ids."""
+    return ((name, port_id) for name, port_id in instance.interfaces.items() if names.DEVICE_NAME.fullmatch(name))
 
 
 def _device_order(name: str) -> tuple[int, str]:

@@ -1,0 +1,276 @@
+"""Random histories of intent and facts: the incremental result is the full one, and plans lead there step by step."""
+
+from collections.abc import Mapping
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from patchbay.compile.facts import Facts, Plugged
+from patchbay.compile.fragments import Compiled, compile_all
+from patchbay.compile.view import HostView, Value
+from patchbay.hoststate import Address, Bridge, BridgePort, Flow, HostState, Link, PortTag, Route
+from patchbay.model import AddressPair, FixedIP, Host, HostRoute, Instance, Network, Plug, Port, Subnet
+from patchbay.plan import operations as op
+from patchbay.plan.diff import diff
+from patchbay.plan.observed import Observed, ObservedFlow
+
+ME = "host1"
+HOSTS = (ME, "host2", "host3")
+PORT_IDS = tuple(f"{number}{number}{number}{number}0000-0000-4000-8000-00000000000{number}" for number in range(5))
+NETWORK_IDS = ("net-a", "net-b", "net-c")
+SUBNET_IDS = ("subnet-4", "subnet-6")
+MACS = ("fa:16:3e:00:00:01", "fa:16:3e:00:00:02", "fa:16:3e:00:00:03")
+FIXED = (FixedIP("subnet-4", "10.0.0.5"), FixedIP("subnet-4", "10.0.0.6"), FixedIP("subnet-6", "fd00::5"))
+SEGMENTS = (("vxlan", None, 5), ("vxlan", None, 6), ("vlan", "one", 5), ("flat", "two", None), ("local", None, None))
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    kind, physical, segmentation_id = draw(st.sampled_from(SEGMENTS))
+    network_id = draw(st.sampled_from(NETWORK_IDS))
+    return Network(
+        id=network_id,
+        created_at={"net-a": "1", "net-b": "2", "net-c": "2"}[network_id],
+        admin_state_up=draw(st.sampled_from((True, True, False))),
+        mtu=draw(st.sampled_from((1450, 1500))),
+        network_type=kind,
+        physical_network=physical,
+        segmentation_id=segmentation_id,
+    )
+
+
+@st.composite
+def subnets(draw: st.DrawFn) -> Subnet:
+    subnet_id = draw(st.sampled_from(SUBNET_IDS))
+    cidr, gateways = ("10.0.0.0/24", ("10.0.0.1", "10.0.0.5", "10.9.9.9"))
+    if subnet_id == "subnet-6":
+        cidr, gateways = "fd00::/64", ("fd00::1", "fe80::1")
+    return Subnet(
+        id=subnet_id,
+        network_id=draw(st.sampled_from(NETWORK_IDS)),
+        ip_version=int(subnet_id[-1]),
+        cidr=cidr,
+        gateway_ip=draw(st.sampled_from((None, *gateways))),
+        host_routes=draw(st.sampled_from(((), (HostRoute("172.16.0.0/12", "10.0.0.9"),)))),
+    )
+
+
+@st.composite
+def ports(draw: st.DrawFn) -> Port:
+    pairs = (AddressPair("10.0.0.5", MACS[0]), AddressPair("10.0.0.0/24", MACS[1]), AddressPair("10.0.0.7", MACS[2]))
+    return Port(
+        id=draw(st.sampled_from(PORT_IDS)),
+        network_id=draw(st.sampled_from(NETWORK_IDS)),
+        mac_address=draw(st.sampled_from(MACS)),
+        fixed_ips=tuple(draw(st.lists(st.sampled_from(FIXED), max_size=2, unique=True))),
+        admin_state_up=draw(st.sampled_from((True, True, False))),
+        host=draw(st.sampled_from((ME, *HOSTS, ""))),
+        allowed_address_pairs=tuple(draw(st.lists(st.sampled_from(pairs), max_size=1))),
+    )
+
+
+@st.composite
+def instances(draw: st.DrawFn) -> Instance:
+    instance_id = draw(st.sampled_from(("instance-1", "instance-2", "instance-3")))
+    devices = st.sampled_from(("eth0", "eth1", "lo"))
+    return Instance(
+        id=instance_id,
+        created_at=instance_id[-1],
+        name=draw(st.sampled_from(("web", "db", "not a name"))),
+        host=draw(st.sampled_from((ME, ME, "host2"))),
+        plugging=draw(st.sampled_from(("hybrid", "direct"))),
+        interfaces=draw(st.dictionaries(devices, st.sampled_from(PORT_IDS), max_size=3)),
+    )
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> Host:
+    tunnel_ips = ("", "10.1.0.1", "10.1.0.2", "10.1.0.3", "fd00:1::9", "nonsense")
+    return Host(
+        id=draw(st.sampled_from(("row-1", "row-2", "row-3", "row-4"))),
+        name=draw(st.sampled_from(HOSTS)),
+        tunnel_ip=draw(st.sampled_from(tunnel_ips)),
+        heartbeat_at=draw(st.integers(0, 9)),
+    )
+
+
+@st.composite
+def plugs(draw: st.DrawFn) -> Plug:
+    return Plug(
+        id=draw(st.sampled_from(("plug-1", "plug-2", "plug-3"))),
+        port_id=draw(st.sampled_from(PORT_IDS)),
+        network_id="",
+        host=draw(st.sampled_from(HOSTS)),
+        up=draw(st.booleans()),
+    )
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> Facts:
+    names = st.sampled_from(("vnet0", "vnet1", "tap11110000-00"))
+    iface_ids = draw(st.lists(st.sampled_from((*PORT_IDS, "stranger")), max_size=3, unique=True))
+    plugged = {item: Plugged(name=f"{draw(names)}", ours=draw(st.booleans())) for item in iface_ids}
+    unique = {item.name: iface_id for iface_id, item in plugged.items()}
+    return Facts(
+        host=ME,
+        datapath_type=draw(st.sampled_from(("system", "system", "netdev"))),
+        tunnel_ip=draw(st.sampled_from(("10.1.0.1", "10.1.0.1", "", "fd00:1::1"))),
+        bridge_mappings=draw(
+            st.sampled_from(({"one": "br-one"}, {"one": "br-one", "two": "br-two"}, {"two": "br-one"}))
+        ),
+        bridges=frozenset(draw(st.sets(st.sampled_from(("br-one", "br-two", "br-int"))))),
+        plugged={iface_id: plugged[iface_id] for iface_id in unique.values()},
+    )
+
+
+VALUES = st.one_of(networks(), subnets(), ports(), ports(), instances(), hosts(), plugs())
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(("put", "put", "put", "remove")), VALUES), st.tuples(st.just("facts"), facts())
+    ),
+    max_size=40,
+)
+
+
+def shown_local_vlans(state: HostState) -> dict[str, int]:
+    """What a restarted agent reads from the ports of its host."""
+    configs = (dict(item.other_config) for item in state.values() if isinstance(item, BridgePort | PortTag))
+    return {config["net_uuid"]: int(config["tag"]) for config in configs if config}
+
+
+def follow(
+    view: HostView, values: dict[tuple[type, str], Value], step: tuple[str, Value | Facts]
+) -> set[tuple[str, ...]]:
+    """One step of a history, in the view and in the plain record of what there is."""
+    verb, value = step
+    if isinstance(value, Facts):
+        return view.set_facts(replace(value, local_vlans=view.facts.local_vlans))
+    if verb == "put":
+        values[type(value), value.id] = value
+        return view.put(value)
+    values.pop((type(value), value.id), None)
+    return view.remove(value)
+
+
+def fresh(facts: Facts, values: Mapping[tuple[type, str], Value], local_vlans: Mapping[str, int]) -> HostState:
+    """What an agent compiles that starts now, and gets the values in another order."""
+    view = HostView(replace(facts, local_vlans=local_vlans))
+    for key in sorted(values, key=lambda item: (item[1], item[0].__name__), reverse=True):
+        view.put(values[key])
+    return compile_all(view)
+
+
+@settings(max_examples=400, deadline=None)
+@given(STEPS, st.sets(st.integers(0, 40)))
+def test_compiling_what_changed_gives_what_compiling_all_gives(
+    steps: list[tuple[str, Value | Facts]], restarts: set[int]
+) -> None:
+    view = HostView(Facts(host=ME, tunnel_ip="10.1.0.1"))
+    values: dict[tuple[type, str], Value] = {}
+    compiled = Compiled(view)
+    compiled.refresh(view.fragments())
+    for number, step in enumerate(steps):
+        compiled.refresh(follow(view, values, step))
+        local_vlans = shown_local_vlans(compiled.state)
+        assert compiled.state == fresh(view.facts, values, local_vlans)
+        if number in restarts:
+            view = HostView(replace(view.facts, local_vlans=local_vlans))
+            for value in values.values():
+                view.put(value)
+            before, compiled = compiled.state, Compiled(view)
+            compiled.refresh(view.fragments())
+            assert compiled.state == before
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_changes_of_one_round_may_come_in_any_order(steps: list[tuple[str, Value | Facts]]) -> None:
+    view = HostView(Facts(host=ME, tunnel_ip="10.1.0.1"))
+    values: dict[tuple[type, str], Value] = {}
+    dirty = set(view.fragments())
+    for step in steps:
+        dirty |= follow(view, values, step)
+    compiled = Compiled(view)
+    compiled.refresh(dirty)
+    assert compiled.state == fresh(view.facts, values, {})
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, st.integers(1, 4))
+def test_plans_of_changes_lead_where_a_fresh_host_gets_in_one_plan(
+    steps: list[tuple[str, Value | Facts]], at_once: int
+) -> None:
+    view = HostView(Facts(host=ME, tunnel_ip="10.1.0.1"))
+    values: dict[tuple[type, str], Value] = {}
+    compiled, observed = Compiled(view), Observed()
+    dirty = set(view.fragments())
+    for number, step in enumerate(steps):
+        dirty |= follow(view, values, step)
+        if number % at_once == 0:
+            run(diff(observed, compiled.state, compiled.refresh(dirty)), observed)
+            dirty = set()
+            assert observed.state() == compiled.state
+    run(diff(observed, compiled.state, compiled.refresh(dirty)), observed)
+    assert diff(observed, compiled.state) == []
+    whole = Observed()
+    run(diff(whole, compiled.state), whole)
+    assert whole.state() == observed.state() == compiled.state
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS, st.data())
+def test_what_strangers_delete_comes_back_and_a_restarted_agent_recognises_its_flows(
+    steps: list[tuple[str, Value | Facts]], data: st.DataObject
+) -> None:
+    view = HostView(Facts(host=ME, tunnel_ip="10.1.0.1"))
+    values: dict[tuple[type, str], Value] = {}
+    for step in steps:
+        follow(view, values, step)
+    desired = compile_all(view)
+    observed = Observed(desired.values())
+    lost = set()
+    for key in data.draw(st.lists(st.sampled_from(sorted(desired)), max_size=4)):
+        lost |= observed.drop(key)
+    run(diff(observed, desired, lost), observed)
+    assert observed.state() == desired
+
+    seen = (as_switch_shows(item) if isinstance(item, Flow) else item for item in desired.values())
+    restarted = Observed(seen)
+    assert diff(restarted, {}) != [] or not desired
+    restarted.recognise(item for item in desired.values() if isinstance(item, Flow))
+    assert diff(restarted, desired) == []
+
+
+def as_switch_shows(flow: Flow) -> ObservedFlow:
+    return ObservedFlow(bridge=flow.bridge, table=flow.table, cookie=flow.cookie)
+
+
+def run(plan: list[op.Operation], observed: Observed) -> None:
+    """Apply a plan to what is observed, as a host would: what an operation refers to must be there."""
+    for operation in plan:
+        missing = [need for need in needs(operation) if observed.get(need) is None]
+        assert not missing, f"{operation.sentence()} needs {missing}"
+        assert operation.command()
+        observed.record(operation)
+
+
+def needs(operation: op.Operation) -> list[tuple[str, ...]]:
+    """Keys of what must be there before an operation."""
+    match operation:
+        case op.AddPort(port):
+            return [("bridge", port.bridge)] if port.bridge in ("br-int", "br-tun") else []
+        case op.SetPort(old, _):
+            return [old.key]
+        case op.AddVeth(a, b):
+            masters = [("link", end.namespace, end.master) for end in (a, b) if end.master]
+            return masters + [("netns", end.namespace) for end in (a, b) if end.namespace]
+        case op.AddAddress(Address() as item) | op.AddRoute(Route() as item):
+            return [("link", item.namespace, item.link)]
+        case op.SetLink(Link() as old, _) | op.DelLink(Link() as old):
+            return [old.key]
+        case op.AddFlows(bridge, _) | op.DelFlows(bridge, _):
+            return [("bridge", bridge)] if bridge in ("br-int", "br-tun") else []
+        case op.SetBridge(Bridge() as old, _):
+            return [old.key]
+    return []

@@ -1,0 +1,118 @@
+"""Golden cases: a folder with intent.yaml and, for each host, the whole host as the commands that make it.
+
+``python tests/unit/compile/golden.py`` writes the expected hosts anew; then read the difference before you commit it.
+"""
+
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from patchbay.compile.facts import Facts, Plugged
+from patchbay.compile.fragments import compile_all
+from patchbay.compile.view import HostView, Value
+from patchbay.hoststate import HostState
+from patchbay.model import AddressPair, FixedIP, Host, HostRoute, Instance, Network, Plug, Port, Subnet
+from patchbay.plan.diff import diff
+from patchbay.plan.observed import Observed
+
+CASES = Path(__file__).resolve().parents[1] / "cases"
+
+
+def id_of(kind: str, name: str) -> str:
+    """The same id each time, different for each name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"patchbay:{kind}:{name}"))
+
+
+def read(case: Path) -> dict[str, Any]:
+    return yaml.safe_load((case / "intent.yaml").read_text())
+
+
+def values(intent: dict[str, Any]) -> Iterator[Value]:
+    """All intent values of a case, referents first."""
+    for name, fields in intent["hosts"].items():
+        yield Host(id=id_of("host", name), name=name, tunnel_ip=fields.get("tunnel_ip", ""))
+    for number, (name, fields) in enumerate(intent.get("networks", {}).items()):
+        yield Network(id=id_of("network", name), name=name, created_at=f"2026-01-01T00:00:{number:02}Z", **fields)
+    for name, fields in intent.get("subnets", {}).items():
+        yield subnet(name, dict(fields))
+    for name, fields in intent.get("ports", {}).items():
+        yield port(name, dict(fields))
+    for name, fields in intent.get("instances", {}).items():
+        interfaces = {device: id_of("port", item) for device, item in fields.pop("interfaces").items()}
+        yield Instance(id=id_of("instance", name), name=name, interfaces=interfaces, **fields)
+    for name, host in intent.get("plugs", {}).items():
+        network_id = id_of("network", intent["ports"][name]["network"])
+        yield Plug(id=id_of("plug", name), port_id=id_of("port", name), network_id=network_id, host=host, up=True)
+
+
+def subnet(name: str, fields: dict[str, Any]) -> Subnet:
+    version = 6 if ":" in fields["cidr"] else 4
+    routes = tuple(HostRoute(*item) for item in fields.pop("host_routes", []))
+    network_id = id_of("network", fields.pop("network"))
+    return Subnet(id=id_of("subnet", name), network_id=network_id, ip_version=version, host_routes=routes, **fields)
+
+
+def port(name: str, fields: dict[str, Any]) -> Port:
+    fixed_ips = tuple(FixedIP(id_of("subnet", item), address) for item, address in fields.pop("fixed_ips", {}).items())
+    pairs = tuple(AddressPair(*item) for item in fields.pop("allowed_address_pairs", []))
+    network_id, mac_address = id_of("network", fields.pop("network")), fields.pop("mac")
+    return Port(
+        id=id_of("port", name),
+        network_id=network_id,
+        mac_address=mac_address,
+        fixed_ips=fixed_ips,
+        allowed_address_pairs=pairs,
+        **fields,
+    )
+
+
+def facts(intent: dict[str, Any], host: str) -> Facts:
+    """What the host itself has."""
+    fields = intent["hosts"][host]
+    plugged = {
+        id_of("port", port) if port in intent.get("ports", {}) else port: Plugged(name=name, ofport=5)
+        for name, port in fields.get("plugged", {}).items()
+    }
+    return Facts(
+        host=host,
+        datapath_type=fields.get("datapath_type", "system"),
+        tunnel_ip=fields.get("tunnel_ip", ""),
+        bridge_mappings=fields.get("bridge_mappings", {}),
+        bridges=frozenset(fields.get("bridges", ())),
+        local_vlans={id_of("network", name): number for name, number in fields.get("local_vlans", {}).items()},
+        plugged=plugged,
+    )
+
+
+def compile_host(intent: dict[str, Any], host: str) -> HostState:
+    """The desired state of one host of a case."""
+    view = HostView(facts(intent, host))
+    for value in values(intent):
+        view.put(value)
+    return compile_all(view)
+
+
+def render(state: HostState) -> str:
+    """A host as the commands that make it from nothing; cookies, which are hashes, left out."""
+    lines = [line for operation in diff(Observed(), state) for line in operation.command()]
+    return re.sub(r"cookie=0x7062[0-9a-f]{12},", "", "\n".join(lines)) + "\n"
+
+
+def expected(case: Path) -> Iterator[tuple[str, Path]]:
+    """The hosts of a case, each with the file of what it should be."""
+    for host in read(case)["hosts"]:
+        yield host, case / f"{host}.txt"
+
+
+def regenerate() -> None:
+    for intent_file in sorted(CASES.glob("*/intent.yaml")):
+        for host, path in expected(intent_file.parent):
+            path.write_text(render(compile_host(read(intent_file.parent), host)))
+
+
+if __name__ == "__main__":
+    regenerate()
