@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 
 from patchbay.host import openflow
@@ -47,56 +47,57 @@ def flows(count: int, salt: int = 0) -> list[Flow]:
     ]
 
 
-async def timed(run: Callable[[], Awaitable[object]]) -> float:
-    """Milliseconds that one run takes."""
-    start = time.perf_counter()
-    await run()
-    return (time.perf_counter() - start) * 1000
+def encode_all(batch: list[Flow]) -> None:
+    """Only the encoding, as an apply does it."""
+    for flow in batch:
+        encode_add(flow, PORTS)
 
 
-def sh(*words: str) -> None:
-    """Run a command."""
-    subprocess.run(words, check=True)
+def ofctl() -> None:
+    """The same flows by an ovs-ofctl process, from a file."""
+    subprocess.run(["ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br-tun", "/run/flows"], check=True)
+
+
+def write_file(batch: list[Flow]) -> None:
+    """The file that ovs-ofctl reads: ports by number, as it need not look them up."""
+    Path("/run/flows").write_text("\n".join(flow.text.replace("vxlan-ac150ca3", "7") for flow in batch))
 
 
 async def measure(connection: OpenFlowConnection, count: int) -> dict[str, float]:
     """The figures for one number of flows, in milliseconds."""
-    rounds = 50 if count <= 100 else 3
     figures: dict[str, list[float]] = {}
-    for turn in range(rounds):
-        batch = flows(count, turn)
 
-        async def encode(batch: list[Flow] = batch) -> None:
-            for flow in batch:
-                encode_add(flow, PORTS)
+    async def note(name: str, what: Awaitable[object]) -> None:
+        start = time.perf_counter()
+        await what
+        figures.setdefault(name, []).append((time.perf_counter() - start) * 1000)
 
-        async def ofctl(batch: list[Flow] = batch) -> None:
-            sh("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br-tun", "/run/flows")
-
-        for name, run in {
-            "install": lambda: connection.apply(batch, ports=PORTS),  # noqa: B023 -- run at once
-            "replace": lambda: connection.apply(flows(count, turn + 1), batch, ports=PORTS),  # noqa: B023
-            "observe": connection.observe,
-            "count": connection.count,
-            "delete": lambda: connection.apply(delete=flows(count, turn + 1)),  # noqa: B023
-            "encode": encode,
-            "ovs-ofctl": ofctl,
-        }.items():
-            if name == "ovs-ofctl":
-                numbered = (f.text.replace("output:vxlan-ac150ca3", "output:7") for f in batch)
-                Path("/run/flows").write_text("\n".join(numbered))
-            figures.setdefault(name, []).append(await timed(run))
-        sh("ovs-ofctl", "del-flows", "br-tun")
+    for turn in range(50 if count <= 100 else 3):
+        batch, other = flows(count, turn), flows(count, turn + 1)
+        write_file(batch)
+        await note("install", connection.apply(batch, ports=PORTS))
+        await note("replace", connection.apply(other, batch, ports=PORTS))
+        await note("observe", connection.observe())
+        await note("count", connection.count())
+        await note("delete", connection.apply(delete=other))
+        await note("encode", asyncio.to_thread(encode_all, batch))
+        await note("ovs-ofctl", asyncio.to_thread(ofctl))
+        subprocess.run(["ovs-ofctl", "del-flows", "br-tun"], check=True)  # noqa: ASYNC221 -- nothing else runs
     return {name: statistics.median(values) for name, values in figures.items()}
 
 
 async def plain_or_bundle(connection: OpenFlowConnection) -> None:
-    """One and two flows as plain flow_mods with barriers, and as a bundle."""
+    """A few flows as plain flow_mods with one barrier, and as a bundle: where the limit between them belongs."""
     for count in (1, 2, 3):
         for limit, name in ((0, "bundle"), (100, "plain flow_mods and a barrier")):
             openflow._PLAIN_LIMIT = limit
-            values = [await timed(lambda t=t: connection.apply(flows(count, t), ports=PORTS)) for t in range(200)]
+            values = []
+            for turn in range(200):
+                start = time.perf_counter()
+                await connection.apply(flows(count, turn), ports=PORTS)
+                values.append((time.perf_counter() - start) * 1000)
             print(f"{count} flow(s) as {name}: {statistics.median(values):.3f} ms")
+    openflow._PLAIN_LIMIT = 1
 
 
 async def main(counts: tuple[int, ...]) -> None:

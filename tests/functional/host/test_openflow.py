@@ -10,7 +10,6 @@ from patchbay.host.openflow import (
     FlowsRefused,
     FlowTextError,
     OpenFlowConnection,
-    learned_on,
 )
 from patchbay.hoststate import Flow
 
