@@ -1,0 +1,266 @@
+"""``patchbay lab``: virtual hosts on this machine, from a topology file.
+
+Called by ``main``. Promises: exit code 1 when an expectation is not met; progress goes to standard error, results to
+standard output; a lab that could not be started leaves nothing.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from patchbay.cli.output import Row, output_options, print_list, print_table
+from patchbay.errors import LabError
+from patchbay.lab.check import Outcome
+from patchbay.lab.lab import Lab
+from patchbay.lab.reading import load_topology
+from patchbay.lab.registry import living
+from patchbay.lab.topology import Topology
+from patchbay.lab.vhost import inside
+
+DEMO = "examples/seed002.yaml"
+PREFERRED_PORT = 9696
+OUTCOME_COLUMNS = ("from", "to", "address", "expected", "found", "verdict", "rtt_ms", "detail")
+MANY = 60
+
+topology_file = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+lab_option = click.option("--lab", "name", default="", metavar="NAME", help="Which lab; needed only when several run.")
+
+
+@click.group()
+def lab() -> None:
+    """Virtual hosts on this machine, from a topology file."""
+
+
+@lab.command()
+@topology_file
+@click.option("--name", default="", help="Name of the lab; the topology's when left out.")
+@click.option(
+    "--port", type=int, default=None, help="Port of the API on the loopback; 9696 or any free one by default."
+)
+@click.option("--bare", is_flag=True, help="Hosts and wires only: to build a network by hand.")
+@click.option("--no-check", is_flag=True, help="Do not prove the file's expectations.")
+def up(file: Path, name: str, port: int | None, bare: bool, no_check: bool) -> int:
+    """Start a lab: hosts, wires, service, agents, networks and instances of FILE."""
+    started = time.monotonic()
+    topology = load_topology(file)
+    ports = (PREFERRED_PORT, 0) if port is None else (port,)
+    running = Lab.up(topology, name=name or topology.name, ports=ports, is_bare=bare, say=progress(started))
+    outcomes: list[Outcome] | None = None
+    try:
+        if not bare and not no_check:
+            outcomes = running.check()
+            progress(started)(f"{len(outcomes)} expectations checked")
+    finally:
+        running.detach()
+    print_instances(topology)
+    click.echo()
+    if running.endpoint:
+        click.echo(f"API: {running.endpoint} (openstack --os-auth-type none --os-endpoint {running.endpoint} …)")
+    click.echo(f"Hosts: {', '.join(running.hosts)} (patchbay lab shell {next(iter(running.hosts))})")
+    if outcomes is None:
+        return 0
+    click.echo()
+    return report(outcomes, "table", ())
+
+
+@lab.command()
+@click.argument("name", default="")
+@click.option("--all", "is_all", is_flag=True, help="End every lab.")
+def down(name: str, is_all: bool) -> None:
+    """End a lab; nothing is left of it."""
+    if is_all and name:
+        raise click.UsageError("Give a name or --all, not both.")
+    records = living()
+    if name or not is_all:
+        if not name and not records:
+            click.echo("No lab runs.", err=True)
+            return
+        records = [record for record in records if record.name == Lab.attach(name).name]
+    for record in records:
+        Lab(record).down()
+        click.echo(f"Lab {record.name} is down.", err=True)
+
+
+@lab.command()
+@output_options
+def status(style: str, columns: Sequence[str]) -> None:
+    """Which labs run, and what runs in their hosts."""
+    rows: list[Row] = []
+    for record in living():
+        running = Lab(record)
+        serving = "" if not running.endpoint else "up" if running.is_serving() else "down"
+        for host in running.hosts.values():
+            rows.append(
+                {
+                    "lab": record.name,
+                    "state": "ready" if record.is_ready else "starting",
+                    "endpoint": running.endpoint,
+                    "service": serving,
+                    "host": host.name,
+                    "tunnel_ip": host.spec.tunnel_ip,
+                    "openvswitch": state(host.is_running("ovsdb-server") and host.is_running("ovs-vswitchd")),
+                    "agent": state(host.is_running("agent")),
+                    "pid": host.space.pid,
+                    "topology": record.topology.path,
+                }
+            )
+    shown = ("lab", "state", "endpoint", "service", "host", "tunnel_ip", "openvswitch", "agent")
+    print_list(rows, shown, style, columns)
+
+
+@lab.command()
+@click.argument("host")
+@click.argument("instance", default="")
+@lab_option
+def shell(host: str, instance: str, name: str) -> None:
+    """A shell on HOST, or in an INSTANCE on it; a person can type there what the seeds type."""
+    running = Lab.attach(name)
+    target = running.host(host)
+    place = f"{host} {instance}".strip()
+    environment = {**os.environ, "PS1": f"[{place} \\w]# "}
+    command = inside(instance, ["bash", "--norc", "--noprofile", "-i"])
+    full = target.space.command(command)
+    os.execvpe(full[0], full, environment)  # noqa: S606  # the shell takes this process's place and terminal
+
+
+@lab.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("place")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@lab_option
+def run(place: str, command: Sequence[str], name: str) -> None:
+    """Run COMMAND on a host or in an instance (PLACE) and exit with its code."""
+    running = Lab.attach(name)
+    if place in running.hosts:
+        full = running.host(place).space.command(command)
+    elif place in running.topology.instances:
+        full = running.host_of(place).space.command(inside(place, command))
+    else:
+        known = ", ".join([*running.hosts, *running.topology.instances])
+        raise LabError(f"Lab {running.name}: {place} is neither a host nor an instance.", f"Known: {known}.")
+    sys.stdout.flush()
+    os.execvp(full[0], full)  # noqa: S606  # as above
+
+
+@lab.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@lab_option
+@output_options
+def ping(source: str, target: str, name: str, style: str, columns: Sequence[str]) -> int:
+    """Ping one instance from another and say who answered. Exit code 1 when it does not reach."""
+    outcomes = Lab.attach(name).ping(source, target)
+    shown = ("from", "to", "address", "found", "rtt_ms", "detail")
+    print_list([outcome_row(outcome) for outcome in outcomes], shown, style, columns)
+    return 0 if outcomes and all(outcome.found for outcome in outcomes) else 1
+
+
+@lab.command()
+@lab_option
+@output_options
+def check(name: str, style: str, columns: Sequence[str]) -> int:
+    """Prove the topology's expectations with real packets. Exit code 1 when one is not met."""
+    return report(Lab.attach(name).check(), style, columns)
+
+
+@lab.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=None, required=False)
+def demo(file: Path | None) -> int:
+    """Start the lab of seed 002, prove who reaches whom, show the flows of one host, and end it."""
+    started = time.monotonic()
+    topology = load_topology(file or example(DEMO))
+    with Lab.up(topology, ports=(PREFERRED_PORT, 0), say=progress(started)) as running:
+        outcomes = running.check()
+        elapsed = time.monotonic() - started
+        name, host = next(iter(running.hosts.items()))
+        click.echo(f"[root@{name} ~]# ovs-ofctl dump-flows br-tun")
+        click.echo(host.run(["ovs-ofctl", "--no-stats", "dump-flows", "br-tun"]).stdout)
+        print_instances(topology)
+        click.echo()
+        code = report(outcomes, "table", ())
+        hosts = len(running.hosts)
+    click.echo(f"{hosts} hosts up and verified in {elapsed:.1f} s; the lab is down again, nothing is left of it.")
+    return code
+
+
+lab.add_command(run, "exec")
+
+
+def progress(started: float) -> Callable[[str], None]:
+    """Lines on standard error, each with the time since the start."""
+
+    def say(text: str) -> None:
+        click.echo(f"{time.monotonic() - started:6.2f} s  {text}", err=True)
+
+    return say
+
+
+def report(outcomes: Sequence[Outcome], style: str, columns: Sequence[str]) -> int:
+    """Print what was found beside what was expected; 1 when they differ anywhere."""
+    wrong = [outcome for outcome in outcomes if not outcome.is_met]
+    shown = wrong if style == "table" and len(outcomes) > MANY else outcomes
+    if shown or style != "table":
+        print_list([outcome_row(outcome) for outcome in shown], OUTCOME_COLUMNS, style, columns)
+    if style == "table":
+        verdict = "all met" if not wrong else f"{len(wrong)} WRONG"
+        click.secho(f"\n{len(outcomes)} expectations, {verdict}.", fg="red" if wrong else "green", bold=True)
+    return 1 if wrong else 0
+
+
+def outcome_row(outcome: Outcome) -> Row:
+    """One line of the table of expectations."""
+    return {
+        "from": outcome.pair.source,
+        "to": outcome.pair.target,
+        "address": None if outcome.pair.address is None else str(outcome.pair.address),
+        "expected": word(outcome.pair.expected),
+        "found": word(outcome.found),
+        "verdict": "met" if outcome.is_met else "WRONG",
+        "rtt_ms": None if outcome.rtt_ms is None else round(outcome.rtt_ms, 2),
+        "detail": outcome.detail,
+        "line": outcome.pair.line,
+    }
+
+
+def word(reaches: bool) -> str:
+    """A finding in words."""
+    return "reaches" if reaches else "does not reach"
+
+
+def state(is_up: bool) -> str:
+    """A process in a word."""
+    return "up" if is_up else "down"
+
+
+def print_instances(topology: Topology) -> None:
+    """The instances, a line for each interface."""
+    rows = []
+    for name, instance in topology.instances.items():
+        for device, interface in instance.interfaces.items():
+            network = topology.networks[interface.network]
+            segment = "" if network.segmentation_id is None else f" {network.segmentation_id:#x}"
+            if network.type == "vlan":
+                segment = f" {network.segmentation_id}"
+            addresses = ", ".join(interface.addresses) or "chosen by the service"
+            rows.append(
+                [name, instance.host, instance.plugging, device, interface.network, network.type + segment, addresses]
+            )
+    if rows:
+        print_table(rows, ["instance", "host", "plugging", "device", "network", "segment", "addresses"])
+
+
+def example(path: str) -> Path:
+    """A file of the source tree, from wherever the command is called."""
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        if (folder / path).is_file():
+            return folder / path
+    raise LabError(f"{path} is not here.", "Call this in Patchbay's source tree, or name a topology file.")
+
+
+if __name__ == "__main__":
+    from patchbay.cli.main import run as run_command
+
+    sys.exit(run_command(lab))

@@ -1,0 +1,285 @@
+"""A lab: the virtual hosts of a topology, the wires between them, the service, and an agent on each host.
+
+Called by the commands, tests and benchmarks:
+
+    with Lab.up(load_topology(Path("examples/seed002.yaml"))) as lab:
+        lab.host("compute1").run(["ovs-vsctl", "show"])
+        outcomes = lab.check()
+
+It promises: nothing is made outside private namespaces but one folder in the registry and one listening socket on the
+loopback; a lab ends with the process that started it unless ``detach`` was called; ``down`` returns when all is gone.
+"""
+
+import contextlib
+import ipaddress
+import itertools
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+from patchbay.errors import LabError, PatchbayError
+from patchbay.lab import registry
+from patchbay.lab.apply import apply_topology
+from patchbay.lab.capture import open_pinger
+from patchbay.lab.check import Outcome, Pair, Trial, addresses_of, check
+from patchbay.lab.client import ServiceClient
+from patchbay.lab.frames import Address
+from patchbay.lab.namespaces import Space, start_space
+from patchbay.lab.stream import PingStream
+from patchbay.lab.topology import Topology
+from patchbay.lab.underlay import build_underlay
+from patchbay.lab.vhost import VirtualHost, last_lines
+
+SERVICE_LOG, SERVICE_PID = "/run/service.log", "/run/service.pid"
+POLL_S = 0.02
+_numbers = itertools.count(1)
+
+
+def _silent(_text: str) -> None:
+    """Progress that nobody wants to hear of."""
+
+
+class Lab:
+    """A running lab. ``hosts`` by name; ``endpoint`` is the URL of its API ("" when it has no service)."""
+
+    def __init__(self, record: registry.Record, lifeline: int = -1) -> None:
+        self.name = record.name
+        self.topology = record.topology
+        self.space = record.space
+        self.endpoint = record.endpoint
+        self.hosts = {
+            name: VirtualHost(name, record.topology, record.space, space) for name, space in record.hosts.items()
+        }
+        self._lifeline = lifeline
+
+    @classmethod
+    def up(
+        cls,
+        topology: Topology,
+        *,
+        name: str = "",
+        ports: Iterable[int] = (0,),
+        is_bare: bool = False,
+        is_applied: bool = True,
+        say: Callable[[str], None] = _silent,
+    ) -> "Lab":
+        """Start a lab and bring its topology about.
+
+        ``name`` "" makes one up; ``ports``: the API's port on the loopback, the first that is free (0: any);
+        ``is_bare``: hosts and wires only, no service and no agent; ``is_applied``: create the topology's networks and
+        instances, and wait until they are there; ``say`` hears of progress. Errors: ``LabError``; nothing is left.
+        """
+        name = name or f"{topology.name}-{os.getpid()}-{next(_numbers)}"
+        registry.living()
+        with registry.claimed(name):
+            if registry.read_record(name) is not None:
+                raise LabError(f"Lab {name}: runs already.", f"End it with `patchbay lab down {name}`.")
+            ending, lifeline = os.pipe()
+            try:
+                space = start_space("lab", name, lifeline=ending)
+            except BaseException:
+                os.close(lifeline)
+                raise
+            finally:
+                os.close(ending)
+            lab = cls(registry.Record(name, space, topology), lifeline)
+            try:
+                lab._start(ports, is_bare=is_bare, is_applied=is_applied and not is_bare, say=say)
+            except BaseException:
+                lab._end()
+                raise
+        return lab
+
+    @classmethod
+    def attach(cls, name: str = "") -> "Lab":
+        """The running lab of that name, or the only one, started by another process. Raises ``LabError``."""
+        return cls(registry.find(name))
+
+    def _start(self, ports: Iterable[int], *, is_bare: bool, is_applied: bool, say: Callable[[str], None]) -> None:
+        self._remember(is_ready=False)
+        if not is_bare:
+            self._serve(open_listener(ports))
+            say(f"service at {self.endpoint}")
+        build_underlay(self.space, self.topology)
+        names = list(self.topology.hosts)
+        with ThreadPoolExecutor(max_workers=min(8, len(names))) as workers:
+            booting = [workers.submit(self._boot, name, is_bare=is_bare) for name in names]
+            if is_applied:
+                applied = self._apply()
+                say(f"{len(applied)} networks, subnets, ports and instances created through the API")
+            self.hosts = {name: each.result() for name, each in zip(names, booting, strict=True)}
+        say(f"hosts {', '.join(names)}")
+        self._introduce_hosts()
+        if is_applied:
+            self.wait_until_active()
+            say("all ports active")
+        self._remember(is_ready=True)
+
+    def _boot(self, name: str, *, is_bare: bool) -> VirtualHost:
+        host = VirtualHost.boot(name, self.topology, self.space)
+        if not is_bare:
+            host.agent_start()
+        return host
+
+    def _apply(self) -> tuple[tuple[str, str], ...]:
+        try:
+            return apply_topology(self.client(), self.topology).created
+        except PatchbayError as error:
+            raise LabError(
+                f"Lab {self.name}: {error.message}", f"The service's log ends:\n{self.service_log()}"
+            ) from error
+
+    def _introduce_hosts(self) -> None:
+        """One ping between every two hosts, so that no first packet waits for the tunnel's ARP."""
+        for name, host in self.hosts.items():
+            with contextlib.closing(open_pinger(host.space, "")) as pinger:
+                for other, spec in self.topology.hosts.items():
+                    if other != name:
+                        pinger.send(ipaddress.ip_address(spec.tunnel_ip), 1, 1, b"")
+
+    def _remember(self, *, is_ready: bool) -> None:
+        spaces = {name: host.space for name, host in self.hosts.items()}
+        registry.write_record(registry.Record(self.name, self.space, self.topology, spaces, self.endpoint, is_ready))
+
+    def client(self) -> ServiceClient:
+        """A new connection to the lab's service."""
+        return ServiceClient(self.endpoint)
+
+    def host(self, name: str) -> VirtualHost:
+        """A host by name. Raises ``LabError``."""
+        if name not in self.hosts:
+            raise LabError(f"Lab {self.name}: {name} is not a host.", f"Hosts: {', '.join(self.hosts)}.")
+        return self.hosts[name]
+
+    def host_of(self, instance: str) -> VirtualHost:
+        """The host of an instance. Raises ``LabError``."""
+        if instance not in self.topology.instances:
+            known = ", ".join(self.topology.instances)
+            raise LabError(f"Lab {self.name}: {instance} is not an instance.", f"Instances: {known}.")
+        return self.host(self.topology.instances[instance].host)
+
+    def reboot(self, name: str) -> None:
+        """Wipe a host and start it anew, its agent included, as after a power cut."""
+        host = self.host(name)
+        host.reboot()
+        self._remember(is_ready=True)
+        host.agent_start()
+
+    def wait_until_active(self, timeout_s: float = 30.0) -> None:
+        """Wait until every instance's ports are ACTIVE. Raises ``LabError`` with the agents' last words."""
+        deadline = time.monotonic() + timeout_s
+        with contextlib.closing(self.client()) as client:
+            while waiting := [
+                port
+                for port in client.request("GET", "/v2.0/ports")["ports"]
+                if port["device_owner"].startswith("compute:") and port["admin_state_up"] and port["status"] != "ACTIVE"
+            ]:
+                if time.monotonic() > deadline:
+                    raise LabError(self._not_active(waiting, timeout_s))
+                time.sleep(POLL_S)
+
+    def _not_active(self, ports: list[dict[str, str]], timeout_s: float) -> str:
+        lines = [f"Lab {self.name}: not ACTIVE after {timeout_s:g} s: {', '.join(port['name'] for port in ports)}."]
+        for name in sorted({port["binding:host_id"] for port in ports} & set(self.hosts)):
+            lines.append(f"The agent's log on {name} ends:\n{self.hosts[name].log('agent', 8)}")
+        return "\n".join(lines)
+
+    def check(self, *, patience_s: float = 5.0, quiet_s: float = 0.4) -> list[Outcome]:
+        """Prove the topology's expectations; see ``patchbay.lab.check``."""
+        return check(self.topology, self._spaces(), patience_s=patience_s, quiet_s=quiet_s)
+
+    def ping(self, source: str, target: str, *, patience_s: float = 2.0) -> list[Outcome]:
+        """Try to reach every address of an instance from another; who else answered or heard is in the outcome."""
+        self.host_of(source)
+        self.host_of(target)
+        addresses = addresses_of(self.topology, self._spaces(), target)
+        pairs = [Pair(source, target, address, True) for address in addresses]
+        return Trial(self.topology, self._spaces()).run(pairs, patience_s=patience_s, quiet_s=0.0)
+
+    def ping_stream(self, source: str, target: str, interval_s: float = 0.01) -> PingStream:
+        """A stream of pings from an instance to another's first address, or to an address, until it is stopped."""
+        known = addresses_of(self.topology, self._spaces(), target) if target in self.topology.instances else []
+        address: Address = known[0] if known else ipaddress.ip_address(target)
+        return PingStream(self.host_of(source).space, source, address, interval_s)
+
+    def _spaces(self) -> dict[str, Space]:
+        return {name: host.space for name, host in self.hosts.items()}
+
+    def start_service(self) -> None:
+        """Start the service again, at the same endpoint and with the same database; returns when it answers."""
+        self._serve(open_listener([int(self.endpoint.rpartition(":")[2])]))
+        with contextlib.closing(self.client()) as client:
+            client.request("GET", "/v2.0/networks")
+
+    def stop_service(self, number: int = signal.SIGTERM) -> None:
+        """Stop the service (or kill it, with another signal); returns when it is gone."""
+        if not self.space.signal_by_file(SERVICE_PID, number):
+            raise LabError(f"Lab {self.name}: the service is not running.")
+
+    def is_serving(self) -> bool:
+        """Whether the service's process runs."""
+        return bool(self.endpoint) and self.space.signal_by_file(SERVICE_PID, 0)
+
+    def service_log(self, lines: int = 8) -> str:
+        """The last lines of the service's log."""
+        return last_lines(self.space.path(SERVICE_LOG), lines)
+
+    def _serve(self, listener: socket.socket) -> None:
+        """Start the service inside the lab, on a socket that is outside."""
+        with listener:
+            self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            descriptor = listener.fileno()
+            command = [sys.executable, "-m", "patchbay", "serve", "--state-dir=/run/service"]
+            command += [f"--listen-fd={descriptor}", f"--path-mtu={self.topology.underlay.mtu}"]
+            self.space.spawn(command, log=SERVICE_LOG, pidfile=SERVICE_PID, descriptors=[descriptor])
+
+    def detach(self) -> None:
+        """Let the lab live on when this process ends."""
+        if self._lifeline >= 0:
+            os.write(self._lifeline, b"k")
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    def down(self) -> None:
+        """End the lab; returns when nothing of it is left. A lab that is gone already is fine."""
+        with registry.claimed(self.name):
+            record = registry.read_record(self.name)
+            if record is None or record.space == self.space:
+                self._end()
+
+    def _end(self) -> None:
+        self.space.end()
+        registry.forget(self.name)
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    def __enter__(self) -> "Lab":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+
+def open_listener(ports: Iterable[int]) -> socket.socket:
+    """A listening socket on the loopback, at the first of ``ports`` that is free. Raises ``LabError``."""
+    tried = []
+    for port in ports:
+        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind(("127.0.0.1", port))
+            opened.listen(1024)
+        except OSError as error:
+            opened.close()
+            tried.append(f"{port} ({error.strerror})")
+        else:
+            return opened
+    raise LabError(f"No port for the API on 127.0.0.1: {', '.join(tried)}.")
