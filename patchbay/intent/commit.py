@@ -31,6 +31,9 @@ class CommitQueue:
 
     async def commit(self, operations: list[Operation]) -> None:
         """Returns when the transaction is durable. Raises as ``Connection.transact`` does."""
+        if self._connection.is_clustered:
+            await self._connection.transact([*operations, _COMMIT])
+            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((operations, future))
         if self._task is None:
@@ -57,8 +60,7 @@ class CommitQueue:
             self._task = None
 
     async def _send(self, batch: list[tuple[list[Operation], asyncio.Future[None]]]) -> None:
-        alone = len(batch) == 1
-        each_durable = alone or self._connection.is_clustered
+        each_durable = len(batch) == 1
         transactions = [[*operations, _COMMIT] if each_durable else operations for operations, _ in batch]
         if not each_durable:
             transactions.append(_DURABLE_WRITE)

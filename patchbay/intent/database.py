@@ -265,7 +265,10 @@ class IntentDatabase:
                 self._take_in("Port", port_id, rows.get(port_id), changes)
         if changes:
             for subscriber in self._subscribers:
-                subscriber(changes)
+                try:
+                    subscriber(changes)
+                except Exception:  # a subscriber's fault must not end the feed of the others
+                    logger.exception("a subscriber of the intent database failed")
 
     def _take_in(self, table: str, row_id: str, row: Mapping[str, Any] | None, changes: list[Change]) -> None:
         values = self._tables[table]

@@ -4,7 +4,7 @@ Pure. ``database`` calls it for every row that changes and every write. An updat
 and is guarded: it fails (as Stale) when somebody else changed the object since ``old`` was read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -108,6 +108,8 @@ class OperationList:
             case Delete(value):
                 self._guard(value, ())
                 self.operations.append({"op": "delete", "table": TABLES[type(value)], "where": _where(value)})
+                if isinstance(value, Port):
+                    self._delete_addresses(self._rows("Port").get(value.id, {}).get(JOINED, ()))
 
     def _insert(self, value: Model) -> None:
         table = TABLES[type(value)]
@@ -144,15 +146,22 @@ class OperationList:
             self.operations.append({"op": "update", "table": table, "where": _where(new), "row": columns})
 
     def _readdress(self, port: Port) -> list[list[str]]:
-        """References to the addresses that stay, and to new rows for the others."""
+        """References to the addresses that stay, and to new rows for the others; those that go are deleted."""
         wanted = {(ip.subnet_id, ip.ip_address): ip for ip in port.fixed_ips}
-        references = []
+        stay, go = [], []
         addresses = self._rows("Address")
         for address_id in self._rows("Port").get(port.id, {}).get(JOINED, ()):
-            address = addresses.get(address_id)
-            if address is not None and wanted.pop((address["subnet"], address["ip_address"]), None) is not None:
-                references.append(uuid_ref(address_id))
-        return references + self._insert_addresses(port.network_id, list(wanted.values()))
+            address = addresses.get(address_id, {"subnet": "", "ip_address": ""})
+            kept = wanted.pop((address["subnet"], address["ip_address"]), None)
+            (go if kept is None else stay).append(address_id)
+        self._delete_addresses(go)
+        return [*map(uuid_ref, stay), *self._insert_addresses(port.network_id, list(wanted.values()))]
+
+    def _delete_addresses(self, address_ids: Iterable[str]) -> None:
+        """The server would collect them, but only after it has found their subnet in use."""
+        for address_id in address_ids:
+            where = [["_uuid", "==", uuid_ref(address_id)]]
+            self.operations.append({"op": "delete", "table": "Address", "where": where})
 
     def _guard(self, value: Model, columns: Sequence[str] | Mapping[str, Any]) -> None:
         """Fails the transaction unless the row is as ``value`` says: its revision, or else these columns."""

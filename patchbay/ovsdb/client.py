@@ -28,12 +28,18 @@ Operation = dict[str, Any]
 Result = dict[str, Any]
 
 
-class RowUpdate(msgspec.Struct, gc=False):
-    """What happened to one row (ovsdb-server(7), 4.1.14); a deleted row has none of the three."""
+ABSENT = msgspec.Raw()
 
-    initial: dict[str, Any] | None = None
-    insert: dict[str, Any] | None = None
-    modify: dict[str, Any] | None = None
+
+class RowUpdate(msgspec.Struct, gc=False):
+    """What happened to one row (ovsdb-server(7), 4.1.14), undecoded; a deleted row has none of the three.
+
+    Undecoded, because thousands of decoded rows at once take several times the memory of their text.
+    """
+
+    initial: msgspec.Raw = ABSENT
+    insert: msgspec.Raw = ABSENT
+    modify: msgspec.Raw = ABSENT
 
 
 TableUpdates = dict[str, dict[str, RowUpdate]]
@@ -119,6 +125,8 @@ class Connection:
 
     async def wait_connected(self, timeout_s: float | None = None) -> None:
         """Returns when connected; raises ConnectionLost after ``timeout_s`` seconds."""
+        if self._task is None:
+            raise ConnectionLost(f"The connection to {self.database} was closed.")
         if self._connected.is_set():
             return
         try:
@@ -196,14 +204,15 @@ class Connection:
             for remote in self._remotes:
                 try:
                     session = await self._connect(remote)
+                    pause_s = FIRST_PAUSE_S
+                    await self._serve(session, remote)
                 except (OSError, OvsdbError, TimeoutError) as error:
                     self._last_failure = f"{_remote_text(remote)}: {str(error) or 'no answer in time'}".rstrip(".")
                     if isinstance(error, _Unsuitable):
                         longest_s = ELECTION_PAUSE_S
                     logger.debug("OVSDB %s: %s", self.database, self._last_failure)
-                    continue
-                pause_s = FIRST_PAUSE_S
-                await self._serve(session, remote)
+                except Exception:  # a server that says strange things is left like one that says nothing
+                    logger.exception("OVSDB %s: cannot use %s", self.database, _remote_text(remote))
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, longest_s)
 

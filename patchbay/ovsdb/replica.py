@@ -7,15 +7,19 @@ state.
 """
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from patchbay.ovsdb.client import Connection, RowUpdate, TableUpdates
+from patchbay.ovsdb.client import ABSENT, Connection, RowUpdate, TableUpdates
 from patchbay.ovsdb.errors import ConnectionLost, OvsdbError
 from patchbay.ovsdb.session import Session
 from patchbay.ovsdb.values import NO_UUID, Column, Row, columns_of
+
+logger = logging.getLogger(__name__)
 
 Clause = Sequence[Any] | bool
 Conditions = Mapping[str, Sequence[Clause]]
@@ -31,6 +35,7 @@ class RowChange(msgspec.Struct, frozen=True, gc=False):
 
 
 Subscriber = Callable[[list[RowChange]], None]
+_decode_row = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_reply = msgspec.json.Decoder(tuple[bool, str, TableUpdates]).decode
 
 
@@ -53,6 +58,7 @@ class Replica:
         self._transaction_id = NO_UUID
         self._session: Session | None = None
         self._started: asyncio.Future[None] | None = None
+        self._changing_conditions = asyncio.Lock()
 
     async def start(self) -> None:
         """Returns when the replica holds the database's content. Raises OvsdbError for an unknown table or column."""
@@ -75,14 +81,12 @@ class Replica:
         holds the rows. While disconnected it takes effect with the next session, and this returns then.
         """
         self._wanted = dict(conditions)
-        while self._acknowledged != self._wanted:
-            if self._session is None:
+        async with self._changing_conditions:
+            while self._acknowledged != self._wanted:
                 await self.in_sync.wait()
-                continue
-            try:
-                await self._request_conditions(self._session)
-            except ConnectionLost:
-                continue
+                assert self._session is not None, "a replica in sync has a session"
+                with contextlib.suppress(ConnectionLost):
+                    await self._request_conditions(self._session)
 
     def begin(self, session: Session) -> None:
         """Sends the monitor request; called by the connection."""
@@ -151,15 +155,15 @@ class Replica:
         rows, columns, defaults = self._rows[table], self._columns[table], self._defaults[table]
         for uuid, update in updates.items():
             old = rows.get(uuid)
-            content = update.initial if update.initial is not None else update.insert
+            content = update.insert if update.initial is ABSENT else update.initial
             new: Row | None
-            if content is not None:
+            if content is not ABSENT:
                 new = dict(defaults)
-                for name, value in content.items():
+                for name, value in _decode_row(content).items():
                     new[name] = columns[name].decode(value)
-            elif update.modify is not None:
+            elif update.modify is not ABSENT:
                 new = dict(old or defaults)
-                for name, value in update.modify.items():
+                for name, value in _decode_row(update.modify).items():
                     new[name] = columns[name].update(new[name], value)
             else:
                 rows.pop(uuid, None)
@@ -177,7 +181,10 @@ class Replica:
     def _tell(self, changes: list[RowChange]) -> None:
         if changes:
             for subscriber in self._subscribers:
-                subscriber(changes)
+                try:
+                    subscriber(changes)
+                except Exception:  # a subscriber's fault must not end the feed of the others
+                    logger.exception("a subscriber of %s failed", self._connection.database)
 
     async def _request_conditions(self, session: Session) -> None:
         wanted = self._wanted

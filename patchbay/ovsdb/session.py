@@ -61,8 +61,12 @@ class Session(asyncio.Protocol):
         output = bytearray()
         for method, params, reply in requests:
             self._last_id += 1
+            try:
+                output += _encode({"method": method, "params": params, "id": self._last_id})
+            except (TypeError, ValueError, OverflowError) as error:
+                reply(None, OvsdbError(f"The request {method} cannot be written as JSON: {error}."))
+                continue
             self._pending[self._last_id] = reply
-            output += _encode({"method": method, "params": params, "id": self._last_id})
         self._transport.write(output)
 
     async def request(self, method: str, params: list[Any]) -> Any:
@@ -98,6 +102,7 @@ class Session(asyncio.Protocol):
             for message in self._framer.feed(data):
                 self._receive(_decode_message(message))
         except (OvsdbError, msgspec.DecodeError) as error:
+            logger.warning("%s; the message does not fit: %s", error, data[:200])
             self.close(f"the peer does not speak OVSDB: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
