@@ -79,7 +79,7 @@ def _resolve(action: Action, ports: Mapping[str, int]) -> bytes:
     return action.with_port(port)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=1024)
 def _encode_action(word: str, protocol: Protocol, has_vlan: bool) -> Action:
     if word in _WORDS:
         return Action(_WORDS[word])

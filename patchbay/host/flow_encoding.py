@@ -68,7 +68,8 @@ def encode_add(flow: Flow, ports: Mapping[str, int]) -> bytes:
         match = encode_match(flow.match, ports)
         actions = _encode_actions_of(flow, ports)
     except FlowTextError as error:
-        error.message = f"Flow '{flow.match} actions={flow.actions}' of {flow.bridge}: {error.message}"
+        error.message = f"Flow '{flow.text}' of {flow.bridge}: {error.message}"
+        error.flow = flow
         raise
     head = _FLOW_MOD.pack(flow.cookie, 0, flow.table, _ADD, 0, 0, flow.priority, _NO_BUFFER, _ANY, _ANY, 0, 0)
     if not actions:
@@ -99,7 +100,7 @@ def can_encode(flow: Flow, ports: Mapping[str, int] | Iterable[str]) -> bool:
     return ports_named(flow) <= set(ports)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _action_ports(actions: str) -> frozenset[str]:
     if actions == "drop":
         return frozenset()

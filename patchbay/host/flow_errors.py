@@ -5,7 +5,12 @@ from patchbay.hoststate import Flow
 
 
 class FlowTextError(HostError):
-    """The text of a flow is not what ovs-ofctl would accept, or is outside the subset that Patchbay writes."""
+    """The text of a flow is not what ovs-ofctl would accept, or is outside the subset that Patchbay writes.
+
+    ``flow`` is the flow, where it is known.
+    """
+
+    flow: Flow | None = None
 
 
 class UnknownPort(FlowTextError):
@@ -30,9 +35,10 @@ class FlowRefused(HostError):
 
 
 class FlowsRefused(HostError):
-    """Some flows of a batch were refused. All others of the batch are installed."""
+    """Some flows of a batch were refused. All others are installed, except those ``held`` for want of a port number."""
 
-    def __init__(self, refused: tuple[FlowRefused | FlowTextError, ...]) -> None:
+    def __init__(self, refused: tuple[FlowRefused | FlowTextError, ...], held: tuple[Flow, ...] = ()) -> None:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         super().__init__(refused[0].message + more, refused[0].remedy)
         self.refused = refused
+        self.held = held

@@ -251,6 +251,8 @@ def _ct_state(text: str) -> tuple[int, int]:
 
 
 def _mac(text: str) -> int:
+    if len(text) == 17:
+        return int.from_bytes(bytes.fromhex(text.replace(":", " ")), "big")
     parts = text.split(":")
     if len(parts) != 6:
         raise ValueError

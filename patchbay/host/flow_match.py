@@ -132,7 +132,7 @@ def oxm_field(field: Field, value: int, mask: int | None) -> bytes:
     return ((header << size * 8 | value) << size * 8 | mask).to_bytes(4 + size * 2, "big")
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=1024)
 def _encode_term(protocol: Protocol, word: str) -> Term:
     keyword = KEYWORDS.get(word)
     if keyword is not None:

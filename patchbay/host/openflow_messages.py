@@ -29,6 +29,11 @@ _BUNDLE_ADD_HEADER = struct.Struct(">BBHIIHHBBHI")
 _FLOW_STATS_ITEM = struct.Struct(">HB9xH10xQ")
 _MONITOR_HEAD = struct.Struct(">HH")
 _MONITOR_FULL = struct.Struct(">4xBx4xH4xQ")
+_TLV = struct.Struct(">HH")
+_IN_PORT_OXM = b"\x80\x00\x00\x04"
+_WITH_ACTIONS = frozenset((3, 4))  # write_actions, apply_actions
+_OUTPUT = 0
+_FIRST_RESERVED = 0xFFFFFF00
 _PORT = struct.Struct(">IHxx8x16s")
 
 
@@ -159,6 +164,43 @@ def flow_ids(frame: bytes) -> list[FlowId]:
         append(make(table, cookie, priority))
         at += length
     return found
+
+
+def flow_ports(frame: bytes) -> list[tuple[FlowId, frozenset[int]]]:
+    """The flows in one part of a FLOW_STATS reply, with the port numbers that they match and output to."""
+    found = []
+    at, end = 16, len(frame)
+    while at < end:
+        length, table, priority, cookie = _FLOW_STATS_ITEM.unpack_from(frame, at)
+        found.append((FlowId(table, cookie, priority), frozenset(_ports_in(frame, at + 48, at + length))))
+        at += length
+    return found
+
+
+def _ports_in(frame: bytes, at: int, end: int) -> Iterable[int]:
+    """Ports in the match that starts at ``at`` and in the output actions of the instructions behind it."""
+    match_length = int.from_bytes(frame[at + 2 : at + 4], "big")
+    field, match_end = at + 4, at + match_length
+    while field < match_end:
+        if frame[field : field + 4] == _IN_PORT_OXM:
+            yield from _plain_port(frame, field + 4)
+        field += 4 + frame[field + 3]
+    at += match_length + -match_length % 8
+    while at < end:
+        kind, length = _TLV.unpack_from(frame, at)
+        action = at + 8 if kind in _WITH_ACTIONS else at + length
+        at += length
+        while action < at:
+            kind, length = _TLV.unpack_from(frame, action)
+            if kind == _OUTPUT:
+                yield from _plain_port(frame, action + 4)
+            action += length
+
+
+def _plain_port(frame: bytes, at: int) -> Iterable[int]:
+    port = int.from_bytes(frame[at : at + 4], "big")
+    if port < _FIRST_RESERVED:
+        yield port
 
 
 def aggregate_count(frame: bytes) -> int:

@@ -71,6 +71,8 @@ class OpenFlowWire(asyncio.Protocol):
             async with asyncio.timeout(_REPLY_S):
                 return await answer
         except TimeoutError:
+            # What it did with the request is unknown: end the session, so that flows are observed anew.
+            self.close()
             raise BridgeUnreachable("The switch does not answer.", "Is ovs-vswitchd well?") from None
         finally:
             self._waiting.pop(xid, None)

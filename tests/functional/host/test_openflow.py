@@ -211,6 +211,49 @@ def test_a_bridge_that_does_not_exist_is_an_error_that_says_so(on_private_host):
     on_private_host(scenario)
 
 
+def test_the_port_numbers_in_flows_are_seen(on_private_host):
+    async def scenario(host):
+        connection = await on_bridge(host)
+        flows = {
+            flow(0, 1, "in_port=tap1,dl_vlan=12", "strip_vlan,output:tun1,output:tun2,IN_PORT"): {5, 6, 7},
+            flow(0, 2, "in_port=LOCAL", "NORMAL"): set(),
+            flow(10, 1, "", "learn(table=20,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),output:tun2"): {
+                7
+            },
+            flow(20, 1, "ipv6,ipv6_dst=8000:4:8000:4:8000:4:8000:4", "ct(commit,nat(dst=[fd00::1])),output:5"): {5},
+            flow(20, 0, "", "drop"): set(),
+        }
+        await connection.apply(list(flows), ports={"tap1": 5, "tun1": 6, "tun2": 7})
+        seen = {one.cookie: ports for one, ports in await connection.observe_ports()}
+        assert seen == {one.cookie: ports for one, ports in flows.items()}
+
+    on_private_host(scenario)
+
+
+def test_a_callback_that_fails_does_not_end_the_connection(on_private_host):
+    async def scenario(host):
+        heard = []
+
+        def fails(changes) -> None:
+            heard.extend(changes)
+            raise ValueError("a defect of the caller")
+
+        failures = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+        host.start_ovs()
+        host.sh("ovs-vsctl add-br br-tun -- set bridge br-tun datapath_type=netdev")
+        connection = OpenFlowConnection("br-tun", on_change=fails)
+        await connection.open()
+        for _ in range(2):
+            await connection.apply([flow(*KNOWN)])
+            heard.clear()
+            host.sh("ovs-ofctl del-flows br-tun")
+            await host.until(lambda: heard, "the deletion")
+        assert [str(failure) for failure in failures] == ["a defect of the caller"] * 2
+
+    on_private_host(scenario)
+
+
 def test_two_appliers_at_once_take_turns(on_private_host):
     async def scenario(host):
         connection = await on_bridge(host)
