@@ -284,6 +284,7 @@ def test_a_port_without_a_number_is_named():
         ("icmp6,icmp_type=136,nd_sll=fa:16:3e:00:00:01", "drop", "icmp_type=135"),
         ("dl_src=fa:16:3e:00:00", "drop", "not a value"),
         ("dl_src=fa:16:3e:00:00:100", "drop", "not a value"),
+        ("dl_src=fa:16:3e:00:0:100", "drop", "not a value"),
         ("reg99=1", "drop", "reg99"),
         ("ct_state=+foo", "drop", "ct_state"),
         ("in_port=1/2", "drop", "in_port"),
