@@ -17,7 +17,7 @@ from patchbay.errors import LabError
 from patchbay.lab.check import Outcome
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import load_topology
-from patchbay.lab.registry import living
+from patchbay.lab.registry import find, living
 from patchbay.lab.topology import Topology
 from patchbay.lab.vhost import inside
 
@@ -75,11 +75,10 @@ def down(name: str, is_all: bool) -> None:
     if is_all and name:
         raise click.UsageError("Give a name or --all, not both.")
     records = living()
-    if name or not is_all:
-        if not name and not records:
-            click.echo("No lab runs.", err=True)
-            return
-        records = [record for record in records if record.name == Lab.attach(name).name]
+    if not records and not name:
+        click.echo("No lab runs.", err=True)
+    elif not is_all:
+        records = [find(name)]
     for record in records:
         Lab(record).down()
         click.echo(f"Lab {record.name} is down.", err=True)
@@ -133,6 +132,7 @@ def shell(host: str, instance: str, name: str) -> None:
 @lab_option
 def run(place: str, command: Sequence[str], name: str) -> None:
     """Run COMMAND on a host or in an instance (PLACE) and exit with its code."""
+    command = command[1:] if command[0] == "--" else command
     running = Lab.attach(name)
     if place in running.hosts:
         full = running.host(place).space.command(command)

@@ -109,6 +109,7 @@ def _instance(document: Document, path: FieldPath, value: Any) -> Instance | Non
         return document.convert(path, value, Instance, also=SHORT_FORM)
     short = {name: inner for name, inner in value.items() if name in SHORT_FORM}
     rest = {name: inner for name, inner in value.items() if name not in (*SHORT_FORM, "interfaces")}
+    interfaces: dict[str, Any] = {}
     if short and "interfaces" in value:
         document.wrong((*path, next(iter(short))), "is given beside interfaces; expected one of the two forms")
     elif short:
