@@ -134,6 +134,13 @@ class Kernel:
             asyncio.get_running_loop().add_reader(view.events.fileno(), self._read_view, view)
         self._refresh(view, None)
 
+    def compare_with(self, wanted: Mapping[Key, Resource]) -> None:
+        """Take another living map of what is wanted (see ``open``), and describe everything in its light."""
+        self.wanted = wanted
+        for view in self.views.values():
+            self._refresh(view, None)
+        self._emit()
+
     def forget(self, name: str) -> None:
         """Close a namespace whose name was taken away: nothing of ours keeps it alive."""
         self._forget_view(self.views.get(name))

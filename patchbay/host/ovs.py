@@ -96,6 +96,10 @@ class Switch:
         """Whether ``resources`` is what the database holds now; not while ovsdb-server is away."""
         return self._replica.in_sync.is_set()
 
+    async def wait_in_sync(self) -> None:
+        """Returns when ``resources`` is what the database holds now."""
+        await self._replica.in_sync.wait()
+
     @property
     def version(self) -> str:
         """The version of Open vSwitch, "" before ovs-vswitchd or ovs-ctl told it."""

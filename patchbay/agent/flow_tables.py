@@ -1,0 +1,233 @@
+"""The flows of this host's bridges: one OpenFlow connection each, kept open, and what is known to be in the tables.
+
+Used by ``Machine``. A bridge is *ready* when it is connected and its flows were observed; only then may its flows be
+compared and changed. Flows whose ports have no number yet are held, and told as changed when the number comes.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from patchbay.errors import HostError
+from patchbay.host.netlink_apply import Failure
+from patchbay.host.openflow import (
+    BridgeUnreachable,
+    FlowChange,
+    FlowId,
+    FlowRefused,
+    FlowsRefused,
+    OpenFlowConnection,
+    Selection,
+    learned_on,
+)
+from patchbay.hoststate import Flow, Key, Resource
+from patchbay.plan.observed import Observed, ObservedFlow
+from patchbay.plan.operations import AddFlows, DelFlows, DelFlowsByCookie, FlushLearned
+
+FlowOperation = AddFlows | DelFlows | DelFlowsByCookie | FlushLearned
+FLOW_OPERATIONS = (AddFlows, DelFlows, DelFlowsByCookie, FlushLearned)
+_WHOLE_COOKIE = (1 << 64) - 1
+
+
+class FlowTables:
+    """See the module. ``tell`` hears keys that came, changed or went, or that may be tried again."""
+
+    def __init__(
+        self,
+        rundir: str,
+        observed: Observed,
+        desired: Mapping[Key, Resource],
+        ofports: Mapping[str, Mapping[str, int]],
+        tell: Callable[[set[Key]], None],
+    ) -> None:
+        self.ready: set[str] = set()
+        self._rundir = rundir
+        self._observed = observed
+        self._desired = desired
+        self._ofports = ofports
+        self._tell = tell
+        self._connections: dict[str, OpenFlowConnection] = {}
+        self._held: dict[tuple[str, str], set[Key]] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._counting: set[str] = set()
+
+    def open(self, bridge: str) -> None:
+        """Connect to a bridge, and stay connected."""
+        if bridge not in self._connections:
+            connection = OpenFlowConnection(
+                bridge,
+                rundir=Path(self._rundir),
+                on_change=partial(self._note_changes, bridge),
+                on_connect=lambda: self._start(self._observe(bridge)),
+                on_disconnect=partial(self._lose, bridge),
+            )
+            self._connections[bridge] = connection
+            self._start(self._connect(connection))
+
+    async def close(self, bridge: str) -> None:
+        """Forget a bridge that is gone."""
+        connection = self._connections.pop(bridge, None)
+        if connection:
+            await connection.close()
+            self._lose(bridge)
+
+    async def close_all(self) -> None:
+        """Close every connection; flows stay in the tables."""
+        for task in list(self._tasks):
+            task.cancel()
+        connections, self._connections = self._connections, {}
+        for connection in connections.values():
+            await connection.close()
+
+    def bridges(self) -> set[str]:
+        """The bridges that are, or are to be, connected."""
+        return set(self._connections)
+
+    async def apply(self, operations: Sequence[FlowOperation]) -> list[Failure]:
+        """Change flows of any bridges, each bridge in one bundle, all bridges at once. Records what was done."""
+        by_bridge: dict[str, list[FlowOperation]] = {}
+        for operation in operations:
+            by_bridge.setdefault(operation.bridge, []).append(operation)
+        failures = await asyncio.gather(*(self._apply_to(bridge, batch) for bridge, batch in by_bridge.items()))
+        return [failure for some in failures for failure in some]
+
+    async def _apply_to(self, bridge: str, operations: Sequence[FlowOperation]) -> list[Failure]:
+        connection = self._connections.get(bridge)
+        if connection is None:
+            error = BridgeUnreachable(f"Bridge {bridge} does not exist.", f"Create it: ovs-vsctl add-br {bridge}")
+            return [Failure(operation, error) for operation in operations]
+        first, add, last = self._sort(operations)
+        refused: dict[Key, HostError] = {}
+        try:
+            await connection.apply(add, last, ports=self._ofports.get(bridge, {}), delete_first=first)
+        except FlowsRefused as error:
+            refused = {one.flow.key: one for one in error.refused if isinstance(one, FlowRefused) and one.flow}
+            if len(refused) < len(error.refused):
+                return [Failure(operation, error) for operation in operations]
+        except HostError as error:
+            return [Failure(operation, error) for operation in operations]
+        for operation in operations:
+            if isinstance(operation, AddFlows):
+                operation = AddFlows(bridge, tuple(flow for flow in add if flow.key not in refused))  # noqa: PLW2901
+            self._observed.record(operation)
+        bad = [flow for flow in add if flow.key in refused]
+        return [Failure(AddFlows(bridge, (flow,)), refused[flow.key]) for flow in bad]
+
+    def _sort(
+        self, operations: Sequence[FlowOperation]
+    ) -> tuple[list[Flow | Selection], list[Flow], list[Flow | Selection]]:
+        """What to delete first, what to add, what to delete last. Flows with unknown ports are held."""
+        first: list[Flow | Selection] = []
+        add: list[Flow] = []
+        last: list[Flow | Selection] = []
+        for operation in operations:
+            match operation:
+                case AddFlows(_, flows):
+                    add += [flow for flow in flows if not self._hold(flow)]
+                case DelFlows(_, flows):
+                    last += flows
+                case DelFlowsByCookie(_, cookies):
+                    (last if add else first).extend(
+                        Selection(table=table, cookie=cookie, cookie_mask=_WHOLE_COOKIE) for table, cookie in cookies
+                    )
+                case FlushLearned(_, local_vlan, table):
+                    last.append(learned_on(local_vlan, table))
+        return first, add, last
+
+    def _hold(self, flow: Flow) -> bool:
+        """Note a flow that waits for the number of a port; returns whether it must."""
+        missing = flow.ports - self._ofports.get(flow.bridge, {}).keys()
+        for port in missing:
+            self._held.setdefault((flow.bridge, port), set()).add(flow.key)
+        return bool(missing)
+
+    def is_held(self, key: Key) -> bool:
+        """Whether this flow waits for the number of a port."""
+        flow = self._desired.get(key)
+        return isinstance(flow, Flow) and bool(flow.ports - self._ofports.get(flow.bridge, {}).keys())
+
+    def renumber(self, ports: Iterable[tuple[str, str]]) -> None:
+        """Numbers of these ports (bridge, name) came, changed or went."""
+        for place in ports:
+            bridge, name = place
+            number = self._ofports.get(bridge, {}).get(name)
+            if number is None:
+                continue
+            changed = self._held.pop(place, set())
+            if self._numbers.get(place, number) != number:
+                changed |= self._observed.forget_port(bridge, name)
+            self._numbers[place] = number
+            self._tell(changed)
+
+    # --- what the switch tells ----------------------------------------------------------------------------------------
+
+    async def _connect(self, connection: OpenFlowConnection) -> None:
+        with contextlib.suppress(BridgeUnreachable):
+            await connection.open()
+
+    async def look(self, bridge: str) -> list[FlowId]:
+        """The flows of ours on a bridge, read anew. Raises BridgeUnreachable."""
+        return await self._connections[bridge].observe()
+
+    async def _observe(self, bridge: str) -> None:
+        """Read the flows of a bridge anew and recognise those that are wanted."""
+        connection = self._connections.get(bridge)
+        if connection is None:
+            return
+        try:
+            found = await connection.observe()
+        except BridgeUnreachable:
+            return
+        if self._connections.get(bridge) is not connection:
+            return
+        changed = self._observed.drop_flows_of(bridge)
+        for flow in found:
+            changed |= self._observed.put(ObservedFlow(bridge=bridge, table=flow.table, cookie=flow.cookie))
+        wanted = [one for one in self._desired.values() if isinstance(one, Flow) and one.bridge == bridge]
+        changed |= self._observed.recognise(wanted)
+        for name, number in self._ofports.get(bridge, {}).items():
+            self._numbers[bridge, name] = number
+        self.ready.add(bridge)
+        self._tell(changed | {flow.key for flow in wanted})
+
+    def _lose(self, bridge: str) -> None:
+        self.ready.discard(bridge)
+        self._tell(self._observed.drop_flows_of(bridge))
+
+    def _note_changes(self, bridge: str, changes: Sequence[FlowChange]) -> None:
+        changed: set[Key] = set()
+        for change in changes:
+            if change.kind == "foreign":
+                self._count_later(bridge)
+                continue
+            gone = self._observed.drop_flow(bridge, change.flow.table, change.flow.cookie)
+            if change.kind == "changed" and not any(key in self._desired for key in gone):
+                seen = ObservedFlow(bridge=bridge, table=change.flow.table, cookie=change.flow.cookie)
+                gone |= self._observed.put(seen)
+            changed |= gone
+        self._tell(changed)
+
+    def _count_later(self, bridge: str) -> None:
+        if bridge not in self._counting:
+            self._counting.add(bridge)
+            self._start(self._count(bridge))
+
+    async def _count(self, bridge: str) -> None:
+        """A foreign flow may have replaced one of ours without the switch saying so: then there are fewer."""
+        try:
+            count = await self._connections[bridge].count()
+        except (KeyError, BridgeUnreachable):
+            return
+        finally:
+            self._counting.discard(bridge)
+        known = self._observed.dependents(("bridge", bridge))
+        if count < sum(key[0] in ("flow", "observed-flow") for key in known):
+            await self._observe(bridge)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,246 @@
+"""The loop: intent and machine tell what changed; dirty fragments are compiled, compared, applied; the rest is waiting.
+
+One ``turn`` takes everything that changed since the last one, so what arrives while an apply runs is applied together
+next. Nothing is compared before the intent of this host is completely here; while the intent database is away the
+agent goes on repairing from what it last knew. What failed is tried again after a pause that doubles.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from patchbay.agent.machine import Machine
+from patchbay.agent.report import Reporter
+from patchbay.agent.settings import AgentSettings
+from patchbay.compile.facts import Facts
+from patchbay.compile.fragments import Compiled
+from patchbay.compile.view import Fragment, HostView
+from patchbay.host.netlink import Kernel
+from patchbay.host.netlink_apply import Failure
+from patchbay.host.ovs import Switch
+from patchbay.hoststate import Key
+from patchbay.intent.database import Change, IntentDatabase
+from patchbay.model.network import VXLAN
+from patchbay.plan.diff import diff, is_same
+from patchbay.plan.operations import Operation
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY_S, LAST_RETRY_S = 0.2, 30.0
+WATCH_PATIENCE_S = 5.0
+
+
+class Attempt(msgspec.Struct):
+    """A key that an apply left unlike what is desired: how often, and when it is tried again (loop time)."""
+
+    count: int
+    due: float
+
+
+class Agent:
+    """Everything that one agent knows, and its loop."""
+
+    def __init__(
+        self, settings: AgentSettings, identity: Facts, intent: IntentDatabase, kernel: Kernel, switch: Switch
+    ) -> None:
+        self.settings = settings
+        self.intent = intent
+        self.switch = switch
+        self.identity = identity
+        self.view = HostView(self._facts())
+        self.compiled = Compiled(self.view)
+        self.wake = asyncio.Event()
+        self.machine = Machine(settings, kernel, switch, self.compiled.state, self.wake.set)
+        self.reporter = Reporter(intent, self.view, self.is_complete)
+        self.unsettled: set[Key] = set()
+        self.turns = self.applies = self.operations = 0
+        self._retries: dict[Key, Attempt] = {}
+        self._deferred: set[Key] = set()
+        self._changes: list[Change] = []
+        self._watched: tuple[frozenset[str], frozenset[str]] | None = None
+        self._complained: set[str] = set()
+
+    async def start(self) -> None:
+        """Take in the intent of this host and the state of the machine, and make the first turn."""
+        self.intent.subscribe(self._note_intent)
+        self.intent.on_state(lambda _connected: self.wake.set())
+        for table in ("hosts", "networks", "subnets", "instances", "plugs", "ports"):
+            for value in getattr(self.intent, table).values():
+                self.view.put(value)
+        await self._absorb()
+        self.compiled.refresh(self.view.fragments())
+        self.machine.kernel.compare_with(self.compiled.state)
+        self.machine.start()
+        await self._turn(set(self.compiled.state))
+        self.reporter.note(self.view.ports)
+        self.reporter.note(plug.port_id for plug in self.view.plugs.values())
+
+    async def run(self) -> None:
+        """Turn whenever something changed or a retry is due. Ends only by cancellation."""
+        while True:
+            await self._wait()
+            self.wake.clear()
+            try:
+                dirty = await self._absorb()
+                await self._turn(self.compiled.refresh(dirty))
+                self.reporter.note(fragment[1] for fragment in dirty if fragment[0] == "port")
+            except Exception:
+                logger.exception("a turn of the loop failed; everything is compared again")
+                await asyncio.sleep(1)
+                self._deferred |= self.compiled.state.keys() | self.machine.observed.resources.keys()
+                self.wake.set()
+
+    async def _wait(self) -> None:
+        due = min((attempt.due for attempt in self._retries.values()), default=None)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(due, self.wake.set) if due is not None else None
+        try:
+            await self.wake.wait()
+        finally:
+            if timer:
+                timer.cancel()
+
+    # --- what changed -------------------------------------------------------------------------------------------------
+
+    def _note_intent(self, changes: list[Change]) -> None:
+        self._changes += changes
+        self.wake.set()
+
+    async def _absorb(self) -> set[Fragment]:
+        """Take intent changes and facts into the view until everything that they call for is watched, too."""
+        dirty: set[Fragment] = set()
+        while True:
+            changes, self._changes = self._changes, []
+            for change in changes:
+                if change.new is not None:
+                    dirty |= self.view.put(change.new)
+                elif change.old is not None:
+                    dirty |= self.view.remove(change.old)
+            if self._is_fact_changed():
+                dirty |= self.view.set_facts(self._facts())
+            if not await self._watch() and not self._changes:
+                return dirty
+
+    def _is_fact_changed(self) -> bool:
+        is_changed, self.machine.is_fact_changed = self.machine.is_fact_changed, False
+        return is_changed
+
+    def _facts(self) -> Facts:
+        return msgspec.structs.replace(
+            self.identity,
+            bridges=self.switch.bridges(),
+            local_vlans=self.switch.local_vlans(),
+            plugged=self.switch.plugged(),
+        )
+
+    async def _watch(self) -> bool:
+        """Watch the networks that are here and the ports that are plugged here; returns whether that changed."""
+        needed = frozenset(self.view.networks_here()), frozenset(self.view.facts.plugged)
+        if needed == self._watched or not self.intent.is_connected:
+            return False
+        self._watched = needed
+        try:
+            async with asyncio.timeout(WATCH_PATIENCE_S):
+                await self.intent.watch(*needed)
+        except TimeoutError:
+            self._watched = None
+            return False
+        return True
+
+    # --- compare and apply --------------------------------------------------------------------------------------------
+
+    async def _turn(self, changed: set[Key]) -> None:
+        """Compare what changed and make it right."""
+        self.turns += 1
+        self.machine.want_flows({key[1] for key in changed if key[0] == "flow"})
+        keys = changed | self.machine.take_changed() | self._deferred | self._take_due()
+        self._deferred = {key for key in keys if not self.machine.is_comparable(key)}
+        keys -= self._deferred
+        self.unsettled |= self._deferred
+        operations = diff(self.machine.observed, self.compiled.state, keys)
+        if operations:
+            await self._apply(operations)
+        self._settle(keys, is_attempt=bool(operations))
+        self._complain_of_missing_tunnel_ip()
+
+    async def _apply(self, operations: Sequence[Operation]) -> None:
+        start = time.perf_counter()
+        failures = await self.machine.apply(operations)
+        self.applies += 1
+        self.operations += len(operations)
+        fields = {"operations": len(operations), "ms": round((time.perf_counter() - start) * 1000, 1)}
+        if failures:
+            fields["failed"] = len(failures)
+        logger.info("applied", extra=fields)
+        for operation in operations:
+            logger.debug("%s", operation.sentence())
+        for failure in failures:
+            self._warn(failure)
+
+    def _warn(self, failure: Failure) -> None:
+        if failure.error is not None:
+            operation = failure.operation
+            logger.warning(
+                failure.error.message,
+                extra={
+                    "operation": type(operation).__name__,
+                    "wanted": operation.sentence(),
+                    "remedy": failure.error.remedy,
+                },
+            )
+
+    def _settle(self, keys: Iterable[Key], *, is_attempt: bool) -> None:
+        """Note which keys are as desired now; those that are not, though tried, are tried again later."""
+        now = asyncio.get_running_loop().time()
+        is_progress = False
+        for key in keys:
+            if self._is_settled(key):
+                self.unsettled.discard(key)
+                is_progress |= self._retries.pop(key, None) is not None
+                continue
+            self.unsettled.add(key)
+            if is_attempt and not self.machine.flows.is_held(key):
+                attempt = self._retries.setdefault(key, Attempt(0, now))
+                attempt.due = now + min(FIRST_RETRY_S * 2**attempt.count, LAST_RETRY_S)
+                attempt.count += 1
+        for attempt in self._retries.values() if is_progress else ():
+            attempt.due = min(attempt.due, now + FIRST_RETRY_S)
+
+    def _is_settled(self, key: Key) -> bool:
+        have, want = self.machine.observed.get(key), self.compiled.state.get(key)
+        if have is None or want is None:
+            return have is want
+        return is_same(have, want)
+
+    def _take_due(self) -> set[Key]:
+        now = asyncio.get_running_loop().time()
+        return {key for key, attempt in self._retries.items() if attempt.due <= now}
+
+    # --- what users are told ------------------------------------------------------------------------------------------
+
+    def is_complete(self, port_id: str) -> bool:
+        """Whether the data plane of a port here is done: host, network, instance and port are as desired."""
+        if not self.unsettled:
+            return True
+        port = self.view.ports[port_id]
+        fragments: list[Fragment] = [("host",), ("network", port.network_id), ("port", port_id)]
+        found = self.view.interface_of(port_id)
+        if found:
+            fragments.append(("instance", found[0].id))
+        return not any(item.key in self.unsettled for one in fragments for item in self.compiled.resources(one))
+
+    def _complain_of_missing_tunnel_ip(self) -> None:
+        if self.identity.tunnel_ip or not self.settings.tunnel_ip:
+            return
+        for network_id in self.view.networks_here() - self._complained:
+            network = self.view.networks.get(network_id)
+            if network and network.network_type == VXLAN:
+                self._complained.add(network_id)
+                logger.warning(
+                    "VXLAN network %s does not leave this host: it has no tunnel address",
+                    network.name or network.id,
+                    extra={"remedy": "Give the agent --tunnel-ip ADDRESS."},
+                )

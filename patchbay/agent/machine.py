@@ -1,0 +1,161 @@
+"""The host as one thing: what is observed on it, kept current by three change feeds, and how to change it.
+
+Used by the agent's loop. Joins the kernel (netlink), Open vSwitch's database and the flow tables. ``observed`` is what
+``diff`` compares with what is desired; ``take_changed`` gives the keys to compare again. Every change ends in ``wake``.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import cast
+
+from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
+from patchbay.agent.settings import AgentSettings
+from patchbay.errors import HostError
+from patchbay.host import netlink_apply
+from patchbay.host.netlink import Kernel
+from patchbay.host.netlink_apply import Failure
+from patchbay.host.ovs import SWITCH_OPERATIONS, Switch, SwitchChange, SwitchOperation
+from patchbay.hoststate import BridgePort, Key, Resource
+from patchbay.plan.observed import Observed
+from patchbay.plan.operations import Operation
+
+_SWITCH_KINDS = frozenset({"bridge", "bridge-port", "port-tag"})
+_FLOW_KINDS = frozenset({"flow", "observed-flow"})
+
+
+class Machine:
+    """See the module. ``is_fact_changed`` says that compile must be told new facts."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        kernel: Kernel,
+        switch: Switch,
+        desired: Mapping[Key, Resource],
+        wake: Callable[[], None],
+    ) -> None:
+        self.kernel = kernel
+        self.switch = switch
+        self.observed = Observed()
+        self.is_fact_changed = False
+        self.flows = FlowTables(settings.ovs_rundir, self.observed, desired, switch.ofports, self._note)
+        self._wake = wake
+        self._changed: set[Key] = set()
+        self._flow_bridges: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Take over what kernel and database hold now, and follow them. Connects to bridges with a port of ours."""
+        for resource in (*self.kernel.resources.values(), *self.switch.resources.values()):
+            self._changed |= self.observed.put(resource)
+        self.kernel.subscribe(self._note_kernel)
+        self.switch.subscribe(self._note_switch)
+        self.switch.connection.on_state(self._note_connection)
+        ours = [one for one in self.switch.resources.values() if isinstance(one, BridgePort)]
+        self.want_flows(port.bridge for port in ours)
+
+    async def close(self) -> None:
+        """Let go of everything; the data plane stays as it is."""
+        for task in list(self._tasks):
+            task.cancel()
+        await self.flows.close_all()
+        await self.switch.close()
+        self.kernel.close()
+
+    def want_flows(self, bridges: Iterable[str]) -> None:
+        """There are, or will be, flows of ours on these bridges: connect to those that exist."""
+        self._flow_bridges.update(bridges)
+        for bridge in self._flow_bridges & self.switch.bridges():
+            self.flows.open(bridge)
+
+    def take_changed(self) -> set[Key]:
+        """The keys that changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def is_comparable(self, key: Key) -> bool:
+        """Whether what is observed under this key is current: not while its source is away."""
+        if key[0] in _FLOW_KINDS:
+            return key[1] in self.flows.ready
+        return key[0] not in _SWITCH_KINDS or self.switch.is_in_sync
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Failure]:
+        """Do a plan in its order: neighbours of one domain together. Returns what failed."""
+        failures: list[Failure] = []
+        for domain, group in groupby(operations, _domain):
+            batch = list(group)
+            if domain == "flows":
+                failures += await self.flows.apply(cast(list[FlowOperation], batch))
+            elif domain == "switch":
+                failures += await self._apply_to_switch(cast(list[SwitchOperation], batch))
+            else:
+                failures += await netlink_apply.apply(self.kernel, batch)
+        return failures
+
+    async def _apply_to_switch(self, operations: list[SwitchOperation]) -> list[Failure]:
+        try:
+            refused = await self.switch.apply(operations)
+        except HostError as error:
+            return [Failure(operation, error) for operation in operations]
+        return [Failure(operation, error) for operation, error in refused]
+
+    # --- feeds --------------------------------------------------------------------------------------------------------
+
+    def _note(self, keys: set[Key]) -> None:
+        if keys:
+            self._changed |= keys
+            self._wake()
+
+    def _note_kernel(self, keys: set[Key]) -> None:
+        self._note(self._take_over(self.kernel.resources, keys))
+
+    def _note_switch(self, change: SwitchChange) -> None:
+        keys = self._take_over(self.switch.resources, change.keys)
+        if change.is_fact:
+            self.is_fact_changed = True
+            self._follow_bridges()
+            self._wake()
+        self._note(keys)
+        self.flows.renumber(change.ofports)
+
+    def _take_over(self, source: Mapping[Key, Resource], keys: Iterable[Key]) -> set[Key]:
+        """Make ``observed`` agree with a source. What it drops along but is still there comes back."""
+        changed: set[Key] = set()
+        for key in keys:
+            resource = source.get(key)
+            if resource is not None:
+                changed |= self.observed.put(resource)
+                continue
+            for gone in self.observed.drop(key):
+                changed.add(gone)
+                still = self.kernel.resources.get(gone) or self.switch.resources.get(gone)
+                if still is not None:
+                    self.observed.put(still)
+        return changed
+
+    def _follow_bridges(self) -> None:
+        for bridge in self.flows.bridges() - self.switch.bridges():
+            self._start_closing(bridge)
+        self.want_flows(())
+
+    def _start_closing(self, bridge: str) -> None:
+        task = asyncio.get_running_loop().create_task(self.flows.close(bridge))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _note_connection(self, is_connected: bool) -> None:
+        if is_connected:
+            task = asyncio.get_running_loop().create_task(self._wake_in_sync())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _wake_in_sync(self) -> None:
+        await self.switch.wait_in_sync()
+        self._wake()
+
+
+def _domain(operation: Operation) -> str:
+    if isinstance(operation, FLOW_OPERATIONS):
+        return "flows"
+    return "switch" if isinstance(operation, SWITCH_OPERATIONS) else "kernel"

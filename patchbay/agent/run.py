@@ -1,0 +1,98 @@
+"""From settings to a running agent, and from SIGTERM to its end. ``run_agent`` is what ``patchbay agent`` calls."""
+
+import asyncio
+import contextlib
+import logging
+import resource
+import signal
+from collections.abc import AsyncIterator
+
+from patchbay.agent.control import serve_control
+from patchbay.agent.loop import Agent
+from patchbay.agent.settings import AUTO, AgentSettings
+from patchbay.compile.facts import Facts
+from patchbay.errors import HostError
+from patchbay.host import probe
+from patchbay.host.netlink import Kernel
+from patchbay.host.ovs import Switch
+from patchbay.intent.database import AgentScope, IntentDatabase
+
+logger = logging.getLogger(__name__)
+
+
+async def run_agent(settings: AgentSettings) -> None:
+    """Run until SIGTERM or SIGINT. The data plane stays as it is when the agent ends."""
+    _raise_file_limit()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    work = asyncio.create_task(_live(settings), name="agent")
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not work.done():
+        logger.info("stopping", extra={"host": settings.host})
+        work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+
+
+async def _live(settings: AgentSettings) -> None:
+    async with open_agent(settings) as agent:
+        await agent.start()
+        logger.info(
+            "ready",
+            extra={
+                "host": settings.host,
+                "datapath_type": agent.identity.datapath_type,
+                "tunnel_ip": agent.identity.tunnel_ip,
+                "ports": len(agent.view.ports),
+                "operations": agent.operations,
+            },
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(agent.run())
+            tasks.create_task(agent.reporter.run())
+            tasks.create_task(serve_control(settings, agent))
+
+
+@contextlib.asynccontextmanager
+async def open_agent(settings: AgentSettings, *, is_watching: bool = True) -> AsyncIterator[Agent]:
+    """An agent that is connected to everything and has not begun. Waits for both databases as long as it takes."""
+    identity = identify(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        kernel = await Kernel.open(is_watching=is_watching)
+        stack.callback(kernel.close)
+        switch, intent = await asyncio.gather(
+            Switch.open(settings.ovs), IntentDatabase.open(settings.intent, AgentScope(settings.host))
+        )
+        stack.push_async_callback(intent.close)
+        stack.push_async_callback(switch.close)
+        agent = Agent(settings, identity, intent, kernel, switch)
+        stack.push_async_callback(agent.machine.close)
+        yield agent
+
+
+def identify(settings: AgentSettings) -> Facts:
+    """What this host is, of itself: ``auto`` settings are found out here."""
+    tunnel_ip = settings.tunnel_ip
+    if tunnel_ip == AUTO:
+        try:
+            tunnel_ip = probe.find_tunnel_ip()
+        except HostError as error:
+            logger.warning("no tunnels: %s", error.message, extra={"remedy": error.remedy})
+            tunnel_ip = ""
+    is_auto = settings.datapath_type == AUTO
+    return Facts(
+        host=settings.host,
+        datapath_type=probe.choose_datapath_type() if is_auto else settings.datapath_type,
+        tunnel_ip=tunnel_ip,
+        bridge_mappings=dict(settings.bridge_mappings),
+    )
+
+
+def _raise_file_limit() -> None:
+    """Each instance keeps two sockets open in its namespace."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
