@@ -7,7 +7,7 @@ to loss; whatever waits on it then gets BridgeUnreachable.
 import asyncio
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from patchbay.errors import HostError
 from patchbay.host import openflow_messages as of
@@ -143,9 +143,8 @@ class OpenFlowWire(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=1 << 20)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but descent
+        self._transport.set_write_buffer_limits(high=1 << 20)
 
     def pause_writing(self) -> None:
         self._writable.clear()
