@@ -4,17 +4,19 @@ Called by ``services``. Promises: an unknown name or a value of the wrong kind i
 what the command line or the environment says wins over the file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import yaml
 
 from patchbay.errors import BadRequest
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-def config_option(example: str) -> Any:
+
+def config_option(example: str) -> Callable[[Command], Command]:
     """``--config FILE``; ``example`` shows a line of such a file."""
     return click.option(
         "--config",

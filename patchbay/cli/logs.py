@@ -1,7 +1,7 @@
 """Log lines of the two services: one record a line, its fields named.
 
 Called by ``services``. Two forms: ``logfmt`` (``time=… level=info at=agent msg="…" host=compute1``) for people and
-journals, ``json`` for machines. What a caller gives as ``extra=`` becomes fields.
+journals, ``json`` for machines. What a caller gives as ``extra=`` becomes fields; a mapping is spread.
 """
 
 import json
@@ -42,7 +42,9 @@ def fields(record: logging.LogRecord, render_exception: Any) -> dict[str, Any]:
         "at": record.name.removeprefix("patchbay."),
         "msg": record.getMessage(),
     }
-    found |= {name: value for name, value in record.__dict__.items() if name not in NOT_FIELDS}
+    for name, value in record.__dict__.items():
+        if name not in NOT_FIELDS:
+            found |= value if isinstance(value, dict) else {name: value}
     if record.exc_info:
         found["exception"] = render_exception(record.exc_info)
     return found

@@ -8,6 +8,7 @@ so that help answers at once.
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -47,6 +48,127 @@ def mappings_of(written: tuple[str, ...]) -> dict[str, str]:
             raise BadRequest(f"Bridge mapping {part}: {physical_network} is mapped already.", "Map it once.")
         mappings[physical_network] = bridge
     return mappings
+
+
+def range_of(written: str) -> tuple[int, int]:
+    """``100:199`` as a pair, both ends included."""
+    first, _, last = written.partition(":")
+    try:
+        found = int(first), int(last)
+    except ValueError:
+        raise BadRequest(f"Range {written}: not understood.", "Write FIRST:LAST.") from None
+    if found[0] > found[1]:
+        raise BadRequest(f"Range {written}: the first is larger than the last.", "Write FIRST:LAST.")
+    return found
+
+
+def vlan_ranges_of(written: tuple[str, ...]) -> dict[str, tuple[tuple[int, int], ...]]:
+    """``physnet1:100:199`` (and repeats) as ranges by physical network."""
+    ranges: dict[str, tuple[tuple[int, int], ...]] = {}
+    for one in written:
+        physical_network, _, numbers = one.partition(":")
+        ranges[physical_network] = (*ranges.get(physical_network, ()), range_of(numbers))
+    return ranges
+
+
+@click.command()
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="/var/lib/patchbay",
+    show_default=True,
+    help="Where the intent database has its file and its socket.",
+)
+@click.option(
+    "--listen",
+    metavar="ADDRESS:PORT",
+    default="127.0.0.1:9696",
+    show_default=True,
+    help="Where the API answers; port 0 takes a free one.",
+)
+@click.option("--listen-fd", type=int, metavar="NUMBER", help="An inherited listening socket, used instead.")
+@click.option(
+    "--intent",
+    metavar="REMOTE",
+    multiple=True,
+    help="Use the intent database there (unix:PATH, tcp:ADDRESS:PORT; several by commas) and embed none.",
+)
+@click.option(
+    "--intent-listen",
+    metavar="ptcp:PORT[:ADDRESS]",
+    multiple=True,
+    help="Where the embedded database answers agents on other hosts; may be repeated.",
+)
+@click.option(
+    "--cluster-local",
+    metavar="tcp:ADDRESS:PORT",
+    help="Be a member of a Raft cluster, whose other members reach this one here.",
+)
+@click.option(
+    "--cluster-join",
+    metavar="tcp:ADDRESS:PORT",
+    multiple=True,
+    help="A member of the cluster to join; may be repeated. None: this one is the first.",
+)
+@click.option(
+    "--network-type",
+    metavar="TYPE",
+    multiple=True,
+    default=("vxlan",),
+    show_default=True,
+    help="Type of a network whose request names none; several are tried in order.",
+)
+@click.option(
+    "--vni-range",
+    metavar="FIRST:LAST",
+    multiple=True,
+    default=("1:65536",),
+    show_default=True,
+    help="VNIs to choose from.",
+)
+@click.option(
+    "--vlan-range",
+    metavar="PHYSNET:FIRST:LAST",
+    multiple=True,
+    help="VLAN ids of a physical network to choose from; may be repeated.",
+)
+@click.option(
+    "--path-mtu",
+    type=int,
+    metavar="BYTES",
+    default=1500,
+    show_default=True,
+    help="Largest IP packet between hosts; VXLAN networks get 50 bytes less.",
+)
+@log_options
+@config_option("listen: 192.0.2.10:9696")
+def serve(log_format: str, log_level: str, **given: Any) -> None:
+    """Run the API service, with its intent database embedded or in a cluster."""
+    start_logging(log_format, log_level)
+    import uvloop  # noqa: PLC0415  # see above
+
+    from patchbay.api import server  # noqa: PLC0415  # see above
+    from patchbay.intent.server import ClusterMember  # noqa: PLC0415  # see above
+    from patchbay.service.settings import NetworkSettings  # noqa: PLC0415  # see above
+
+    if given["cluster_join"] and not given["cluster_local"]:
+        raise click.UsageError("--cluster-join needs --cluster-local: where the other members reach this one.")
+    cluster = ClusterMember(given["cluster_local"], given["cluster_join"]) if given["cluster_local"] else None
+    settings = server.ServeSettings(
+        state_dir=given["state_dir"],
+        listen=given["listen"],
+        listen_fd=given["listen_fd"],
+        intent=remotes_of(given["intent"]),
+        intent_listen=given["intent_listen"],
+        cluster=cluster,
+        networks=NetworkSettings(
+            project_network_types=given["network_type"],
+            vni_ranges=tuple(range_of(one) for one in given["vni_range"]),
+            vlan_ranges=vlan_ranges_of(given["vlan_range"]),
+            path_mtu=given["path_mtu"],
+        ),
+    )
+    uvloop.run(server.serve(settings))
 
 
 @click.command()
