@@ -14,7 +14,7 @@ from patchbay.host.netlink import Kernel
 from patchbay.host.ovs import Switch
 from patchbay.hoststate import Flow, Key
 from patchbay.plan.diff import diff, is_same
-from patchbay.plan.observed import Observed, ObservedFlow, Seen
+from patchbay.plan.observed import Observed, Seen
 from patchbay.plan.operations import Operation
 
 
@@ -54,7 +54,7 @@ async def observe(agent: Agent) -> Observed:
     observed = Observed(resources)
     for bridge in agent.machine.flows.ready:
         for flow in await agent.machine.flows.look(bridge):
-            observed.put(ObservedFlow(bridge=bridge, table=flow.table, cookie=flow.cookie))
+            observed.put(flow)
     observed.recognise((item for item in desired.values() if isinstance(item, Flow)), ofports)
     return observed
 

@@ -15,7 +15,6 @@ from patchbay.host.netlink_apply import Failure
 from patchbay.host.openflow import (
     BridgeUnreachable,
     FlowChange,
-    FlowId,
     FlowRefused,
     FlowsRefused,
     OpenFlowConnection,
@@ -53,6 +52,7 @@ class FlowTables:
         self._numbers: dict[tuple[str, str], int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._counting: set[str] = set()
+        self._news = asyncio.Event()
 
     def open(self, bridge: str) -> None:
         """Connect to a bridge, and stay connected."""
@@ -81,6 +81,17 @@ class FlowTables:
         connections, self._connections = self._connections, {}
         for connection in connections.values():
             await connection.close()
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until every bridge is ready; False when one is not after ``timeout_s``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.ready != self.bridges():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def bridges(self) -> set[str]:
         """The bridges that are, or are to be, connected."""
@@ -168,9 +179,12 @@ class FlowTables:
         with contextlib.suppress(BridgeUnreachable):
             await connection.open()
 
-    async def look(self, bridge: str) -> list[FlowId]:
+    async def look(self, bridge: str) -> list[ObservedFlow]:
         """The flows of ours on a bridge, read anew. Raises BridgeUnreachable."""
-        return await self._connections[bridge].observe()
+        found = await self._connections[bridge].observe_ports()
+        return [
+            ObservedFlow(bridge=bridge, table=flow.table, cookie=flow.cookie, ofports=ports) for flow, ports in found
+        ]
 
     async def _observe(self, bridge: str) -> None:
         """Read the flows of a bridge anew and recognise those that are wanted."""
@@ -178,19 +192,20 @@ class FlowTables:
         if connection is None:
             return
         try:
-            found = await connection.observe()
+            found = await self.look(bridge)
         except BridgeUnreachable:
             return
         if self._connections.get(bridge) is not connection:
             return
         changed = self._observed.drop_flows_of(bridge)
-        for flow in found:
-            changed |= self._observed.put(ObservedFlow(bridge=bridge, table=flow.table, cookie=flow.cookie))
+        for seen in found:
+            changed |= self._observed.put(seen)
         wanted = [one for one in self._desired.values() if isinstance(one, Flow) and one.bridge == bridge]
-        changed |= self._observed.recognise(wanted)
+        changed |= self._observed.recognise(wanted, self._ofports)
         for name, number in self._ofports.get(bridge, {}).items():
             self._numbers[bridge, name] = number
         self.ready.add(bridge)
+        self._news.set()
         self._tell(changed | {flow.key for flow in wanted})
 
     def _lose(self, bridge: str) -> None:

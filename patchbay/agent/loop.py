@@ -63,8 +63,8 @@ class Agent:
         self._watched: tuple[frozenset[str], frozenset[str]] | None = None
         self._complained: set[str] = set()
 
-    async def start(self) -> None:
-        """Take in the intent of this host and the state of the machine, and make the first turn."""
+    async def load(self) -> None:
+        """Take in the intent of this host and the state of the machine, and compile. Changes nothing."""
         self.intent.subscribe(self._note_intent)
         self.intent.on_state(lambda _connected: self.wake.set())
         for table in ("hosts", "networks", "subnets", "instances", "plugs", "ports"):
@@ -74,6 +74,11 @@ class Agent:
         self.compiled.refresh(self.view.fragments())
         self.machine.kernel.compare_with(self.compiled.state)
         self.machine.start()
+        self.machine.want_flows({key[1] for key in self.compiled.state if key[0] == "flow"})
+
+    async def start(self) -> None:
+        """Load, and make the first turn."""
+        await self.load()
         await self._turn(set(self.compiled.state))
         self.reporter.note(self.view.ports)
         self.reporter.note(plug.port_id for plug in self.view.plugs.values())

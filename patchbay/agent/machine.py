@@ -18,8 +18,9 @@ from patchbay.host.netlink_apply import Failure
 from patchbay.host.ovs import SWITCH_OPERATIONS, Switch, SwitchChange, SwitchOperation
 from patchbay.hoststate import BridgePort, Key, Resource
 from patchbay.plan.observed import Observed
-from patchbay.plan.operations import Operation
+from patchbay.plan.operations import AddVeth, DelPort, Operation
 
+SETTLE_PATIENCE_S = 2.0
 _SWITCH_KINDS = frozenset({"bridge", "bridge-port", "port-tag"})
 _FLOW_KINDS = frozenset({"flow", "observed-flow"})
 
@@ -56,12 +57,10 @@ class Machine:
         self.want_flows(port.bridge for port in ours)
 
     async def close(self) -> None:
-        """Let go of everything; the data plane stays as it is."""
+        """Close the flow connections; kernel and switch belong to who opened them. The data plane stays as it is."""
         for task in list(self._tasks):
             task.cancel()
         await self.flows.close_all()
-        await self.switch.close()
-        self.kernel.close()
 
     def want_flows(self, bridges: Iterable[str]) -> None:
         """There are, or will be, flows of ours on these bridges: connect to those that exist."""
@@ -90,8 +89,27 @@ class Machine:
             elif domain == "switch":
                 failures += await self._apply_to_switch(cast(list[SwitchOperation], batch))
             else:
+                await self._unplug_stale(batch)
                 failures += await netlink_apply.apply(self.kernel, batch)
         return failures
+
+    async def _unplug_stale(self, operations: Sequence[Operation]) -> None:
+        """Unplug ports whose devices are about to be made anew, before Open vSwitch has seen that they were gone.
+
+        It would keep reading from the device that is no more (userspace datapath). The next turn plugs them again.
+        """
+        names = {
+            end.name for one in operations if isinstance(one, AddVeth) for end in (one.a, one.b) if not end.namespace
+        }
+        ports = [self.switch.resources.get(("bridge-port", name)) for name in sorted(names)]
+        stale = [
+            DelPort(port.name, port.bridge)
+            for port in ports
+            if isinstance(port, BridgePort) and port.name in self.switch.ofports.get(port.bridge, {})
+        ]
+        if stale:
+            await self._apply_to_switch(cast(list[SwitchOperation], stale))
+            await self.switch.wait_settled(SETTLE_PATIENCE_S)
 
     async def _apply_to_switch(self, operations: list[SwitchOperation]) -> list[Failure]:
         try:

@@ -7,6 +7,7 @@ import resource
 import signal
 from collections.abc import AsyncIterator
 
+from patchbay.agent.check import pending
 from patchbay.agent.control import serve_control
 from patchbay.agent.loop import Agent
 from patchbay.agent.settings import AUTO, AgentSettings
@@ -16,6 +17,9 @@ from patchbay.host import probe
 from patchbay.host.netlink import Kernel
 from patchbay.host.ovs import Switch
 from patchbay.intent.database import AgentScope, IntentDatabase
+from patchbay.plan.operations import Operation
+
+PLAN_PATIENCE_S = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -58,20 +62,38 @@ async def _live(settings: AgentSettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_agent(settings: AgentSettings, *, is_watching: bool = True) -> AsyncIterator[Agent]:
-    """An agent that is connected to everything and has not begun. Waits for both databases as long as it takes."""
+async def open_agent(
+    settings: AgentSettings, *, is_watching: bool = True, timeout_s: float | None = None
+) -> AsyncIterator[Agent]:
+    """An agent that is connected to everything and has not begun.
+
+    Waits for both databases as long as it takes, or ``timeout_s`` and then raises ConnectionLost or Unavailable.
+    """
     identity = identify(settings)
     async with contextlib.AsyncExitStack() as stack:
         kernel = await Kernel.open(is_watching=is_watching)
         stack.callback(kernel.close)
         switch, intent = await asyncio.gather(
-            Switch.open(settings.ovs), IntentDatabase.open(settings.intent, AgentScope(settings.host))
+            Switch.open(settings.ovs, timeout_s),
+            IntentDatabase.open(settings.intent, AgentScope(settings.host), timeout_s=timeout_s),
         )
         stack.push_async_callback(intent.close)
         stack.push_async_callback(switch.close)
         agent = Agent(settings, identity, intent, kernel, switch)
         stack.push_async_callback(agent.machine.close)
         yield agent
+
+
+async def plan(settings: AgentSettings) -> list[Operation]:
+    """What an agent would do on this host now: look, compile and compare; changes nothing.
+
+    A bridge whose OpenFlow socket does not answer counts as one without flows.
+    Raises ConnectionLost or Unavailable when Open vSwitch or the intent database does not answer.
+    """
+    async with open_agent(settings, is_watching=False, timeout_s=PLAN_PATIENCE_S) as agent:
+        await agent.load()
+        await agent.machine.flows.wait_ready(PLAN_PATIENCE_S)
+        return pending(agent)
 
 
 def identify(settings: AgentSettings) -> Facts:

@@ -5,6 +5,7 @@ ours, ``plugged``, ``local_vlans`` and ``ofports`` what compile must know of the
 ``apply`` makes all changes of a batch in one transaction, so that ovs-vswitchd reconfigures once.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -73,6 +74,7 @@ class Switch:
         self._bridge_of_port: dict[str, str] = {}
         self._ports: dict[str, _PortFacts] = {}
         self._listeners: list[Listener] = []
+        self._settled = asyncio.Event()
 
     @classmethod
     async def open(cls, remote: str = SOCKET, timeout_s: float | None = None) -> "Switch":
@@ -109,6 +111,15 @@ class Switch:
     def is_settled(self) -> bool:
         """Whether ovs-vswitchd has done all that the database asks for (cur_cfg has reached next_cfg)."""
         return all(row["cur_cfg"] >= row["next_cfg"] for row in self._replica.rows("Open_vSwitch").values())
+
+    async def wait_settled(self, timeout_s: float) -> bool:
+        """Wait until ovs-vswitchd has done what the database asks for; False when it has not after ``timeout_s``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def bridges(self) -> frozenset[str]:
         """Names of all bridges, foreign ones included."""
@@ -165,6 +176,7 @@ class Switch:
     # --- taking in ----------------------------------------------------------------------------------------------------
 
     def _take_in(self, changes: list[RowChange]) -> None:
+        (self._settled.set if self.is_settled else self._settled.clear)()
         ports: set[str] = set()
         interfaces: set[str] = set()
         keys: set[Key] = set()
