@@ -56,7 +56,8 @@ _PLAIN_LIMIT = 1
 """Up to so many messages go as plain flow_mods with a barrier; more go as a bundle (see bench/bench_flows.py)."""
 _CHUNK = 500
 """Flows encoded and written at a time: 64 to 128 KiB, about 6 ms, so that others get their turn in between."""
-_FIRST_RETRY_S, _LAST_RETRY_S = 0.02, 0.25
+_ROUNDS = 3
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.02, 0.1
 
 
 class FlowChange(NamedTuple):
@@ -140,9 +141,7 @@ class OpenFlowConnection:
                 for bodies in batch.encode(steps):
                     batch.refuse(await wire.flow_mods(bodies))
             elif batch.refuse(await wire.bundle(batch.encode(steps), len(steps))):
-                # One refused message spoils the bundle: again without it, until what is left is accepted.
-                while batch.bodies and batch.refuse(await wire.bundle([batch.bodies], len(batch.bodies))):
-                    pass
+                await _send_rest(wire, batch)
         if batch.bad:
             raise FlowsRefused(tuple(batch.bad), tuple(batch.held))
         return tuple(batch.held)
@@ -222,6 +221,18 @@ class OpenFlowConnection:
         changes = [change for event in events if (change := _change(event)) is not None]
         if changes and self._on_change is not None:
             asyncio.get_running_loop().call_soon(self._on_change, changes)
+
+
+async def _send_rest(wire: OpenFlowWire, batch: "_Batch") -> None:
+    """One refused message spoils its bundle: send the others again, until what is left is accepted.
+
+    The switch finds bad messages all at once, but those that only do not fit (a full table) one by one: after a few
+    rounds each message goes by itself, so that thousands do not take thousands of rounds.
+    """
+    for _ in range(_ROUNDS):
+        if not batch.bodies or not batch.refuse(await wire.bundle([batch.bodies], len(batch.bodies))):
+            return
+    batch.refuse(await wire.flow_mods(batch.bodies))
 
 
 def _same(wire: OpenFlowWire) -> OpenFlowWire:

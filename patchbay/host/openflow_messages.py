@@ -162,7 +162,7 @@ def flow_ids(frame: bytes) -> list[FlowId]:
     while at < end:
         length, table, priority, cookie = unpack(frame, at)
         append(make(table, cookie, priority))
-        at += length
+        at += length or end  # a length of zero is malformed; do not stay here for ever
     return found
 
 
@@ -173,7 +173,7 @@ def flow_ports(frame: bytes) -> list[tuple[FlowId, frozenset[int]]]:
     while at < end:
         length, table, priority, cookie = _FLOW_STATS_ITEM.unpack_from(frame, at)
         found.append((FlowId(table, cookie, priority), frozenset(_ports_in(frame, at + 48, at + length))))
-        at += length
+        at += length or end
     return found
 
 
@@ -189,12 +189,12 @@ def _ports_in(frame: bytes, at: int, end: int) -> Iterable[int]:
     while at < end:
         kind, length = _TLV.unpack_from(frame, at)
         action = at + 8 if kind in _WITH_ACTIONS else at + length
-        at += length
+        at += length or end
         while action < at:
             kind, length = _TLV.unpack_from(frame, action)
             if kind == _OUTPUT:
                 yield from _plain_port(frame, action + 4)
-            action += length
+            action += length or end
 
 
 def _plain_port(frame: bytes, at: int) -> Iterable[int]:
@@ -215,7 +215,7 @@ def port_numbers(frame: bytes) -> dict[str, int]:
     while at < len(frame):
         number, length, name = _PORT.unpack_from(frame, at)
         ports[name.rstrip(b"\0").decode()] = number
-        at += length
+        at += length or len(frame)
     return ports
 
 
@@ -228,7 +228,7 @@ def monitor_events(frame: bytes) -> Sequence[MonitorEvent]:
         if event in (ADDED, REMOVED, MODIFIED):
             table, priority, cookie = _MONITOR_FULL.unpack_from(frame, at)
             events.append(MonitorEvent(event, FlowId(table, cookie, priority)))
-        at += length
+        at += length or end
     return events
 
 

@@ -122,6 +122,23 @@ def test_a_refused_flow_is_named_and_all_others_are_installed(on_private_host):
     on_private_host(scenario)
 
 
+def test_flows_that_do_not_fit_into_a_table_are_named_and_the_others_are_there(on_private_host):
+    async def scenario(host):
+        connection = await on_bridge(host)
+        host.sh(
+            "ovs-vsctl -- --id=@small create Flow_Table flow_limit=100 overflow_policy=refuse"
+            " -- set bridge br-tun flow_tables:20=@small"
+        )
+        flows = [flow(20, 2, f"dl_vlan=12,dl_dst=fa:16:3e:00:{n >> 8:02x}:{n & 255:02x}", "drop") for n in range(1000)]
+        with pytest.raises(FlowsRefused, match="full") as caught:
+            await connection.apply([*flows, flow(22, 0, "", "drop")])
+        assert len(caught.value.refused) == 900
+        assert await connection.count() == 101
+        assert "flow_limit" in caught.value.remedy
+
+    on_private_host(scenario)
+
+
 def test_what_strangers_do_to_our_flows_is_told_and_what_we_do_is_not(on_private_host):
     async def scenario(host):
         heard = Heard()
