@@ -78,6 +78,7 @@ async def measure(connection: OpenFlowConnection, count: int) -> dict[str, float
         await note("install", connection.apply(batch, ports=PORTS))
         await note("replace", connection.apply(other, batch, ports=PORTS))
         await note("observe", connection.observe())
+        await note("with ports", connection.observe_ports())
         await note("count", connection.count())
         await note("delete", connection.apply(delete=other))
         await note("encode", asyncio.to_thread(encode_all, batch))

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 
 from patchbay.host.openflow import (
     BridgeUnreachable,
@@ -267,6 +268,21 @@ def test_a_callback_that_fails_does_not_end_the_connection(on_private_host):
             host.sh("ovs-ofctl del-flows br-tun")
             await host.until(lambda: heard, "the deletion")
         assert [str(failure) for failure in failures] == ["a defect of the caller"] * 2
+
+    on_private_host(scenario)
+
+
+def test_it_works_on_uvloop_as_well(on_private_host):
+    async def scenario(host):
+        await (await on_bridge(host)).close()
+
+        async def on_uvloop() -> int:
+            connection = OpenFlowConnection("br-tun")
+            await connection.open()
+            await connection.apply([flow(*KNOWN), flow(*DEFAULT)])
+            return await connection.count()
+
+        assert await asyncio.to_thread(uvloop.run, on_uvloop()) == 2
 
     on_private_host(scenario)
 
