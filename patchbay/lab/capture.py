@@ -16,7 +16,7 @@ from pathlib import Path
 
 from patchbay.errors import LabError
 from patchbay.host.netns import inside
-from patchbay.lab.frames import REPLY, Address, Marker, Sight, echo_request
+from patchbay.lab.frames import REPLY, Address, Marker, Sight, arp_request, echo_request
 from patchbay.lab.namespaces import Space
 
 _ETH_P_ALL = 3
@@ -124,6 +124,22 @@ def open_pinger(host: Space, instance: str, *, receive: bool = False) -> Pinger:
     except OSError as error:
         raise LabError(f"Instance {instance}: is not there ({error.strerror}).") from None
     return Pinger(sockets)
+
+
+def ask_for_neighbours(host: Space, device: str, own: str, others: Iterable[str]) -> None:
+    """Send an ARP request (or an echo request, for IPv6) from a host to each of the addresses; answers are not read."""
+    with (
+        contextlib.closing(open_pinger(host, "")) as pinger,
+        inside(Path(f"/proc/{host.pid}/ns/net")),
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as opened,
+    ):
+        opened.bind((device, 0))
+        mac = bytes(opened.getsockname()[4])
+        for address in map(ipaddress.ip_address, others):
+            if address.version == 4:
+                opened.send(arp_request(mac, ipaddress.ip_address(own), address, b""))
+            else:
+                pinger.send(address, 1, 1, b"")
 
 
 def read_addresses(host: Space, instance: str, device: str) -> list[Address]:

@@ -25,7 +25,7 @@ from types import TracebackType
 from patchbay.errors import LabError, PatchbayError
 from patchbay.lab import registry
 from patchbay.lab.apply import apply_topology
-from patchbay.lab.capture import open_pinger
+from patchbay.lab.capture import ask_for_neighbours
 from patchbay.lab.check import Outcome, Pair, Trial, addresses_of, check
 from patchbay.lab.client import ServiceClient
 from patchbay.lab.frames import Address
@@ -74,6 +74,8 @@ class Lab:
         ``is_bare``: hosts and wires only, no service and no agent; ``is_applied``: create the topology's networks and
         instances, and wait until they are there; ``say`` hears of progress. Errors: ``LabError``; nothing is left.
         """
+        if os.geteuid() != 0:
+            raise LabError("A lab makes network namespaces and needs root.", "Run it as root or with sudo.")
         name = name or f"{topology.name}-{os.getpid()}-{next(_numbers)}"
         registry.living()
         with registry.claimed(name):
@@ -135,12 +137,11 @@ class Lab:
             ) from error
 
     def _introduce_hosts(self) -> None:
-        """One ping between every two hosts, so that no first packet waits for the tunnel's ARP."""
+        """Every host asks for every other's MAC once. Userspace tunnels learn it from the answer only (never from a
+        question), and lose the first packet to a host that they have not heard of."""
         for name, host in self.hosts.items():
-            with contextlib.closing(open_pinger(host.space, "")) as pinger:
-                for other, spec in self.topology.hosts.items():
-                    if other != name:
-                        pinger.send(ipaddress.ip_address(spec.tunnel_ip), 1, 1, b"")
+            others = [spec.tunnel_ip for other, spec in self.topology.hosts.items() if other != name]
+            ask_for_neighbours(host.space, host.underlay_device, host.spec.tunnel_ip, others)
 
     def _remember(self, *, is_ready: bool) -> None:
         spaces = {name: host.space for name, host in self.hosts.items()}

@@ -55,6 +55,11 @@ class PingStream:
         """Replies received so far."""
         return len(self._replies)
 
+    @property
+    def first_reply_at(self) -> float | None:
+        """When the first reply came, on the monotonic clock; None before."""
+        return min(self._replies.values(), default=None)
+
     def wait_for_replies(self, more: int, timeout_s: float = 10.0) -> bool:
         """Wait until so many more replies have come; False when they did not in time."""
         wanted, deadline = self.received + more, time.monotonic() + timeout_s

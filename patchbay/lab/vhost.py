@@ -59,6 +59,11 @@ class VirtualHost:
         """``system`` or ``netdev``: what ``auto`` comes to on this machine."""
         return resolve_datapath(self.spec.datapath_type)
 
+    @property
+    def underlay_device(self) -> str:
+        """The device that holds the tunnel's address."""
+        return underlay_device(self.datapath_type)
+
     @classmethod
     def boot(cls, name: str, topology: Topology, lab: Space) -> "VirtualHost":
         """Start a host: namespaces, network cards, Open vSwitch, the administrator's bridges; no agent yet."""
@@ -158,12 +163,17 @@ def boot_script(topology: Topology, name: str, datapath_type: str, cards: Sequen
 
 def address_script(topology: Topology, name: str, datapath_type: str) -> str:
     """Give the underlay device the host's tunnel address."""
-    device = "br-phy" if datapath_type == "netdev" else "eth0"
+    device = underlay_device(datapath_type)
     block = underlay_block(topology.underlay, topology.hosts.values())
     address = ipaddress.ip_address(topology.hosts[name].tunnel_ip)
     length = block.prefixlen if block is not None else address.max_prefixlen
     nodad = " nodad" if address.version == 6 else ""
     return f"ip address replace {address}/{length} dev {device}{nodad}\nip link set {device} up\n"
+
+
+def underlay_device(datapath_type: str) -> str:
+    """The device that holds a host's tunnel address."""
+    return "br-phy" if datapath_type == "netdev" else "eth0"
 
 
 def resolve_datapath(wanted: str) -> str:

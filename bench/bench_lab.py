@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Two hosts of a lab: up and verified; a port from the API call to its first ping; round trips across hosts.
+
+``-f json`` prints a JSON list of figures, else a table. Needs root and Open vSwitch; everything happens in a lab's private
+namespaces. A new port is pinged from an instance on the other host every millisecond; the clock runs from the moment before
+the request that creates the port until the first reply. A second request (the instance) plugs it, and is inside that time.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from patchbay.cli.output import print_list
+from patchbay.lab.client import ServiceClient
+from patchbay.lab.lab import Lab
+from patchbay.lab.reading import load_topology, parse_topology
+
+SEED = Path(__file__).resolve().parent.parent / "examples" / "seed002.yaml"
+LABS, NEW_PORTS, ROUND_TRIPS = 5, 20, 200
+SMALL, LARGE = 10, 400
+TOPOLOGY = """\
+name: bench
+hosts:
+  compute1: {tunnel_ip: 172.21.12.163}
+  compute2: {tunnel_ip: 172.21.12.8}
+networks:
+  red: {project: red, type: vxlan, segmentation_id: 0x22, subnets: {red-v4: {cidr: 10.0.0.0/16, gateway: none}}}
+instances:
+  red1: {host: compute1, plugging: hybrid, network: red, address: 10.0.0.11}
+  red2: {host: compute2, plugging: hybrid, network: red, address: 10.0.0.12}
+"""
+
+
+def main() -> None:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-f", "--format", choices=["json", "table"], default="table")
+    parser.add_argument("--ports", type=int, nargs="*", default=[SMALL, LARGE], help="ports on the host of the new one")
+    parser.add_argument("--plugging", choices=["hybrid", "direct"], nargs="*", default=["hybrid", "direct"])
+    arguments = parser.parse_args()
+    figures = list(labs_up())
+    figures += list(round_trips())
+    for plugging in arguments.plugging:
+        figures += list(new_ports(arguments.ports, plugging))
+    if arguments.format == "json":
+        print(json.dumps(figures, indent=2))
+    else:
+        print_list(figures, ["figure", "value", "unit"], "table", ())
+
+
+def labs_up() -> Iterator[dict[str, Any]]:
+    """From nothing to all expectations of seed 002 proven, and down again."""
+    topology, up, down = load_topology(SEED), [], []
+    for number in range(LABS):
+        say(f"lab {number + 1} of {LABS}")
+        started = time.monotonic()
+        lab = Lab.up(topology)
+        with lab:
+            outcomes = lab.check()
+            assert all(outcome.is_met for outcome in outcomes)
+            up.append(time.monotonic() - started)
+            started = time.monotonic()
+        down.append(time.monotonic() - started)
+    yield figure("two-host lab of seed 002 up and verified, median", statistics.median(up), "s")
+    yield figure("two-host lab of seed 002 up and verified, slowest", max(up), "s")
+    yield figure("the lab down, nothing left, median", statistics.median(down), "s")
+
+
+def round_trips() -> Iterator[dict[str, Any]]:
+    """First ping between two instances that never spoke, and later ones, across hosts."""
+    firsts, later = [], []
+    for number in range(LABS):
+        say(f"round trips {number + 1} of {LABS}")
+        with Lab.up(parse_topology(TOPOLOGY, Path("bench.yaml"))) as lab:
+            stream = lab.ping_stream("red1", "red2", 0.01)
+            started = time.monotonic()
+            stream.wait_for_replies(ROUND_TRIPS)
+            first = stream.first_reply_at
+            report = stream.stop()
+            assert first is not None
+            assert report.lost == 0
+            firsts.append((first - started) * 1e3)
+            later.append(report.median_rtt_ms or 0.0)
+    yield figure("first ping across hosts, median", statistics.median(firsts), "ms")
+    yield figure("later pings across hosts, median", statistics.median(later), "ms")
+
+
+def new_ports(sizes: list[int], plugging: str) -> Iterator[dict[str, Any]]:
+    """A port created by API until its first ping from the other host, with so many ports on its host."""
+    with Lab.up(parse_topology(TOPOLOGY, Path("bench.yaml"))) as lab:
+        client = lab.client()
+        network = client.request("GET", "/v2.0/networks?name=red")["networks"][0]["id"]
+        there = 1
+        for size in sorted(sizes):
+            say(f"{plugging}: filling compute2 to {size} ports")
+            started = time.monotonic()
+            fill(lab, client, network, size - there, plugging)
+            filled, there = time.monotonic() - started, size
+            seconds = [one_port(lab, client, network, number, plugging) for number in range(NEW_PORTS)]
+            name = f"port created to first ping across hosts, {plugging}, {size} ports on the host"
+            yield figure(f"{name}, median", statistics.median(seconds) * 1e3, "ms")
+            yield figure(f"{name}, 95th percentile", sorted(seconds)[NEW_PORTS * 95 // 100] * 1e3, "ms")
+            if size > SMALL:
+                yield figure(f"{size} ports created in bulk until all are ACTIVE, {plugging}", filled, "s")
+
+
+def fill(lab: Lab, client: ServiceClient, network: str, count: int, plugging: str) -> None:
+    """So many more ports with instances on compute2."""
+    if count <= 0:
+        return
+    ports = client.request("POST", "/v2.0/ports", {"ports": [{"network_id": network} for _ in range(count)]})["ports"]
+    instances = [
+        {"name": f"i{port['id'][:8]}", "host": "compute2", "plugging": plugging, "interfaces": {"eth0": port["id"]}}
+        for port in ports
+    ]
+    client.request("POST", "/v2.0/instances", {"instances": instances})
+    lab.wait_until_active(120.0)
+
+
+def one_port(lab: Lab, client: ServiceClient, network: str, number: int, plugging: str) -> float:
+    """Seconds from before the request until the first reply; the port is deleted again."""
+    address, mac = f"10.0.255.{number + 1}", f"fa:16:3e:ff:00:{number:02x}"
+    # The pinging instance knows the MAC already: what is measured is the network, not the ARP timer of a kernel.
+    lab.host("compute1").run(
+        ["ip", "neigh", "replace", address, "lladdr", mac, "dev", "eth0", "nud", "permanent"], instance="red1"
+    )
+    fixed = {"network_id": network, "mac_address": mac, "fixed_ips": [{"ip_address": address}]}
+    with lab.ping_stream("red1", address, 0.001) as stream:
+        started = time.monotonic()
+        port = client.request("POST", "/v2.0/ports", {"port": fixed})["port"]["id"]
+        body = {"name": f"new{number}", "host": "compute2", "plugging": plugging, "interfaces": {"eth0": port}}
+        instance = client.request("POST", "/v2.0/instances", {"instance": body})["instance"]["id"]
+        assert stream.wait_for_replies(1)
+        first = stream.first_reply_at
+    assert first is not None
+    client.request("DELETE", f"/v2.0/instances/{instance}")
+    client.request("DELETE", f"/v2.0/ports/{port}")
+    wait_until_gone(lab, f"new{number}")
+    return first - started
+
+
+def wait_until_gone(lab: Lab, instance: str, timeout_s: float = 10.0) -> None:
+    """Until the namespace of a deleted instance is away."""
+    path, deadline = lab.host("compute2").space.path(f"/run/netns/{instance}"), time.monotonic() + timeout_s
+    while path.exists():
+        assert time.monotonic() < deadline, f"{instance} is still there"
+        time.sleep(0.005)
+
+
+def figure(name: str, value: float, unit: str) -> dict[str, Any]:
+    """One line of the result."""
+    return {"figure": name, "value": round(value, 3), "unit": unit}
+
+
+def say(text: str) -> None:
+    """Progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
