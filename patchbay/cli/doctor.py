@@ -15,6 +15,7 @@ import msgspec
 from patchbay.cli.output import FORMATS, aligned, print_data
 from patchbay.cli.tools import ip_json, ovs_table, read
 from patchbay.errors import HostError
+from patchbay.host.probe import has_kernel_datapath
 
 OK, NOTE, FAILED = "ok", "note", "FAILED"
 COLOURS = {OK: "green", NOTE: "yellow", FAILED: "red"}
@@ -108,19 +109,13 @@ def check_open_vswitch() -> Iterator[Finding]:
 
 def check_datapath() -> Iterator[Finding]:
     """datapath: in the kernel when its module is there, else in userspace."""
-    if Path("/sys/module/openvswitch").exists():
-        yield Finding(check="datapath", verdict=OK, found="system: kernel module openvswitch is loaded")
-        return
-    release = platform.release()
-    listed = Path(f"/lib/modules/{release}/modules.dep")
-    if listed.exists() and "/openvswitch.ko" in listed.read_text():
-        remedy = "modprobe openvswitch; ovs-vswitchd loads it by itself when it starts as root."
-        yield Finding(check="datapath", verdict=NOTE, found="kernel module openvswitch is not loaded", remedy=remedy)
+    if has_kernel_datapath():
+        yield Finding(check="datapath", verdict=OK, found="system: the kernel has Open vSwitch's datapath")
         return
     yield Finding(
         check="datapath",
         verdict=NOTE,
-        found=f"netdev (userspace): kernel {release} has no module openvswitch",
+        found=f"netdev (userspace): kernel {platform.release()} has no module openvswitch",
         remedy="Works, with less throughput. Install a kernel that has the module, or keep --datapath-type netdev.",
     )
 

@@ -39,13 +39,17 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Noun(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection of the API: its path, the verbs it has, the columns of its list, its attributes."""
+    """A collection of the API: its path, the verbs it has, the columns of its list, its attributes.
+
+    ``spread`` names an attribute whose inner values are shown as columns of their own.
+    """
 
     name: str
     help: str
     collection: str
     columns: tuple[str, ...]
     attributes: tuple[Attribute, ...]
+    spread: str = ""
     verbs: tuple[str, ...] = ("list", "show", "create", "set", "delete")
 
 
@@ -262,7 +266,7 @@ INSTANCES = Noun(
     name="instance",
     help="Instances: namespaces that stand in for virtual machines.",
     collection="instances",
-    columns=("id", "name", "host", "plugging", "interfaces"),
+    columns=("id", "name", "host", "plugging", "interfaces", "status"),
     verbs=("list", "show", "create", "set", "delete"),
     attributes=(
         Attribute(option="--name", name="name", metavar="NAME", on=frozenset({LIST}), help="Name."),
@@ -300,7 +304,8 @@ HOSTS = Noun(
     name="host",
     help="Hosts: machines with an agent, as the service sees them.",
     collection="agents",
-    columns=("id", "host", "alive", "admin_state_up", "configurations"),
+    columns=("id", "host", "alive", "admin_state_up", "tunneling_ip", "datapath_type", "bridge_mappings", "version"),
+    spread="configurations",
     verbs=("list", "show", "set", "delete"),
     attributes=(
         Attribute(option="--name", name="host", metavar="NAME", on=frozenset({LIST}), help="Name."),

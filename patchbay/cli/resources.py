@@ -52,7 +52,8 @@ def make_list(noun: Noun) -> click.Command:
             if not equals:
                 raise BadRequest(f"--filter {written}: no value.", "Write --filter ATTRIBUTE=VALUE.")
             filters.append((name, value))
-        print_list(service.list(noun.collection, filters), noun.columns, style, columns)
+        rows = service.list(noun.collection, filters)
+        print_list([row | row.get(noun.spread, {}) for row in rows], noun.columns, style, columns)
 
     return command
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from patchbay.cli.config import config_option
-from patchbay.cli.services import mappings_of, remotes_of
+from patchbay.cli.options import mappings_of, remotes_of
 from patchbay.errors import BadRequest
 
 
