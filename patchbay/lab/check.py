@@ -196,7 +196,7 @@ class Trial:
         found = replied is not None and self._saw(pair.target, probe.number, REQUEST) is not None
         leaks = self._leaks(probe)
         rtt_ms = None
-        if replied is not None:
+        if found and replied is not None:
             rtt_ms = (replied - max((at for at in probe.sent_at if at <= replied), default=replied)) * 1000
         return Outcome(pair, found, found == pair.expected and not leaks, rtt_ms, self._detail(probe, found, leaks))
 
@@ -226,18 +226,24 @@ class Trial:
         if leaks:
             more = f" and {len(leaks) - 2} more" if len(leaks) > 2 else ""
             return "; ".join(leaks[:2]) + more
-        pair = probe.pair
         if found or probe.refusal:
             return "" if found else probe.refusal
-        if pair.address is None:
-            return f"{pair.target} has no address"
+        if probe.pair.address is None:
+            return f"{probe.pair.target} has no address"
+        return self._whereabouts(probe)
+
+    def _whereabouts(self, probe: Probe) -> str:
+        """Where a request without its reply went."""
+        pair, number = probe.pair, probe.number
+        if pair.address in addresses_of(self.topology, self.hosts, pair.source):
+            return f"{pair.source} has this address itself"
+        if self._saw(pair.target, number, REQUEST) is not None:
+            return f"{pair.target} saw the request, {pair.source} no reply"
         others = [
             name
             for name in self.pingers
-            if name not in (pair.source, pair.target) and self._saw(name, probe.number, REQUEST) is not None
+            if name not in (pair.source, pair.target) and self._saw(name, number, REQUEST) is not None
         ]
-        if self._saw(pair.target, probe.number, REQUEST) is not None:
-            return f"{pair.target} saw the request, {pair.source} no reply"
-        if self._saw(pair.source, probe.number, REPLY) is not None:
+        if self._saw(pair.source, number, REPLY) is not None:
             return f"answered by {', '.join(others) or 'someone else'}"
         return f"no reply; the request came to {', '.join(others)}" if others else "the request came to nobody"

@@ -5,7 +5,8 @@ the host's physical networks, are on a bridge of that physical network. No devic
 machine's own namespace: a pair is made inside the lab, its far end directly in the host.
 """
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Sequence
 
 from patchbay.lab.namespaces import Space
 from patchbay.lab.topology import Topology
@@ -34,22 +35,29 @@ def build_underlay(lab: Space, topology: Topology) -> None:
     run_ip(lab, lines)
 
 
-def wire_host(lab: Space, host: Space, topology: Topology, physnets: Iterable[str]) -> Sequence[str]:
+def wire_host(lab: Space, host: Space, topology: Topology, name: str) -> Sequence[str]:
     """Give a host its network cards; returns the names of those after eth0, one for each physical network."""
+    physnets = topology.hosts[name].bridge_mappings
     bridges = segment_bridges(topology)
-    cards = {"eth0": UNDERLAY} | {f"eth{number}": bridges[name] for number, name in enumerate(physnets, 1)}
+    cards = {"eth0": UNDERLAY} | {f"eth{number}": bridges[physnet] for number, physnet in enumerate(physnets, 1)}
     lines = []
     for card, bridge in cards.items():
         # The pid makes the name new: the pair of a host that was just killed may linger for a moment.
         near = f"h{host.pid}-{card.removeprefix('eth')}"
-        mtu = topology.underlay.mtu
+        mtu, address = topology.underlay.mtu, card_address(name, card)
         lines += [
-            f"link add {near} mtu {mtu} type veth peer name {card} mtu {mtu} netns {host.pid}",
+            f"link add {near} mtu {mtu} type veth peer name {card} address {address} mtu {mtu} netns {host.pid}",
             f"link set {near} addrgenmode none",
             f"link set {near} master {bridge} up",
         ]
     run_ip(lab, lines)
     return [card for card in cards if card != "eth0"]
+
+
+def card_address(host: str, card: str) -> str:
+    """The MAC of a network card: the same after every reboot, as a real one's, so that neighbours' caches stay right."""
+    digest = hashlib.sha256(f"{host} {card}".encode()).hexdigest()
+    return "52:54:00:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))
 
 
 def run_ip(space: Space, lines: Sequence[str]) -> None:

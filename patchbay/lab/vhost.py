@@ -78,7 +78,7 @@ class VirtualHost:
         self._bring_up()
 
     def _bring_up(self) -> None:
-        cards = wire_host(self.lab, self.space, self.topology, self.spec.bridge_mappings)
+        cards = wire_host(self.lab, self.space, self.topology, self.name)
         self._script(boot_script(self.topology, self.name, self.datapath_type, cards))
 
     def run(
