@@ -6,7 +6,7 @@ numbered in the order of their creation, so the order of calls does not matter. 
 round, so that no plan both takes it from one network and gives it to another.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 FIRST, LAST = 1, 4094
 DEAD_VLAN = 4095
@@ -16,38 +16,40 @@ DEAD_VLAN = 4095
 class LocalVlans:
     """Which network holds which local VLAN."""
 
-    def __init__(self, shown: Mapping[str, int]) -> None:
+    def __init__(self, shown: Mapping[str, int], before: Mapping[str, int] | None = None) -> None:
         self.shown = shown
+        """Numbers that the host shows."""
+        self._before = before or {}
+        """Numbers given before all was indexed anew."""
         self._held: dict[str, int] = {}
         self._resting: set[int] = set()
         self._waiting: dict[str, str] = {}
+        self._is_settled = True
 
     def want(self, network_id: str, created_at: str) -> None:
         """This network is on the host and needs a number at the next ``get``."""
         if network_id not in self._held:
             self._waiting[network_id] = created_at
+            self._is_settled = False
 
-    def release(self, network_id: str) -> None:
-        """This network left the host."""
+    def release(self, network_id: str) -> list[str]:
+        """This network left the host. Returns the networks that may have its number now."""
         self._waiting.pop(network_id, None)
         local_vlan = self._held.pop(network_id, None)
-        if local_vlan is not None:
-            self._resting.add(local_vlan)
+        if local_vlan is None:
+            return []
+        self._resting.add(local_vlan)
+        self._is_settled = False
+        return list(self._waiting)
 
     def get(self, network_id: str) -> int | None:
         """Its number; None if the network is not here, or if all 4094 are taken."""
-        if self._waiting or self._resting:
+        if not self._is_settled:
             self._settle()
         return self._held.get(network_id)
 
-    def waiting(self) -> Iterable[str]:
-        """Networks that have no number yet."""
-        return self._waiting.keys()
-
-    def held(self) -> Mapping[str, int]:
-        """All numbers, by network id."""
-        if self._waiting or self._resting:
-            self._settle()
+    def given(self) -> Mapping[str, int]:
+        """All numbers given so far, by network id."""
         return dict(self._held)
 
     def _settle(self) -> None:
@@ -55,7 +57,7 @@ class LocalVlans:
         ordered = sorted(self._waiting, key=lambda network_id: (self._waiting[network_id], network_id))
         used = set(self._held.values())
         for network_id in ordered:
-            local_vlan = self.shown.get(network_id, 0)
+            local_vlan = self._before.get(network_id) or self.shown.get(network_id, 0)
             if FIRST <= local_vlan <= LAST and local_vlan not in used:
                 self._give(network_id, local_vlan, used)
         reserved = {local_vlan for network_id, local_vlan in self.shown.items() if network_id not in self._held}
@@ -66,6 +68,8 @@ class LocalVlans:
                     break
                 self._give(network_id, free, used)
         self._resting.clear()
+        self._is_settled = True
+        self._before = {}
 
     def _give(self, network_id: str, local_vlan: int, used: set[int]) -> None:
         self._held[network_id] = local_vlan

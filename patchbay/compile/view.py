@@ -99,18 +99,16 @@ class HostView:
 
     def _rebuild(self, facts: Facts) -> None:
         """Index everything again under new facts; networks keep their local VLANs."""
-        kept = {**facts.local_vlans, **self._local_vlans.held()}
+        given = self._local_vlans.given()
         self.facts = facts
         values: list[Value] = [*self.networks.values(), *self.instances.values(), *self.hosts.values()]
         values += [*self.plugs.values(), *self.ports.values()]
         for table in (self.networks, self.instances, self.hosts, self.plugs, self.ports):
             table.clear()
         self._clear_indexes()
-        self._local_vlans.shown = kept
+        self._local_vlans = LocalVlans(facts.local_vlans, given)
         for value in values:
             self.put(value)
-        self._local_vlans.held()
-        self._local_vlans.shown = self.facts.local_vlans
 
     # Questions of the compile modules
 
@@ -212,8 +210,8 @@ class HostView:
         return self._local_vlans.get(network_id)
 
     def local_vlans(self) -> Mapping[str, int]:
-        """All local VLANs, by network id."""
-        return self._local_vlans.held()
+        """All local VLANs given so far, by network id."""
+        return self._local_vlans.given()
 
     # Ports
 
@@ -292,8 +290,7 @@ class HostView:
         if network is not None and ("here", network_id) in self._traces:
             self._local_vlans.want(network_id, network.created_at)
             return dirty
-        self._local_vlans.release(network_id)
-        for waiting in self._local_vlans.waiting():
+        for waiting in self._local_vlans.release(network_id):
             dirty |= self._network_fragments(waiting)
         return dirty
 
