@@ -13,7 +13,7 @@ import msgspec
 from patchbay.host.flow_actions import encode_actions, port_of
 from patchbay.host.flow_errors import FlowTextError
 from patchbay.host.flow_fields import PORTS
-from patchbay.host.flow_match import encode_match, matches_vlan, protocol_of
+from patchbay.host.flow_match import encode_match, encode_words, matches_vlan, words_of
 from patchbay.host.flow_wire import split_terms
 from patchbay.hoststate import Flow
 from patchbay.hoststate.flow import LEARN_COOKIE
@@ -65,8 +65,10 @@ def encode_add(flow: Flow, ports: Mapping[str, int]) -> bytes:
     and keeps the packet counters. Raises FlowTextError that names the flow; UnknownPort when a port is missing.
     """
     try:
-        match = encode_match(flow.match, ports)
-        actions = _encode_actions_of(flow, ports)
+        words, protocol = words_of(flow.match)
+        match = encode_words(words, protocol, ports)
+        has_vlan = "vlan" in flow.actions and matches_vlan(words)
+        actions = encode_actions(flow.actions, protocol, has_vlan, ports)
     except FlowTextError as error:
         error.message = f"Flow '{flow.text}' of {flow.bridge}: {error.message}"
         error.flow = flow
@@ -113,10 +115,3 @@ def _match_port(match: str) -> frozenset[str]:
         return frozenset()
     name = match[start + 8 :].partition(",")[0]
     return frozenset() if name.isdigit() or name.upper() in PORTS else frozenset((name,))
-
-
-def _encode_actions_of(flow: Flow, ports: Mapping[str, int]) -> bytes:
-    actions = flow.actions
-    words = flow.match.split(",") if flow.match else []
-    has_vlan = "vlan" in actions and bool(words) and matches_vlan(flow.match)
-    return encode_actions(actions, protocol_of(words), has_vlan, ports)

@@ -9,12 +9,14 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
+import msgspec
+
 from patchbay.host.flow_errors import FlowTextError, UnknownPort
 from patchbay.host.flow_fields import FIELDS, PORTS, Field, field_named, value_and_mask
 
 
-class Protocol(NamedTuple):
-    """What a protocol keyword of ovs-ofctl stands for, and which prerequisites it fulfils."""
+class Protocol(msgspec.Struct, frozen=True, eq=False):
+    """What a protocol keyword of ovs-ofctl stands for, and which prerequisites it fulfils. One object of each."""
 
     eth_type: int | None
     ip_proto: int | None
@@ -59,7 +61,10 @@ _BY_CONTEXT = {
     ("tp_dst", "sctp"): "sctp_dst",
 }
 _NEEDS_CONTEXT = {name for name, _ in _BY_CONTEXT} - {"nw_src", "nw_dst", "nw_proto"}
-_ND_TYPES = {"icmp_type=135": ("nd", "ns"), "icmp_type=136": ("nd", "na")}
+_NEIGHBOUR_DISCOVERY = {
+    "icmp_type=135": _protocol(0x86DD, 58, "ip", "ipv6", "icmp6", "nd", "ns"),
+    "icmp_type=136": _protocol(0x86DD, 58, "ip", "ipv6", "icmp6", "nd", "na"),
+}
 _RANKS = {"eth_type": 0, "nw_proto": 1, "icmpv6_type": 2, "vlan_pcp": 4}
 _VLAN_PRESENT = 0x1000
 _MATCH_OXM = b"\x00\x01"
@@ -79,10 +84,21 @@ def encode_match(text: str, ports: Mapping[str, int]) -> bytes:
 
     ``ports`` maps port names to OpenFlow numbers. Raises FlowTextError (UnknownPort when a name is missing).
     """
+    return encode_words(*words_of(text), ports)
+
+
+def words_of(text: str) -> tuple[list[str], Protocol]:
+    """The terms of a match, and the protocol that they select."""
     if not text:
-        return _EMPTY_MATCH
+        return [], ANY
     words = text.split(",")
-    protocol = protocol_of(words)
+    return words, protocol_of(words)
+
+
+def encode_words(words: list[str], protocol: Protocol, ports: Mapping[str, int]) -> bytes:
+    """As ``encode_match``, for terms already split."""
+    if not words:
+        return _EMPTY_MATCH
     terms = [_encode_term(protocol, word) for word in words]
     if len(terms) > 1:
         terms.sort(key=itemgetter(0))
@@ -93,26 +109,28 @@ def encode_match(text: str, ports: Mapping[str, int]) -> bytes:
 
 def protocol_of(words: list[str]) -> Protocol:
     """The protocol that the terms of a match select, given by keyword or by dl_type and nw_proto."""
+    protocol = ANY
     for word in words:
         if word in KEYWORDS:
             protocol = KEYWORDS[word]
             break
-    else:
-        protocol = _numbered(_number(words, ("dl_type=", "eth_type=")), None)
-    if protocol is not ANY and protocol.ip_proto is None:
-        ip_proto = _number(words, ("nw_proto=", "ip_proto="))
-        if ip_proto is not None:
-            protocol = _numbered(protocol.eth_type, ip_proto)
-    if "icmp6" in protocol.provides:
+        if word.startswith(("dl_type=", "eth_type=")):
+            protocol = _numbered(_number(word), None)
+            break
+    if protocol is ANY:
+        return ANY
+    for word in words:
+        if protocol.ip_proto is None and word.startswith(("nw_proto=", "ip_proto=")):
+            protocol = _numbered(protocol.eth_type, _number(word))
+    if protocol is KEYWORDS["icmp6"]:
         for word in words:
-            if word in _ND_TYPES:
-                return protocol._replace(provides=protocol.provides | set(_ND_TYPES[word]))
+            protocol = _NEIGHBOUR_DISCOVERY.get(word, protocol)
     return protocol
 
 
-def matches_vlan(text: str) -> bool:
+def matches_vlan(words: list[str]) -> bool:
     """Whether only packets with a VLAN tag match (then mod_vlan_vid changes a tag instead of pushing one)."""
-    for word in text.split(","):
+    for word in words:
         name, _, value = word.partition("=")
         if name in ("dl_vlan", "dl_vlan_pcp") and value not in ("0xffff", "65535"):
             return True
@@ -204,11 +222,8 @@ def _port_term(name: str, ports: Mapping[str, int]) -> bytes:
     return oxm_field(FIELDS["in_port"], number, None)
 
 
-def _number(words: list[str], prefixes: tuple[str, ...]) -> int | None:
-    for word in words:
-        if word.startswith(prefixes):
-            return value_and_mask(FIELDS["eth_type"], word.partition("=")[2])[0]
-    return None
+def _number(word: str) -> int:
+    return value_and_mask(FIELDS["eth_type"], word.partition("=")[2])[0]
 
 
 def _numbered(eth_type: int | None, ip_proto: int | None) -> Protocol:
