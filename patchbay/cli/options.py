@@ -1,7 +1,7 @@
 """Options that several commands share, and the words that their values are written in.
 
 Called by ``services`` and ``plan``. Promises: a value that is not understood is an error that says how to write it;
-what ``patchbay agent`` and ``patchbay plan`` are told about a host is the same, under the same names in the environment.
+what ``patchbay agent`` and ``patchbay plan`` are told of a host is the same, under the same names in the environment.
 """
 
 import socket
