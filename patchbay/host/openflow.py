@@ -197,6 +197,9 @@ class OpenFlowConnection:
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LAST_RETRY_S)
                 continue
+            except asyncio.CancelledError:
+                wire.close()
+                raise
             retry_s = _FIRST_RETRY_S
             await self._live(wire)
 

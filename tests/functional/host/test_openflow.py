@@ -192,6 +192,35 @@ def test_thousands_of_flows_deleted_by_a_stranger_are_all_reported(on_private_ho
     on_private_host(scenario)
 
 
+def test_whoever_restores_what_is_removed_ends_with_all_flows_however_often_a_stranger_deletes_them(on_private_host):
+    async def scenario(host):
+        flows = [flow(20, 2, f"dl_vlan=12,dl_dst=fa:16:3e:00:{n >> 8:02x}:{n & 255:02x}", "drop") for n in range(5000)]
+        by_cookie = {one.cookie: one for one in flows}
+        missing = dict(by_cookie)
+
+        def note(changes) -> None:
+            missing.update((c.flow.cookie, by_cookie[c.flow.cookie]) for c in changes if c.kind == "removed")
+
+        host.start_ovs()
+        host.sh("ovs-vsctl add-br br-tun -- set bridge br-tun datapath_type=netdev fail_mode=secure")
+        connection = OpenFlowConnection("br-tun", on_change=note)
+        await connection.open()
+        stranger = await asyncio.create_subprocess_shell("for n in 1 2 3 4 5 6; do ovs-ofctl del-flows br-tun; done")
+        ended = asyncio.create_task(stranger.wait())
+        quiet = 0
+        while not ended.done() or missing or quiet < 5:
+            batch = list(missing.values())
+            missing.clear()
+            if batch:
+                await connection.apply(batch)
+            quiet = 0 if batch or not ended.done() else quiet + 1
+            await connection.count()
+        assert await connection.count() == len(flows)
+        assert {one.cookie for one in await connection.observe()} == set(by_cookie)
+
+    on_private_host(scenario)
+
+
 def test_after_a_crash_of_the_switch_the_connection_returns_and_finds_no_flows(on_private_host):
     async def scenario(host):
         heard = Heard()
