@@ -116,9 +116,9 @@ class Lab:
                 say(f"{len(applied)} networks, subnets, ports and instances created through the API")
             self.hosts = {name: each.result() for name, each in zip(names, booting, strict=True)}
         say(f"hosts {', '.join(names)}")
-        self._introduce_hosts()
         if is_applied:
             self.wait_until_active()
+            self._introduce_hosts()
             say("all ports active")
         self._remember(is_ready=True)
 
@@ -136,12 +136,21 @@ class Lab:
                 f"Lab {self.name}: {error.message}", f"The service's log ends:\n{self.service_log()}"
             ) from error
 
-    def _introduce_hosts(self) -> None:
-        """Every host asks for every other's MAC once. Userspace tunnels learn it from the answer only (never from a
-        question), and lose the first packet to a host that they have not heard of."""
-        for name, host in self.hosts.items():
-            others = [spec.tunnel_ip for other, spec in self.topology.hosts.items() if other != name]
-            ask_for_neighbours(host.space, host.underlay_device, host.spec.tunnel_ip, others)
+    def _introduce_hosts(self, timeout_s: float = 3.0) -> None:
+        """Let every host learn every other's MAC. Userspace tunnels learn it from the answer to an ARP request, once
+        they are there, and lose the first packet to a host that they have not heard of."""
+        deadline = time.monotonic() + timeout_s
+        addresses = {name: host.spec.tunnel_ip for name, host in self.hosts.items()}
+        waiting = [host for host in self.hosts.values() if host.datapath_type == "netdev" and len(self.hosts) > 1]
+        while waiting and time.monotonic() < deadline:
+            for host in waiting:
+                others = [address for name, address in addresses.items() if name != host.name]
+                ask_for_neighbours(host.space, host.underlay_device, host.spec.tunnel_ip, others)
+            waiting = [
+                host
+                for host in waiting
+                if not host.tunnel_neighbours() >= {*addresses.values()} - {host.spec.tunnel_ip}
+            ]
 
     def _remember(self, *, is_ready: bool) -> None:
         spaces = {name: host.space for name, host in self.hosts.items()}

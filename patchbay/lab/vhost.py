@@ -128,6 +128,11 @@ class VirtualHost:
         """Whether ``ovs-vswitchd``, ``ovsdb-server`` or ``agent`` runs."""
         return self.space.signal_by_file(PIDFILES[process], 0)
 
+    def tunnel_neighbours(self) -> set[str]:
+        """Addresses of hosts whose MAC the userspace tunnels know."""
+        shown = self.run(["ovs-appctl", "tnl/neigh/show"]).stdout.splitlines()[2:]
+        return {line.split()[0] for line in shown}
+
     def log(self, process: str, lines: int = 20) -> str:
         """The last lines of a process's log."""
         return last_lines(self.space.path(LOGS[process]), lines)
