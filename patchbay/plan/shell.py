@@ -66,10 +66,10 @@ def _vsctl(*clauses: str) -> list[str]:
 
 
 def add_bridge(bridge: Bridge) -> list[str]:
-    """As the seed: add-br, then set-fail-mode."""
+    """As the seed: add-br, then set-fail-mode. Somebody may have made br-int already, for libvirt: it is taken over."""
     settings = [f"datapath_type={bridge.datapath_type}"] if bridge.datapath_type else []
     settings.append(f"external_ids:{OWNER}={value(bridge.owner)}")
-    lines = _vsctl(f"add-br {bridge.name}", _clause("set", "bridge", bridge.name, settings))
+    lines = _vsctl(f"--may-exist add-br {bridge.name}", _clause("set", "bridge", bridge.name, settings))
     return lines + ([f"ovs-vsctl set-fail-mode {bridge.name} {bridge.fail_mode}"] if bridge.fail_mode else [])
 
 
@@ -94,7 +94,7 @@ def add_port(port: BridgePort) -> list[str]:
     columns = [] if port.tag is None else [f"tag={port.tag}"]
     columns += [*_settings("other_config", port.other_config), f"external_ids:{OWNER}={quote(value(port.owner))}"]
     return _vsctl(
-        f"add-port {port.bridge} {port.name}",
+        f"--may-exist add-port {port.bridge} {port.name}",
         _clause("set", "interface", port.name, interface),
         _clause("set", "port", port.name, columns),
     )

@@ -130,6 +130,21 @@ def test_an_unbound_port_is_where_an_agent_says_that_it_is_plugged() -> None:
     assert tags(compiled.state)["vnet0"] == 1
 
 
+def test_of_two_instances_with_one_name_the_older_has_the_namespace_and_the_younger_waits() -> None:
+    old, young = port(1, 1), port(2, 2)
+    older, younger = replace(instance(1, old), name="web"), replace(instance(2, young), name="web")
+    view = view_of(network(1), network(2), old, young, older, younger)
+    compiled = Compiled(view)
+    compiled.refresh(view.fragments())
+    assert tags(compiled.state) == {names.device("qvo", old.id): 1}
+    assert view.networks_here() == {"net-1"}
+    compiled.refresh(view.remove(older))
+    assert tags(compiled.state) == {names.device("qvo", young.id): 2}
+    assert view.networks_here() == {"net-2"}
+    compiled.refresh(view.put(older))
+    assert tags(compiled.state) == {names.device("qvo", old.id): 1}
+
+
 def test_an_address_that_two_ports_claim_is_not_answered() -> None:
     here, owner = port(1), port(2, host="host2", fixed_ips=(FixedIP("sub", "192.168.1.2"),))
     rival = port(3, host="host3", fixed_ips=(FixedIP("sub", "192.168.1.2"),))

@@ -1,0 +1,68 @@
+"""A plan's script, run on a host, gives the state that the plan is for: the observers then see no difference."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from patchbay.host.netlink import Kernel
+from patchbay.host.openflow import OpenFlowConnection
+from patchbay.host.ovs import Switch
+from patchbay.hoststate import Bridge, Flow, HostState
+from patchbay.plan.diff import diff
+from patchbay.plan.observed import Observed, ObservedFlow
+from patchbay.plan.script import render_script
+from tests.unit.compile.golden import CASES, compile_host, read
+
+
+async def observe(desired: HostState, bridges: set[str]) -> Observed:
+    """What is there, as an agent that starts now sees it."""
+    kernel, switch = await Kernel.open(desired, is_watching=False), await Switch.open()
+    observed = Observed([*kernel.resources.values(), *switch.resources.values()])
+    kernel.close()
+    await switch.close()
+    for bridge in bridges:
+        connection = OpenFlowConnection(bridge)
+        await connection.open(timeout_s=5)
+        for seen in await connection.observe():
+            observed.put(ObservedFlow(bridge=bridge, table=seen.table, cookie=seen.cookie))
+        await connection.close()
+    observed.recognise(item for item in desired.values() if isinstance(item, Flow))
+    return observed
+
+
+def run_script(script: str) -> None:
+    Path("/run/plan.sh").write_text(script)
+    done = subprocess.run(["bash", "/run/plan.sh"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
+def test_the_script_for_a_host_makes_what_the_plan_is_for(on_private_host, case):
+    async def scenario(host):
+        host.start_ovs()
+        intent = read(CASES / case)
+        fields = intent["hosts"]["compute1"]
+        for bridge in fields.get("bridges", ()):
+            host.sh(f"ovs-vsctl add-br {bridge} -- set bridge {bridge} datapath_type=netdev")
+        if "plugged" in fields:
+            host.sh("ovs-vsctl add-br br-int -- set bridge br-int datapath_type=netdev")
+        for name in fields.get("plugged", ()):
+            host.sh(
+                f"ovs-vsctl add-port br-int {name} -- set interface {name} type=internal external_ids:iface-id={name}"
+            )
+        fields["datapath_type"] = "netdev"
+        desired = compile_host(intent, "compute1")
+        first = await observe({}, set())
+        start = time.perf_counter()
+        run_script(render_script(diff(first, desired), "compute1"))
+        print(f"{case}: {time.perf_counter() - start:.2f} s")
+        bridges = {item.bridge for item in desired.values() if isinstance(item, Flow)}
+        assert {item.name for item in desired.values() if isinstance(item, Bridge)} <= bridges
+        assert [item.sentence() for item in diff(await observe(desired, bridges), desired)] == []
+        run_script(render_script(diff(await observe(desired, bridges), {}), "compute1"))
+        left = await observe({}, bridges - {"br-int", "br-tun"})
+        assert [item.sentence() for item in diff(left, {})] == []
+
+    on_private_host(scenario)
