@@ -7,7 +7,7 @@ so whoever reads the reply of a transaction has already seen the monitor updates
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -92,8 +92,7 @@ class Session(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are no subclasses of it
         self._probe = self._loop.call_later(self._probe_s, self._probe_peer)
 
     def data_received(self, data: bytes) -> None:

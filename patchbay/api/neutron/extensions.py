@@ -1,0 +1,84 @@
+"""/v2.0/extensions: what of Neutron's extensions is really there (API reference, "Extensions")."""
+
+import msgspec
+
+from patchbay.errors import NotFound
+
+UPDATED = "2026-01-01T00:00:00-00:00"
+
+
+class Extension(msgspec.Struct, frozen=True):
+    """One extension as the API shows it."""
+
+    alias: str
+    name: str
+    description: str
+    updated: str = UPDATED
+    links: tuple[str, ...] = ()
+
+
+EXTENSIONS = tuple(
+    Extension(*row)
+    for row in (
+        ("agent", "agent", "The agent management extension."),
+        ("allowed-address-pairs", "Allowed Address Pairs", "Provides allowed address pairs"),
+        ("binding", "Port Binding", "Expose port bindings of a virtual port to external application"),
+        (
+            "empty-string-filtering",
+            "Empty String Filtering Extension",
+            "Allow filtering by attributes with empty string",
+        ),
+        ("external-net", "Neutron external network", "Adds external network attribute to network resource."),
+        ("filter-validation", "Filter parameters validation", "Provides validation on filter parameters."),
+        ("ip-substring-filtering", "IP address substring filtering", "Provides IP address substring filtering"),
+        ("net-mtu", "Network MTU", "Provides MTU attribute for a network resource."),
+        ("net-mtu-writable", "Network MTU (writable)", "Provides a writable MTU attribute for a network resource."),
+        ("pagination", "Pagination support", "Extension that indicates that pagination is enabled."),
+        ("patchbay-instances", "Instances", "Namespaces on hosts that stand in for virtual machines."),
+        ("project-id", "project_id field enabled", "Extension that indicates that project_id field is enabled."),
+        ("provider", "Provider Network", "Expose mapping of virtual networks to physical networks"),
+        (
+            "revision-if-match",
+            "If-Match constraints based on revision_number",
+            "Extension indicating that If-Match based on revision_number is supported.",
+        ),
+        ("sorting", "Sorting support", "Extension that indicates that sorting is enabled."),
+        (
+            "standard-attr-description",
+            "standard-attr-description",
+            "Extension to add descriptions to standard attributes",
+        ),
+        (
+            "standard-attr-revisions",
+            "Resource revision numbers",
+            "This extension will display the revision number of neutron resources.",
+        ),
+        (
+            "standard-attr-tag",
+            "Tag support for resources with standard attribute: network, subnet, port, instance",
+            "Enables to set tag on resources with standard attribute.",
+        ),
+        (
+            "standard-attr-timestamp",
+            "Resource timestamps",
+            "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.",
+        ),
+        ("subnet-service-types", "Subnet service types", "Provides ability to set the subnet service_types field"),
+        ("tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "Allow to tag ports during bulk creation"),
+    )
+)
+
+
+class ExtensionNotFound(NotFound):
+    """No extension has this alias."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(f"Extension with alias {alias} does not exist")
+
+
+def get_extension(alias: str) -> Extension:
+    """The extension, or ExtensionNotFound."""
+    for extension in EXTENSIONS:
+        if extension.alias == alias:
+            return extension
+    raise ExtensionNotFound(alias)

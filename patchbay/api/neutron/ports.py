@@ -1,0 +1,229 @@
+"""/v2.0/ports: attributes as in the API reference, "Ports", with binding and allowed-address-pairs."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address, ip_network
+
+import msgspec
+
+from patchbay.api.errors import HTTPBadRequest
+from patchbay.api.neutron import checks
+from patchbay.api.neutron.attributes import (
+    LIST,
+    READ_ONLY,
+    STANDARD,
+    Attribute,
+    Attributes,
+    Body,
+    spec_fields,
+    writable,
+)
+from patchbay.api.neutron.resource import Collection, Filters, View, narrowed
+from patchbay.model import Port
+from patchbay.service.access import is_visible
+from patchbay.service.context import RequestContext
+from patchbay.service.errors import InvalidInput
+from patchbay.service.ports import create_ports, delete_port, get_port, update_port
+from patchbay.service.service import Service
+from patchbay.service.specs import PortSpec
+from patchbay.service.status import OVS, is_hybrid, port_status, vif_type
+
+VNIC_TYPES = (
+    "normal",
+    "direct",
+    "macvtap",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "vdpa",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "remote-managed",
+)
+
+
+def fixed_ips(value: object) -> str | None:
+    """A list of ``{"subnet_id", "ip_address"}``, either or both, no address twice."""
+    if not isinstance(value, list):
+        return f"Invalid data format for fixed IP: '{value}'"
+    seen: set[str] = set()
+    for item in value:
+        if not isinstance(item, dict):
+            return f"Invalid data format for fixed IP: '{item}'"
+        if "ip_address" in item:
+            if reason := checks.address(item["ip_address"]):
+                return reason
+            canonical = str(ip_address(item["ip_address"]))
+            if canonical in seen:
+                return f"Duplicate IP address '{item['ip_address']}'"
+            seen.add(canonical)
+        if "subnet_id" in item and (reason := checks.uuid(item["subnet_id"])):
+            return reason
+    return None
+
+
+def address_pairs(value: object) -> str | None:
+    """A list of ``{"ip_address": address or CIDR, "mac_address": optional}``; errors are raised, as in Neutron."""
+    if not isinstance(value, list):
+        raise HTTPBadRequest("Allowed address pairs must be a list.")
+    for pair in value:
+        if reason := checks.is_dict(pair):
+            return reason
+        if "mac_address" in pair and (reason := checks.mac(checks.to_mac(pair["mac_address"]))):
+            raise HTTPBadRequest(reason)
+        if "ip_address" not in pair:
+            raise AllowedAddressPairsMissingIP
+        unknown = [str(key) for key in pair if key not in ("ip_address", "mac_address")]
+        if unknown:
+            raise HTTPBadRequest(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
+        if reason := _pair_address(pair["ip_address"]):
+            raise HTTPBadRequest(reason)
+    return None
+
+
+def _pair_address(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"'{value}' is not a valid IP address"
+    if reason := checks.subnet(value) if "/" in value else checks.address(value):
+        return reason
+    return f"'{value}' is a multicast IP address" if ip_network(value, strict=False).is_multicast else None
+
+
+class AllowedAddressPairsMissingIP(InvalidInput):
+    """An allowed address pair names no address."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.message = "AllowedAddressPair must contain ip_address"
+
+
+ATTRIBUTES: Attributes = {
+    **STANDARD,
+    "tags": Attribute(field="tags", post=True, check=checks.unique_texts(255), is_sort_key=False),
+    "network_id": Attribute(field="network_id", post=True, is_required=True, check=checks.uuid),
+    "admin_state_up": writable("admin_state_up", convert=checks.to_bool),
+    "mac_address": writable("mac_address", convert=checks.to_mac, check=checks.mac),
+    "fixed_ips": writable("fixed_ips", check=fixed_ips, is_sort_key=False),
+    "device_id": writable("device_id", check=checks.text(255)),
+    "device_owner": writable("device_owner", check=checks.text(255)),
+    "status": READ_ONLY,
+    "binding:vif_type": LIST,
+    "binding:vif_details": LIST,
+    "binding:vnic_type": writable("vnic_type", check=checks.one_of(VNIC_TYPES), is_sort_key=False),
+    "binding:host_id": writable("host", convert=checks.none_to_text, check=checks.text(255), is_sort_key=False),
+    "binding:profile": writable(convert=checks.none_to_dict, check=checks.is_dict, is_sort_key=False),
+    "allowed_address_pairs": writable(convert=checks.none_to_list, check=address_pairs, is_sort_key=False),
+}
+
+Facts = tuple[str, str, bool, str]
+"""What a port's view shows beyond the port: status, vif_type, hybrid plugging, the host's datapath type."""
+
+
+def port_facts(service: Service, port: Port) -> Facts:
+    """The derived part of the view, now."""
+    vif = vif_type(service, port)
+    if vif != OVS:
+        return port_status(service, port), vif, False, ""
+    host = service.db.hosts[next(iter(service.db.hosts_by_name[port.host]))]
+    return port_status(service, port), vif, is_hybrid(service, port), host.datapath_type
+
+
+def view_port(service: Service, port: Port) -> View:
+    """The port as the API shows it."""
+    status, vif, hybrid, datapath_type = port_facts(service, port)
+    details: dict[str, object] = {}
+    if vif == OVS:
+        details = {
+            "connectivity": "l2",
+            "port_filter": False,
+            "ovs_hybrid_plug": hybrid,
+            "datapath_type": datapath_type or "system",
+            "bridge_name": "br-int",
+            "bound_drivers": {"0": "openvswitch"},
+        }
+    return {
+        "id": port.id,
+        "name": port.name,
+        "network_id": port.network_id,
+        "tenant_id": port.project_id,
+        "project_id": port.project_id,
+        "mac_address": port.mac_address,
+        "admin_state_up": port.admin_state_up,
+        "status": status,
+        "device_id": port.device_id,
+        "device_owner": port.device_owner,
+        "fixed_ips": [{"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips],
+        "allowed_address_pairs": [
+            {"mac_address": pair.mac_address, "ip_address": pair.ip_address} for pair in port.allowed_address_pairs
+        ],
+        "binding:vnic_type": port.vnic_type,
+        "binding:host_id": port.host,
+        "binding:profile": msgspec.json.decode(port.profile),
+        "binding:vif_type": vif,
+        "binding:vif_details": details,
+        "description": port.description,
+        "tags": port.tags,
+        "created_at": port.created_at,
+        "updated_at": port.updated_at,
+        "revision_number": port.revision_number,
+    }
+
+
+_remembered: dict[str, tuple[Port, Facts, bytes]] = {}
+_LIMIT = 20_000
+
+
+def _encoded(service: Service, port: Port) -> bytes:
+    """The port's JSON, remembered while neither the port nor what is derived for it changes."""
+    facts = port_facts(service, port)
+    entry = _remembered.get(port.id)
+    if entry is not None and entry[0] is port and entry[1] == facts:
+        return entry[2]
+    encoded = msgspec.json.encode(view_port(service, port))
+    if len(_remembered) >= _LIMIT:
+        _remembered.clear()
+    _remembered[port.id] = (port, facts, encoded)
+    return encoded
+
+
+def _candidates(service: Service, context: RequestContext, filters: Filters) -> Iterable[Port]:
+    db = service.db
+    indexes = {"device_id": db.ports_by_device, "name": db.ports_by_name, "network_id": db.ports_by_network}
+    ports = narrowed(filters, db.ports, indexes)
+    return ports if context.is_admin else [port for port in ports if is_visible(context, port)]
+
+
+def _spec(item: Body) -> PortSpec:
+    fields = spec_fields(ATTRIBUTES, item)
+    if "binding:profile" in item:
+        fields["profile"] = msgspec.json.encode(item["binding:profile"]).decode()
+    if "allowed_address_pairs" in item:
+        pairs = item["allowed_address_pairs"]
+        assert isinstance(pairs, list)
+        fields["allowed_address_pairs"] = [
+            {key: checks.to_mac(value) if key == "mac_address" else value for key, value in pair.items()}
+            for pair in pairs
+        ]
+    return msgspec.convert(fields, PortSpec)
+
+
+async def _create(service: Service, context: RequestContext, items: list[Body]) -> Sequence[Port]:
+    return await create_ports(service, context, [_spec(item) for item in items])
+
+
+async def _update(service: Service, context: RequestContext, id_: str, item: Body, if_match: int | None) -> Port:
+    return await update_port(service, context, id_, _spec(item), if_match)
+
+
+PORTS = Collection(
+    name="ports",
+    member="port",
+    attributes=ATTRIBUTES,
+    candidates=_candidates,
+    get=get_port,
+    view=view_port,
+    encoded=_encoded,
+    create=_create,
+    update=_update,
+    delete=delete_port,
+)

@@ -1,0 +1,198 @@
+"""Which function answers which path of Neutron's API."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from patchbay.api.errors import HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound
+from patchbay.api.http import Request, Response, json_response
+from patchbay.api.neutron import tags
+from patchbay.api.neutron.agents import AGENTS
+from patchbay.api.neutron.attributes import checked, read_item, read_items
+from patchbay.api.neutron.extensions import EXTENSIONS, get_extension
+from patchbay.api.neutron.instances import INSTANCES
+from patchbay.api.neutron.networks import NETWORKS
+from patchbay.api.neutron.ports import PORTS
+from patchbay.api.neutron.query import cut, grouped, links, ordered, predicate, read_filters, read_page, selected
+from patchbay.api.neutron.resource import Collection
+from patchbay.api.neutron.subnets import SUBNETS
+from patchbay.service.errors import BadRequestFor
+from patchbay.service.service import Service
+from patchbay.service.tags import GETTERS as TAGGED
+
+COLLECTIONS = {collection.name: collection for collection in (NETWORKS, SUBNETS, PORTS, AGENTS, INSTANCES)}
+
+
+async def answer(service: Service, request: Request) -> Response:
+    """The answer to any request; errors are raised."""
+    parts = [unquote(part) for part in request.path.strip("/").split("/")]
+    if parts == [""]:
+        _only_get(request)
+        return json_response({"versions": [_version(request)]})
+    if parts[0] != "v2.0":
+        raise HTTPNotFound
+    if len(parts) == 1:
+        _only_get(request)
+        return _resources(request)
+    if not parts[-1].endswith("/") and parts[-1].endswith(".json") and len(parts) <= 3:
+        parts[-1] = parts[-1].removesuffix(".json")
+    if parts[1] == "extensions":
+        return _extensions(request, parts[2:])
+    collection = COLLECTIONS.get(parts[1])
+    if collection is None:
+        raise HTTPNotFound
+    return await _answer_collection(service, request, collection, parts[2:])
+
+
+async def _answer_collection(
+    service: Service, request: Request, collection: Collection, parts: Sequence[str]
+) -> Response:
+    if request.method == "DELETE" and request.body:
+        raise HTTPBadRequest("Request body is not supported in DELETE.")
+    match parts:
+        case []:
+            return await _answer_list(service, request, collection)
+        case [id_]:
+            return await _answer_item(service, request, collection, id_)
+        case [id_, "tags"] if collection.name in TAGGED:
+            return await tags.answer_all(service, request, collection.name, id_, if_match(request))
+        case [id_, "tags", tag] if collection.name in TAGGED:
+            return await tags.answer_one(service, request, collection.name, id_, tag)
+    raise HTTPNotFound
+
+
+async def _answer_list(service: Service, request: Request, collection: Collection) -> Response:
+    if request.method == "GET":
+        return _list(service, request, collection)
+    if request.method != "POST" or collection.create is None:
+        raise HTTPMethodNotAllowed(request.method, request.path)
+    items, is_bulk = read_items(request.body, collection.member, collection.name)
+    values = [checked(collection.attributes, item, is_create=True) for item in items]
+    created = [
+        collection.encoded(service, value) for value in await collection.create(service, request.context, values)
+    ]
+    if is_bulk:
+        return Response(status=201, body=_wrapped(collection.name, b"[" + b",".join(created) + b"]"))
+    return Response(status=201, body=_wrapped(collection.member, created[0]))
+
+
+async def _answer_item(service: Service, request: Request, collection: Collection, id_: str) -> Response:
+    context = request.context
+    if request.method == "GET":
+        value = collection.get(service, context, id_)
+        fields = frozenset(grouped(request.query).get("fields", ())) - {""}
+        if fields:
+            return json_response({collection.member: selected(collection.view(service, value), fields)})
+        return Response(body=_wrapped(collection.member, collection.encoded(service, value)))
+    if request.method == "PUT" and collection.update is not None:
+        item = checked(collection.attributes, read_item(request.body, collection.member), is_create=False)
+        updated = await collection.update(service, context, id_, item, if_match(request))
+        return Response(body=_wrapped(collection.member, collection.encoded(service, updated)))
+    if request.method == "DELETE" and collection.delete is not None:
+        await collection.delete(service, context, id_, if_match(request))
+        return Response(status=204)
+    raise HTTPMethodNotAllowed(request.method, request.path)
+
+
+def _wrapped(name: str, encoded: bytes) -> bytes:
+    return b'{"' + name.encode() + b'":' + encoded + b"}"
+
+
+def _list(service: Service, request: Request, collection: Collection) -> Response:
+    query = grouped(request.query)
+    page = read_page(query, collection.attributes)
+    filters = read_filters(query, collection.attributes)
+    test = predicate(filters, collection.attributes)
+    values = collection.candidates(service, request.context, filters)
+    if test is None and not page.sorts and not page.fields:
+        by_id: list[Any] = sorted(values, key=lambda value: value.id)
+        ids = [value.id for value in by_id]
+        chosen = cut(by_id, page, ids)
+        if chosen is None:
+            raise _marker_not_found(service, request, collection, page.marker)
+        encoded = [collection.encoded(service, value) for value in chosen]
+        return _list_response(request, collection, encoded, links(_url(request), request.query, page, _ids(chosen)))
+    views = [collection.view(service, value) for value in values]
+    views = ordered((view for view in views if test is None or test(view)), page.sorts)
+    part = cut(views, page, [view["id"] for view in views])
+    if part is None:
+        raise _marker_not_found(service, request, collection, page.marker)
+    encoded = [msgspec.json.encode(selected(view, page.fields)) for view in part]
+    following = links(_url(request), request.query, page, [view["id"] for view in part])
+    return _list_response(request, collection, encoded, following)
+
+
+def _ids(values: Sequence[Any]) -> list[str]:
+    return [value.id for value in values]
+
+
+def _list_response(
+    _request: Request, collection: Collection, encoded: Sequence[bytes], following: Sequence[dict[str, str]]
+) -> Response:
+    body = b'{"' + collection.name.encode() + b'":[' + b",".join(encoded) + b"]"
+    if following:
+        body += b',"' + collection.name.encode() + b'_links":' + msgspec.json.encode(following)
+    return Response(body=body + b"}")
+
+
+def _marker_not_found(service: Service, request: Request, collection: Collection, marker: str) -> Exception:
+    collection.get(service, request.context, marker)
+    return BadRequestFor("marker", f"{collection.member} {marker} is not in this list")
+
+
+def if_match(request: Request) -> int | None:
+    """The revision number that an ``If-Match`` header demands."""
+    wanted: int | None = None
+    for tag in request.headers.get("if-match", "").split(","):
+        text = tag.strip().strip('"')
+        if not text.startswith("revision_number="):
+            continue
+        if wanted is not None:
+            raise BadRequestFor("if-match", "Multiple revision_number etags are not supported.")
+        number = text.removeprefix("revision_number=")
+        if not number.isascii() or not number.isdecimal() or len(number) > 18:
+            raise BadRequestFor("if-match", "Revision number etag must be in the format of revision_number=<int>")
+        wanted = int(number)
+    return wanted
+
+
+def _only_get(request: Request) -> None:
+    if request.method != "GET":
+        raise HTTPMethodNotAllowed(request.method, request.path)
+
+
+def _url(request: Request) -> str:
+    return request.base_url + request.path
+
+
+def _version(request: Request) -> dict[str, object]:
+    return {
+        "id": "v2.0",
+        "status": "CURRENT",
+        "links": [{"rel": "self", "href": f"{request.base_url}/v2.0/"}],
+    }
+
+
+def _resources(request: Request) -> Response:
+    """Neutron's list of resources; with the version as well, so that a client pointed here can discover it."""
+    resources = [
+        {
+            "name": collection.member,
+            "collection": collection.name,
+            "links": [{"rel": "self", "href": f"{request.base_url}/v2.0/{collection.name}"}],
+        }
+        for collection in COLLECTIONS.values()
+    ]
+    return json_response({"version": _version(request), "resources": resources})
+
+
+def _extensions(request: Request, parts: Sequence[str]) -> Response:
+    _only_get(request)
+    match parts:
+        case []:
+            return json_response({"extensions": EXTENSIONS})
+        case [alias]:
+            return json_response({"extension": get_extension(alias)})
+    raise HTTPNotFound

@@ -1,0 +1,179 @@
+"""``patchbay serve``: the intent database (embedded unless named), the service and the HTTP server as one life.
+
+``serve`` runs inside a loop, ``run`` makes the loop (uvloop). Both end cleanly on SIGTERM and SIGINT: no new requests,
+those under way are answered, then the embedded database stops.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine, Generator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import uvicorn
+import uvloop
+
+from patchbay.api.app import MAX_BODY_BYTES, create_app
+from patchbay.api.log import fields, log_to_stderr
+from patchbay.errors import BadRequest
+from patchbay.intent.database import IntentDatabase
+from patchbay.intent.server import ClusterMember, EmbeddedServer
+from patchbay.service.service import Service
+from patchbay.service.settings import NetworkSettings
+
+T = TypeVar("T")
+
+log = logging.getLogger("patchbay.serve")
+
+GRACE_S = 5
+"""How long requests under way may take when the service stops."""
+
+
+class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``patchbay serve`` was told.
+
+    ``listen`` is ADDRESS:PORT (an IPv6 address in brackets; port 0 takes a free one); ``listen_fd`` an inherited
+    listening socket that is used instead. Without ``intent`` remotes the database is a child process with its file in
+    ``state_dir``; ``intent_listen`` then adds passive OVSDB remotes for agents elsewhere (``ptcp:6640:10.0.0.1``), and
+    ``cluster`` makes it a member of a Raft cluster.
+    """
+
+    state_dir: Path = Path("/var/lib/patchbay")
+    listen: str = "127.0.0.1:9696"
+    listen_fd: int | None = None
+    intent: tuple[str, ...] = ()
+    intent_listen: tuple[str, ...] = ()
+    cluster: ClusterMember | None = None
+    max_body_bytes: int = MAX_BODY_BYTES
+    networks: NetworkSettings = NetworkSettings()
+
+
+class BadListenAddress(BadRequest):
+    """``listen`` is not ADDRESS:PORT."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"'{text}' is not an address to listen on.", "Write ADDRESS:PORT, for example 127.0.0.1:9696.")
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Address and port of ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``."""
+    address, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535 or not address:
+        raise BadListenAddress(text)
+    return address.removeprefix("[").removesuffix("]"), int(port)
+
+
+def listening_socket(settings: ServeSettings) -> socket.socket:
+    """The socket that the service answers on."""
+    if settings.listen_fd is not None:
+        return socket.socket(fileno=settings.listen_fd)
+    address, port = parse_listen(settings.listen)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, port))
+    listener.listen(1024)
+    return listener
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn without signal handlers of its own; ``serve`` has them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leaves signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def _intent_remotes(settings: ServeSettings) -> AsyncIterator[tuple[str, ...]]:
+    if settings.intent:
+        yield settings.intent
+        return
+    server = await EmbeddedServer.start(settings.state_dir, settings.intent_listen, settings.cluster)
+    try:
+        yield (server.remote,)
+    finally:
+        await server.stop()
+
+
+async def serve(settings: ServeSettings) -> None:
+    """Answer requests until SIGTERM or SIGINT, which also end it while it still waits for the database."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    listener = listening_socket(settings)
+    async with _intent_remotes(settings) as remotes:
+        db = await _unless(stopping, IntentDatabase.open(remotes))
+        if db is not None:
+            try:
+                await _serve_http(settings, db, listener, stopping)
+            finally:
+                await db.close()
+    listener.close()
+    log.info("stopped")
+
+
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of the work; None when the service is to stop before there is one."""
+    task = asyncio.create_task(work)
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return None
+
+
+async def _serve_http(
+    settings: ServeSettings, db: IntentDatabase, listener: socket.socket, stopping: asyncio.Event
+) -> None:
+    app = create_app(Service(db, settings.networks), settings.max_body_bytes)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = HttpServer(config)
+    running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    host, port = listener.getsockname()[:2]
+    log.info("listening", extra=fields(address=host, port=port, networks=len(db.networks), ports=len(db.ports)))
+    notify_systemd("READY=1")
+    await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
+    notify_systemd("STOPPING=1")
+    log.info("stopping")
+    server.should_exit = True
+    stop.cancel()
+    await running
+
+
+def notify_systemd(state: str) -> None:
+    """Tell systemd, if it asked (sd_notify(3), ``Type=notify``)."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
+        channel.connect("\0" + address[1:] if address.startswith("@") else address)
+        channel.send(state.encode())
+
+
+def run(settings: ServeSettings) -> None:
+    """``serve`` in an event loop of its own, with log lines on standard error."""
+    log_to_stderr()
+    uvloop.run(serve(settings))

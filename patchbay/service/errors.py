@@ -1,0 +1,271 @@
+"""The rules' errors, under the names and with the messages that Neutron gives them.
+
+The class name is what API clients see as ``NeutronError.type`` (neutron-lib ``exceptions``, neutron
+``ipam/exceptions.py``), the base class decides the HTTP status, and ``remedy`` is shown as the error's detail.
+"""
+
+from patchbay.errors import BadRequest, Conflict, NotFound, PreconditionFailed, ServiceUnavailable
+
+
+class NetworkNotFound(NotFound):
+    def __init__(self, network_id: str) -> None:
+        super().__init__(f"Network {network_id} could not be found.")
+
+
+class SubnetNotFound(NotFound):
+    def __init__(self, subnet_id: str) -> None:
+        super().__init__(f"Subnet {subnet_id} could not be found.")
+
+
+class PortNotFound(NotFound):
+    def __init__(self, port_id: str) -> None:
+        super().__init__(f"Port {port_id} could not be found.")
+
+
+class AgentNotFound(NotFound):
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(f"Agent {agent_id} could not be found.")
+
+
+class InstanceNotFound(NotFound):
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"Instance {instance_id} could not be found.")
+
+
+class HostNotFound(NotFound):
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"Host {host} could not be found.", "Start an agent there first; `network agent list` shows hosts."
+        )
+
+
+class TagNotFound(NotFound):
+    def __init__(self, tag: str) -> None:
+        super().__init__(f"Tag {tag} could not be found.")
+
+
+class SubnetPoolNotFound(NotFound):
+    def __init__(self, subnetpool_id: str) -> None:
+        super().__init__(f"Subnet pool {subnetpool_id} could not be found.")
+
+
+class InvalidInput(BadRequest):
+    def __init__(self, error_message: str, remedy: str = "") -> None:
+        super().__init__(f"Invalid input for operation: {error_message}.", remedy)
+
+
+class BadRequestFor(BadRequest):
+    """Neutron's ``BadRequest``: a request that is wrong for a kind of resource."""
+
+    def __init__(self, resource: str, reason: str) -> None:
+        super().__init__(f"Bad {resource} request: {reason}.")
+
+
+class InvalidIpForNetwork(BadRequest):
+    def __init__(self, ip_address: str) -> None:
+        super().__init__(
+            f"IP address {ip_address} is not a valid IP for any of the subnets on the specified network.",
+            "Choose an address inside one of the network's subnets, other than its network and broadcast address.",
+        )
+
+
+class InvalidIpForSubnet(BadRequest):
+    def __init__(self, ip_address: str) -> None:
+        super().__init__(
+            f"IP address {ip_address} is not a valid IP for the specified subnet.",
+            "Choose an address inside the subnet, other than its network and broadcast address.",
+        )
+
+
+class AllocationOnAutoAddressSubnet(InvalidInput):
+    def __init__(self, ip_address: str, subnet_id: str) -> None:
+        BadRequest.__init__(
+            self,
+            f"IPv6 address {ip_address} cannot be directly assigned to a port on subnet {subnet_id} as the "
+            "subnet is configured for automatic addresses",
+        )
+
+
+class InvalidAllocationPool(BadRequest):
+    def __init__(self, pool: str) -> None:
+        super().__init__(f"The allocation pool {pool} is not valid.")
+
+
+class OutOfBoundsAllocationPool(BadRequest):
+    def __init__(self, pool: str, subnet_cidr: str) -> None:
+        super().__init__(f"The allocation pool {pool} spans beyond the subnet cidr {subnet_cidr}.")
+
+
+class DNSNameServersExhausted(BadRequest):
+    def __init__(self, subnet_id: str, quota: int) -> None:
+        super().__init__(
+            f"Unable to complete operation for {subnet_id}. The number of DNS nameservers exceeds the limit {quota}."
+        )
+
+
+class HostRoutesExhausted(BadRequest):
+    def __init__(self, subnet_id: str, quota: int) -> None:
+        super().__init__(
+            f"Unable to complete operation for {subnet_id}. The number of host routes exceeds the limit {quota}."
+        )
+
+
+class AllowedAddressPairExhausted(BadRequest):
+    def __init__(self, quota: int) -> None:
+        super().__init__(f"The number of allowed address pair exceeds the maximum {quota}.")
+
+
+class DuplicateAddressPairInRequest(InvalidInput):
+    def __init__(self, mac_address: str, ip_address: str) -> None:
+        BadRequest.__init__(
+            self,
+            f"Request contains duplicate address pair: mac_address {mac_address} ip_address {ip_address}.",
+        )
+
+
+class InvalidInputSubnetServiceType(InvalidInput):
+    def __init__(self, service_type: object) -> None:
+        BadRequest.__init__(self, f"Subnet service type {service_type} is not a string.")
+
+
+class InvalidSubnetServiceType(InvalidInput):
+    def __init__(self, service_type: str) -> None:
+        BadRequest.__init__(self, f"Subnet service type {service_type} does not correspond to a valid device owner.")
+
+
+class IpAddressGenerationFailure(Conflict):
+    def __init__(self, network_id: str) -> None:
+        super().__init__(
+            f"No more IP addresses available on network {network_id}.", "Delete ports, widen the pools or add a subnet."
+        )
+
+
+class IpAddressGenerationFailureNoMatchingSubnet(Conflict):
+    def __init__(self, network_id: str, service_type: str) -> None:
+        super().__init__(
+            f"No valid service subnet for the given device owner, network {network_id}, service type {service_type}."
+        )
+
+
+class IpAddressAlreadyAllocated(Conflict):
+    def __init__(self, ip_address: str, subnet_id: str) -> None:
+        super().__init__(f"IP address {ip_address} already allocated in subnet {subnet_id}")
+
+
+class MacAddressInUse(Conflict):
+    def __init__(self, network_id: str, mac_address: str) -> None:
+        super().__init__(
+            f"Unable to complete operation for network {network_id}. The mac address {mac_address} is in use."
+        )
+
+
+class MacAddressGenerationFailure(ServiceUnavailable):
+    def __init__(self, network_id: str) -> None:
+        super().__init__(f"Unable to generate unique mac on network {network_id}.")
+
+
+class NetworkInUse(Conflict):
+    def __init__(self, network_id: str, reason: str) -> None:
+        super().__init__(f"Unable to complete operation on network {network_id}. {reason}.")
+
+
+class SubnetInUse(Conflict):
+    def __init__(self, subnet_id: str) -> None:
+        super().__init__(
+            f"Unable to complete operation on subnet {subnet_id}: "
+            "One or more ports have an IP allocation from this subnet."
+        )
+
+
+class PortBound(Conflict):
+    def __init__(self, port_id: str, vif_type: str, old_mac: str, new_mac: str) -> None:
+        super().__init__(
+            f"Unable to complete operation on port {port_id}, port is already bound, port type: {vif_type}, "
+            f"old_mac {old_mac}, new_mac {new_mac}.",
+            "Unbind the port (binding:host_id) first.",
+        )
+
+
+class PortInUse(Conflict):
+    def __init__(self, port_id: str, network_id: str, device_id: str) -> None:
+        super().__init__(
+            f"Unable to complete operation on port {port_id} for network {network_id}. "
+            f"Port already has an attached device {device_id}."
+        )
+
+
+class GatewayConflictWithAllocationPools(Conflict):
+    def __init__(self, ip_address: str, pool: str) -> None:
+        super().__init__(f"Gateway ip {ip_address} conflicts with allocation pool {pool}.")
+
+
+class GatewayIpInUse(Conflict):
+    def __init__(self, ip_address: str, port_id: str) -> None:
+        super().__init__(f"Current gateway ip {ip_address} already in use by port {port_id}. Unable to update.")
+
+
+class OverlappingAllocationPools(Conflict):
+    def __init__(self, pool_1: str, pool_2: str, subnet_cidr: str) -> None:
+        super().__init__(f"Found overlapping allocation pools: {pool_1} {pool_2} for subnet {subnet_cidr}.")
+
+
+class NetworkMTUSubnetConflict(Conflict):
+    def __init__(self, network_id: str, mtu: int) -> None:
+        super().__init__(f"MTU of {network_id} is not valid, subnet requires a minimum of {mtu}")
+
+
+class InvalidSharedSetting(Conflict):
+    def __init__(self, network: str) -> None:
+        super().__init__(
+            f"Unable to reconfigure sharing settings for network {network}. Multiple projects are using it."
+        )
+
+
+class VlanIdInUse(Conflict):
+    def __init__(self, vlan_id: int, physical_network: str) -> None:
+        super().__init__(
+            f"Unable to create the network. The VLAN {vlan_id} on physical network {physical_network} is in use."
+        )
+
+
+class TunnelIdInUse(Conflict):
+    def __init__(self, tunnel_id: int) -> None:
+        super().__init__(f"Unable to create the network. The tunnel ID {tunnel_id} is in use.")
+
+
+class FlatNetworkInUse(Conflict):
+    def __init__(self, physical_network: str) -> None:
+        super().__init__(f"Unable to create the flat network. Physical network {physical_network} is in use.")
+
+
+class NoNetworkAvailable(ServiceUnavailable):
+    def __init__(self, remedy: str = "") -> None:
+        super().__init__("Unable to create the network. No project network is available for allocation.", remedy)
+
+
+class InstanceNameInUse(Conflict):
+    def __init__(self, name: str, host: str) -> None:
+        super().__init__(
+            f"Instance name {name} is in use on host {host}.", "Names are those of namespaces; choose another."
+        )
+
+
+class RevisionNumberConstraintFailed(PreconditionFailed):
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(f"Constrained to {expected}, but current revision is {current}")
+
+
+class DatabaseUnavailable(ServiceUnavailable):
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The intent database cannot be reached: {reason}.", "Whether the change was made is not known; ask."
+        )
+
+
+class TooMuchContention(Conflict):
+    """Neutron answers 409 as well when its database retries are used up."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"Unable to complete operation on {what}: it was changed by others at the same time.", "Try again."
+        )

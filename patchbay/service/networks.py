@@ -1,0 +1,162 @@
+"""Networks: create, change, delete, show (Neutron API reference, "Networks")."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update
+from patchbay.model import Network
+from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.context import RequestContext
+from patchbay.service.errors import (
+    InvalidInput,
+    InvalidSharedSetting,
+    NetworkInUse,
+    NetworkMTUSubnetConflict,
+    NetworkNotFound,
+    NoNetworkAvailable,
+    TooMuchContention,
+)
+from patchbay.service.segments import Segment, check_unchanged, choose_segment, largest_mtu, segment_in_use
+from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
+from patchbay.service.specs import NetworkSpec
+
+MIN_MTU = {4: 68, 6: 1280}
+"""Bytes; RFC 791 and RFC 8200."""
+
+AUTO_DELETE_OWNERS = ("network:dhcp", "network:distributed")
+"""Owners of ports that go with their network."""
+
+
+def get_network(service: Service, context: RequestContext, network_id: str) -> Network:
+    """The network, or NetworkNotFound."""
+    network = service.db.networks.get(network_id)
+    if network is None or not is_visible(context, network):
+        raise NetworkNotFound(network_id)
+    return network
+
+
+async def create_networks(service: Service, context: RequestContext, specs: Sequence[NetworkSpec]) -> list[Network]:
+    """New networks, all or none.
+
+    Raises the errors of ``choose_segment`` and InvalidInput.
+    """
+    for attempt in range(ATTEMPTS):
+        with reservations() as taken:
+            pairs = [_new_network(service, context, spec, taken, spread=attempt > 0) for spec in specs]
+            try:
+                await service.commit(*(Insert(network) for network, _ in pairs))
+            except Duplicate as error:
+                named = [segment for _, segment in pairs if segment.is_named]
+                if len(named) == len(pairs) or attempt + 1 == ATTEMPTS:
+                    raise (segment_in_use(named[0]) if named else NoNetworkAvailable()) from error
+            else:
+                return [network for network, _ in pairs]
+    raise AssertionError
+
+
+def _new_network(
+    service: Service, context: RequestContext, spec: NetworkSpec, taken: Reservations, spread: bool
+) -> tuple[Network, Segment]:
+    segment = choose_segment(service, spec, taken, spread)
+    moment = now()
+    network = Network(
+        id=new_id(),
+        project_id=spec.project_id or context.project_id,
+        name="" if spec.name is UNSET else spec.name,
+        description="" if spec.description is UNSET else spec.description,
+        revision_number=FIRST_REVISION,
+        created_at=moment,
+        updated_at=moment,
+        admin_state_up=True if spec.admin_state_up is UNSET else spec.admin_state_up,
+        shared=False if spec.shared is UNSET else spec.shared,
+        external=False if spec.external is UNSET else spec.external,
+        network_type=segment.network_type,
+        physical_network=segment.physical_network,
+        segmentation_id=segment.segmentation_id,
+    )
+    return msgspec.structs.replace(network, mtu=_checked_mtu(service, network, spec)), segment
+
+
+def _checked_mtu(service: Service, network: Network, spec: NetworkSpec) -> int:
+    largest = largest_mtu(service.settings, network.network_type, network.physical_network)
+    if spec.mtu is UNSET or spec.mtu == 0:
+        return largest
+    if spec.mtu > largest:
+        raise InvalidInput(f"Requested MTU is too big, maximum is {largest}")
+    versions = {service.db.subnets[id_].ip_version for id_ in service.db.subnets_by_network.get(network.id, ())}
+    smallest = max((MIN_MTU[version] for version in versions), default=MIN_MTU[4])
+    if spec.mtu < smallest:
+        raise NetworkMTUSubnetConflict(network.id, smallest)
+    return spec.mtu
+
+
+async def update_network(
+    service: Service, context: RequestContext, network_id: str, spec: NetworkSpec, if_match: int | None = None
+) -> Network:
+    """The network as changed.
+
+    Raises NetworkNotFound, InvalidInput, NetworkMTUSubnetConflict, InvalidSharedSetting or
+    RevisionNumberConstraintFailed.
+    """
+    for _ in range(ATTEMPTS):
+        old = get_network(service, context, network_id)
+        check_revision(old, if_match)
+        new = revised(old, _changed(service, old, spec))
+        if new is old:
+            return old
+        try:
+            await service.commit(Update(old, new))
+        except Stale:
+            continue
+        return new
+    raise TooMuchContention(f"network {network_id}")
+
+
+def _changed(service: Service, old: Network, spec: NetworkSpec) -> Network:
+    check_unchanged(old, spec)
+    if old.shared and spec.shared is False:
+        _check_unshared(service, old)
+    return msgspec.structs.replace(
+        old,
+        name=old.name if spec.name is UNSET else spec.name,
+        description=old.description if spec.description is UNSET else spec.description,
+        admin_state_up=old.admin_state_up if spec.admin_state_up is UNSET else spec.admin_state_up,
+        shared=old.shared if spec.shared is UNSET else spec.shared,
+        external=old.external if spec.external is UNSET else spec.external,
+        mtu=old.mtu if spec.mtu is UNSET else _checked_mtu(service, old, spec),
+    )
+
+
+def _check_unshared(service: Service, network: Network) -> None:
+    db = service.db
+    projects = {db.subnets[id_].project_id for id_ in db.subnets_by_network.get(network.id, ())}
+    for port_id in db.ports_by_network.get(network.id, ()):
+        port = db.ports[port_id]
+        if not port.device_owner.startswith("network:"):
+            projects.add(port.project_id)
+    if projects - {network.project_id}:
+        raise InvalidSharedSetting(network.name)
+
+
+async def delete_network(
+    service: Service, context: RequestContext, network_id: str, if_match: int | None = None
+) -> None:
+    """The network and its subnets go. Raises NetworkNotFound or NetworkInUse."""
+    db = service.db
+    for _ in range(ATTEMPTS):
+        network = get_network(service, context, network_id)
+        check_revision(network, if_match)
+        ports = [db.ports[id_] for id_ in db.ports_by_network.get(network_id, ())]
+        in_use = [port.id for port in ports if port.device_owner not in AUTO_DELETE_OWNERS]
+        if in_use:
+            reason = "There are one or more ports still in use on the network, id for these ports is: "
+            raise NetworkInUse(network_id, reason + ",".join(in_use))
+        subnets = [db.subnets[id_] for id_ in db.subnets_by_network.get(network_id, ())]
+        try:
+            await service.commit(*map(Delete, ports), *map(Delete, subnets), Delete(network))
+        except (Stale, StillReferenced):
+            continue
+        return
+    raise NetworkInUse(network_id, "There are one or more ports still in use on the network")

@@ -1,0 +1,200 @@
+"""Subnets: create, change, delete, show (Neutron API reference, "Subnets")."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
+from patchbay.model import FixedIP, HostRoute, Network, Port, Subnet
+from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.addresses import (
+    check_gateway_outside_pools,
+    check_pools,
+    default_pools,
+    eui64_address,
+    first_host,
+    in_order,
+    is_automatic,
+    is_router_port,
+    parse_address,
+    parse_cidr,
+)
+from patchbay.service.context import RequestContext
+from patchbay.service.errors import SubnetInUse, SubnetNotFound, TooMuchContention
+from patchbay.service.networks import AUTO_DELETE_OWNERS, get_network
+from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.specs import SubnetSpec
+from patchbay.service.subnet_rules import check_cidr, check_gateway_change, check_new_subnet, check_options
+
+
+def get_subnet(service: Service, context: RequestContext, subnet_id: str) -> Subnet:
+    """The subnet, or SubnetNotFound. Who sees a network sees its subnets."""
+    subnet = service.db.subnets.get(subnet_id)
+    if subnet is None or not (
+        is_visible(context, subnet) or is_visible(context, service.db.networks[subnet.network_id])
+    ):
+        raise SubnetNotFound(subnet_id)
+    return subnet
+
+
+async def create_subnets(service: Service, context: RequestContext, specs: Sequence[SubnetSpec]) -> list[Subnet]:
+    """New subnets, all or none.
+
+    The networks' revision numbers grow with them (as in Neutron), which also keeps two servers from adding
+    overlapping subnets at the same time. Ports get an address in new subnets with automatic addresses.
+    """
+    for _ in range(ATTEMPTS):
+        subnets: list[Subnet] = []
+        networks: dict[str, Network] = {}
+        for spec in specs:
+            network = networks.setdefault(spec.network_id, get_network(service, context, spec.network_id))
+            siblings = [subnet for subnet in subnets if subnet.network_id == network.id]
+            subnets.append(_new_subnet(service, context, spec, network, siblings))
+        try:
+            await service.commit(
+                *(Insert(subnet) for subnet in subnets),
+                *(Update(network, _touched(network)) for network in networks.values()),
+                *_with_automatic_addresses(service, subnets),
+            )
+        except (Stale, Duplicate, StillReferenced):
+            continue
+        return subnets
+    raise TooMuchContention("network " + ", ".join(sorted({spec.network_id for spec in specs})))
+
+
+def _touched(network: Network) -> Network:
+    return msgspec.structs.replace(network, revision_number=network.revision_number + 1, updated_at=now())
+
+
+def _new_subnet(
+    service: Service, context: RequestContext, spec: SubnetSpec, network: Network, siblings: Sequence[Subnet]
+) -> Subnet:
+    cidr = parse_cidr(spec.cidr)
+    gateway_ip = first_host(cidr) if spec.gateway_ip is UNSET else spec.gateway_ip
+    moment = now()
+    subnet = Subnet(
+        id=new_id(),
+        project_id=spec.project_id or context.project_id,
+        name="" if spec.name is UNSET else spec.name,
+        description="" if spec.description is UNSET else spec.description,
+        revision_number=FIRST_REVISION,
+        created_at=moment,
+        updated_at=moment,
+        network_id=network.id,
+        ip_version=spec.ip_version,
+        cidr=str(cidr),
+        gateway_ip=None if gateway_ip is None else str(parse_address(gateway_ip)),
+        enable_dhcp=True if spec.enable_dhcp is UNSET else spec.enable_dhcp,
+        dns_nameservers=() if spec.dns_nameservers is UNSET else spec.dns_nameservers,
+        host_routes=() if spec.host_routes is UNSET else _sorted_routes(spec.host_routes),
+        ipv6_ra_mode=None if spec.ipv6_ra_mode is UNSET else spec.ipv6_ra_mode,
+        ipv6_address_mode=None if spec.ipv6_address_mode is UNSET else spec.ipv6_address_mode,
+        service_types=() if spec.service_types is UNSET else tuple(sorted(spec.service_types)),
+    )
+    check_new_subnet(service.settings, subnet, network)
+    existing = [service.db.subnets[id_] for id_ in service.db.subnets_by_network.get(network.id, ())]
+    check_cidr(subnet, [*existing, *siblings])
+    if spec.allocation_pools is UNSET:
+        return msgspec.structs.replace(subnet, allocation_pools=default_pools(cidr, subnet.gateway_ip))
+    pools = check_pools(spec.allocation_pools, cidr)
+    if subnet.gateway_ip is not None:
+        check_gateway_outside_pools(subnet.gateway_ip, pools)
+    return msgspec.structs.replace(subnet, allocation_pools=pools)
+
+
+def _sorted_routes(routes: Iterable[HostRoute]) -> tuple[HostRoute, ...]:
+    """The routes as the database gives them back."""
+    return tuple(sorted(routes, key=lambda route: (route.destination, route.nexthop)))
+
+
+def _with_automatic_addresses(service: Service, subnets: Iterable[Subnet]) -> list[Write]:
+    """Updates that give the networks' ports their address in new SLAAC and stateless DHCPv6 subnets."""
+    db = service.db
+    changed: dict[str, Port] = {}
+    for subnet in subnets:
+        if is_automatic(subnet):
+            for port_id in db.ports_by_network.get(subnet.network_id, ()):
+                port = changed.get(port_id, db.ports[port_id])
+                if not is_router_port(port):
+                    address = FixedIP(subnet.id, eui64_address(subnet.cidr, port.mac_address))
+                    changed[port_id] = msgspec.structs.replace(port, fixed_ips=in_order((*port.fixed_ips, address)))
+    return [Update(db.ports[port_id], revised(db.ports[port_id], port)) for port_id, port in changed.items()]
+
+
+async def update_subnet(
+    service: Service, context: RequestContext, subnet_id: str, spec: SubnetSpec, if_match: int | None = None
+) -> Subnet:
+    """The subnet as changed. Its network, IP version and CIDR cannot change.
+
+    Raises SubnetNotFound, InvalidInput, GatewayIpInUse, GatewayConflictWithAllocationPools, the errors of
+    ``check_pools`` or RevisionNumberConstraintFailed.
+    """
+    for _ in range(ATTEMPTS):
+        old = get_subnet(service, context, subnet_id)
+        check_revision(old, if_match)
+        new = revised(old, _changed(service, old, spec))
+        if new is old:
+            return old
+        try:
+            await service.commit(Update(old, new))
+        except Stale:
+            continue
+        return new
+    raise TooMuchContention(f"subnet {subnet_id}")
+
+
+def _changed(service: Service, old: Subnet, spec: SubnetSpec) -> Subnet:
+    new = msgspec.structs.replace(
+        old,
+        name=old.name if spec.name is UNSET else spec.name,
+        description=old.description if spec.description is UNSET else spec.description,
+        gateway_ip=old.gateway_ip if spec.gateway_ip is UNSET else spec.gateway_ip,
+        enable_dhcp=old.enable_dhcp if spec.enable_dhcp is UNSET else spec.enable_dhcp,
+        dns_nameservers=old.dns_nameservers if spec.dns_nameservers is UNSET else spec.dns_nameservers,
+        host_routes=old.host_routes if spec.host_routes is UNSET else _sorted_routes(spec.host_routes),
+        service_types=old.service_types if spec.service_types is UNSET else tuple(sorted(spec.service_types)),
+    )
+    if new.gateway_ip is not None:
+        new = msgspec.structs.replace(new, gateway_ip=str(parse_address(new.gateway_ip)))
+    check_options(service.settings, new, old)
+    check_gateway_change(service.db, old, new)
+    if spec.allocation_pools is not UNSET:
+        new = msgspec.structs.replace(new, allocation_pools=check_pools(spec.allocation_pools, parse_cidr(old.cidr)))
+    if new.gateway_ip is not None and (new.gateway_ip != old.gateway_ip or spec.allocation_pools is not UNSET):
+        check_gateway_outside_pools(new.gateway_ip, new.allocation_pools)
+    return new
+
+
+async def delete_subnet(service: Service, context: RequestContext, subnet_id: str, if_match: int | None = None) -> None:
+    """The subnet goes, and with it the automatic addresses and those of ports that serve the network itself.
+
+    Raises SubnetNotFound, or SubnetInUse while a port has an address in it.
+    """
+    for _ in range(ATTEMPTS):
+        subnet = get_subnet(service, context, subnet_id)
+        check_revision(subnet, if_match)
+        network = service.db.networks[subnet.network_id]
+        try:
+            await service.commit(
+                *_without_addresses(service, subnet), Delete(subnet), Update(network, _touched(network))
+            )
+        except (Stale, StillReferenced):
+            continue
+        return
+    raise SubnetInUse(subnet_id)
+
+
+def _without_addresses(service: Service, subnet: Subnet) -> list[Write]:
+    db = service.db
+    writes: list[Write] = []
+    for port_id in db.ports_by_network.get(subnet.network_id, ()):
+        port = db.ports[port_id]
+        kept = tuple(fixed_ip for fixed_ip in port.fixed_ips if fixed_ip.subnet_id != subnet.id)
+        if len(kept) == len(port.fixed_ips):
+            continue
+        goes_along = is_automatic(subnet) or port.device_owner in AUTO_DELETE_OWNERS
+        if is_router_port(port) or not goes_along:
+            raise SubnetInUse(subnet.id)
+        writes.append(Update(port, revised(port, msgspec.structs.replace(port, fixed_ips=kept))))
+    return writes

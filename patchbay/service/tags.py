@@ -1,0 +1,76 @@
+"""Tags of networks, subnets, ports and instances (Neutron API reference, "Tags")."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from patchbay.intent.database import Stale, Update
+from patchbay.model import Instance, Network, Port, Subnet
+from patchbay.service.access import check_revision, revised
+from patchbay.service.context import RequestContext
+from patchbay.service.errors import BadRequestFor, TagNotFound, TooMuchContention
+from patchbay.service.instances import get_instance
+from patchbay.service.networks import get_network
+from patchbay.service.ports import get_port
+from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.subnets import get_subnet
+
+MAX_TAGS = 50
+
+Tagged = Network | Subnet | Port | Instance
+
+GETTERS: dict[str, Callable[[Service, RequestContext, str], Tagged]] = {
+    "networks": get_network,
+    "subnets": get_subnet,
+    "ports": get_port,
+    "instances": get_instance,
+}
+"""How to find an object of each collection that has tags."""
+
+
+def get_tagged(service: Service, context: RequestContext, collection: str, resource_id: str) -> Tagged:
+    """The object, or the NotFound of its kind."""
+    return GETTERS[collection](service, context, resource_id)
+
+
+async def replace_tags(
+    service: Service,
+    context: RequestContext,
+    collection: str,
+    resource_id: str,
+    tags: Iterable[str],
+    *,
+    if_match: int | None = None,
+) -> Tagged:
+    """The object with exactly these tags."""
+    wanted = tuple(sorted(set(tags)))
+    if len(wanted) > MAX_TAGS:
+        raise BadRequestFor(collection, f"The number of tags exceed the per-resource limit of {MAX_TAGS}")
+    for _ in range(ATTEMPTS):
+        old = get_tagged(service, context, collection, resource_id)
+        check_revision(old, if_match)
+        new = revised(old, msgspec.structs.replace(old, tags=wanted))
+        if new is old:
+            return old
+        try:
+            await service.commit(Update(old, new))
+        except Stale:
+            continue
+        return new
+    raise TooMuchContention(f"{collection} {resource_id}")
+
+
+async def add_tags(
+    service: Service, context: RequestContext, collection: str, resource_id: str, tags: Iterable[str]
+) -> Tagged:
+    """The object with these tags besides those that it has."""
+    old = get_tagged(service, context, collection, resource_id)
+    return await replace_tags(service, context, collection, resource_id, {*old.tags, *tags})
+
+
+async def remove_tag(service: Service, context: RequestContext, collection: str, resource_id: str, tag: str) -> None:
+    """The object without the tag; TagNotFound when it has not got it."""
+    old = get_tagged(service, context, collection, resource_id)
+    if tag not in old.tags:
+        raise TagNotFound(tag)
+    await replace_tags(service, context, collection, resource_id, set(old.tags) - {tag})
