@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from patchbay.compile.br_tun import LEARN, compile_responder, compile_tunnel_bridge
-from patchbay.compile.facts import Facts
-from patchbay.host.openflow import FlowsRefused, OpenFlowConnection
+from patchbay.compile.br_tun import LEARN
+from patchbay.host.openflow import FlowsRefused, OpenFlowConnection, ports_named
 from patchbay.hoststate import Flow
+from tests.unit.compile.golden import CASES, compile_host, read
 
 COUNTERS = re.compile(r"duration=[^,]+, |n_packets=\d+, n_bytes=\d+, |idle_age=\d+, |hard_age=\d+, ")
 
@@ -115,24 +115,45 @@ def test_every_kind_of_flow_reads_in_the_switch_as_it_was_written(on_private_hos
     on_private_host(scenario)
 
 
-def test_the_flows_that_every_host_has_read_as_they_were_written(on_private_host):
+def test_all_flows_of_all_golden_hosts_read_as_they_were_compiled(on_private_host):
     async def scenario(host):
         connection = await on_bridge(host)
-        facts = Facts(host="compute1", datapath_type="netdev", tunnel_ip="172.21.12.163")
-        made = compile_tunnel_bridge(facts)
-        for address in ("192.168.10.12", "fd00::12", "2001:db8:0:ffff::1"):
-            made += compile_responder(12, "fa:16:3e:00:0a:01", address)
-        flows = [one for one in made if isinstance(one, Flow)]
-        assert await refusals(connection, flows, {"patch-int": 1}) == []
-        text = [COUNTERS.sub("", line.strip()) for line in host.sh("ovs-ofctl dump-flows br-tun").splitlines()]
-        text = [re.sub(r"cookie=\S+ ", "", line) for line in text if "actions=" in line]
-        for flow in flows:
-            match = ",".join(word for word in (f"priority={flow.priority}", flow.match) if word)
-            line = f"table={flow.table}, {match} actions={flow.actions}".replace("patch-int", "1")
-            assert line in text
-        assert len(text) == len(flows)
+        batches: dict[str, list[Flow]] = {}
+        for case in sorted(CASES.glob("*/intent.yaml")):
+            for name in read(case.parent)["hosts"]:
+                for item in compile_host(read(case.parent), name).values():
+                    if isinstance(item, Flow):
+                        batches.setdefault(f"{case.parent.name} {name} {item.bridge}", []).append(item)
+        assert sum(map(len, batches.values())) > 100
+        wrong = []
+        for where, flows in batches.items():
+            names = sorted({name for one in flows for name in ports_named(one)})
+            ports = {name: number for number, name in enumerate(names, 1)}
+            wrong += [f"{where}: {message}" for message in await refusals(connection, flows, ports)]
+            text = dumped(host)
+            wrong += [f"{where}: {one.text}" for one in flows if numbered_text(one, ports) not in text]
+            assert len(text) == len(flows), where
+            host.sh("ovs-ofctl del-flows br-tun")
+        assert not wrong, "\n".join(wrong)
 
     on_private_host(scenario)
+
+
+def numbered_text(flow: Flow, ports: dict[str, int]) -> str:
+    """The flow as ovs-ofctl dumps it, with numbers for names."""
+    match = ",".join(word for word in (f"priority={flow.priority}", flow.match) if word and word != "priority=32768")
+    for name, number in ports.items():
+        match = re.sub(rf"in_port={re.escape(name)}(?![\w.-])", f"in_port={number}", match)
+    actions = flow.actions
+    for name, number in ports.items():
+        actions = re.sub(rf"output:{re.escape(name)}(?![\w.-])", f"output:{number}", actions)
+    return f"cookie={flow.cookie:#x}, table={flow.table}, {match} actions={actions}"
+
+
+def dumped(host) -> set[str]:
+    """The lines of ovs-ofctl's default dump without what counts."""
+    lines = (COUNTERS.sub("", line.strip()) for line in host.sh("ovs-ofctl dump-flows br-tun").splitlines())
+    return {line for line in lines if "actions=" in line}
 
 
 @pytest.mark.parametrize(
