@@ -9,13 +9,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
+PIP := $(BIN)/pip install --disable-pip-version-check --quiet
 
 help: ## What each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(STAMPS)/patchbay ## Debian packages that are missing, the virtual environment, patchbay in it
+install: $(STAMPS)/patchbay $(STAMPS)/development ## Debian packages that are missing, and .venv with patchbay and its tools
 
-demo: install ## Two hosts, two tenants with the same addresses, and the proof of who reaches whom
+demo: $(STAMPS)/patchbay ## Two hosts, two tenants with the same addresses, and the proof of who reaches whom
 	@scripts/as-root $(BIN)/patchbay lab demo
 
 test: install ## All tests: unit, property, and functional on real Open vSwitch (root)
@@ -39,13 +40,18 @@ $(STAMPS)/packages: scripts/apt-packages
 	@scripts/apt-packages
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/requirements: requirements.txt requirements-dev.txt | $(STAMPS)/packages
+$(STAMPS)/runtime: requirements.txt | $(STAMPS)/packages
 	@test -x $(BIN)/pip || { echo "== virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "== Python packages at their pinned versions"
-	@$(BIN)/pip install --disable-pip-version-check --quiet --requirement requirements-dev.txt
-	@mkdir -p $(STAMPS) && touch $@
+	@echo "== Python packages that patchbay runs on, at their pinned versions"
+	@$(PIP) --requirement requirements.txt "$$(grep '^setuptools==' requirements-dev.txt)"
+	@touch $@
 
-$(STAMPS)/patchbay: pyproject.toml requirements.in $(STAMPS)/requirements
+$(STAMPS)/patchbay: pyproject.toml requirements.in $(STAMPS)/runtime
 	@echo "== patchbay itself, from this folder"
-	@$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/development: requirements-dev.txt $(STAMPS)/runtime
+	@echo "== Python packages for tests, checks and benchmarks, at their pinned versions"
+	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
