@@ -187,7 +187,7 @@ class OpenFlowConnection:
         retry_s = _FIRST_RETRY_S
         loop = asyncio.get_running_loop()
         while True:
-            wire = OpenFlowWire(self._report)
+            wire = OpenFlowWire(self.bridge, self._report)
             try:
                 await loop.create_unix_connection(partial(_same, wire), str(self._path))
                 await wire.handshake()

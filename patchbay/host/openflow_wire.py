@@ -30,7 +30,8 @@ class SwitchRefused(HostError):
 class OpenFlowWire(asyncio.Protocol):
     """One session. ``on_events`` is called with what the flow monitor reports, at most once per arrival of data."""
 
-    def __init__(self, on_events: Callable[[Sequence[MonitorEvent]], None]) -> None:
+    def __init__(self, bridge: str, on_events: Callable[[Sequence[MonitorEvent]], None]) -> None:
+        self._bridge = bridge
         self._on_events = on_events
         self._transport: asyncio.Transport | None = None
         self._rest = b""
@@ -54,9 +55,9 @@ class OpenFlowWire(asyncio.Protocol):
             await self.request(of.flow_monitor_request)
         except SwitchRefused as refusal:
             reason, remedy = refusal.error.reason, refusal.error.remedy
-            raise BridgeUnreachable(f"The switch declined the connection: {reason}.", remedy) from None
+            raise BridgeUnreachable(f"Bridge {self._bridge} declined the connection: {reason}.", remedy) from None
         except TimeoutError:
-            raise BridgeUnreachable("The switch does not answer.", "Is ovs-vswitchd well?") from None
+            raise BridgeUnreachable(f"Bridge {self._bridge} does not answer.", "Is ovs-vswitchd well?") from None
 
     async def request(self, build: Callable[[int], bytes]) -> list[bytes]:
         """Send the message that ``build`` makes for a transaction id, and wait for all parts of the answer.
@@ -73,7 +74,7 @@ class OpenFlowWire(asyncio.Protocol):
         except TimeoutError:
             # What it did with the request is unknown: end the session, so that flows are observed anew.
             self.close()
-            raise BridgeUnreachable("The switch does not answer.", "Is ovs-vswitchd well?") from None
+            raise BridgeUnreachable(f"Bridge {self._bridge} does not answer.", "Is ovs-vswitchd well?") from None
         finally:
             self._waiting.pop(xid, None)
             self._parts.pop(xid, None)
@@ -132,7 +133,9 @@ class OpenFlowWire(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
-            raise BridgeUnreachable("The connection to the switch was lost.", "It is opened again by itself.")
+            raise BridgeUnreachable(
+                f"The OpenFlow connection to {self._bridge} was lost.", "It is opened again by itself."
+            )
         self._transport.write(data)
 
     async def _drain(self) -> None:
@@ -153,7 +156,9 @@ class OpenFlowWire(asyncio.Protocol):
         self._writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- the reason does not matter
-        gone = BridgeUnreachable("The connection to the switch was lost.", "It is opened again by itself.")
+        gone = BridgeUnreachable(
+            f"The OpenFlow connection to {self._bridge} was lost.", "It is opened again by itself."
+        )
         waiting: list[asyncio.Future[Any]] = [self._hello, *self._waiting.values()]
         for future in waiting:
             if not future.done():

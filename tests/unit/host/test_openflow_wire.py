@@ -63,7 +63,7 @@ async def session(tmp_path):
         server = await asyncio.start_unix_server(switch.serve, path)
         closing.callback(server.close)
         events: list = []
-        wire = OpenFlowWire(events.extend)
+        wire = OpenFlowWire("br-tun", events.extend)
         await asyncio.get_running_loop().create_unix_connection(lambda: wire, path)
         closing.callback(wire.close)
         return wire, events
@@ -119,7 +119,7 @@ async def test_a_silent_switch_ends_the_session_because_its_state_is_unknown(ses
     monkeypatch.setattr(openflow_wire, "_REPLY_S", 0.05)
     wire, _ = await session(Switch())
     await wire.handshake()
-    with pytest.raises(BridgeUnreachable, match="does not answer"):
+    with pytest.raises(BridgeUnreachable, match="br-tun does not answer"):
         await wire.request(of.port_description_request)
     await asyncio.wait_for(wire.lost.wait(), 5)
 
