@@ -159,11 +159,12 @@ def ping(source: str, target: str, name: str, style: str, columns: Sequence[str]
 
 
 @lab.command()
+@click.option("--patience", type=float, default=5.0, show_default=True, help="Seconds that a connection may take.")
 @lab_option
 @output_options
-def check(name: str, style: str, columns: Sequence[str]) -> int:
+def check(patience: float, name: str, style: str, columns: Sequence[str]) -> int:
     """Prove the topology's expectations with real packets. Exit code 1 when one is not met."""
-    return report(Lab.attach(name).check(), style, columns)
+    return report(Lab.attach(name).check(patience_s=patience), style, columns)
 
 
 @lab.command()

@@ -30,7 +30,7 @@ class Tap:
     """A capture on one interface of an instance; also sends frames there. ``mac`` is the interface's.
 
     ``first``: when the first frame of each probe and kind came; ``marked``: by probe, a frame other than a reply;
-    ``unmarked``: by source MAC, a frame that is not a test frame.
+    ``unmarked``: by source MAC, a frame that is not a test frame; ``is_broken``: the interface went down or away since.
     """
 
     def __init__(self, instance: str, device: str, network: str, opened: socket.socket) -> None:
@@ -42,6 +42,7 @@ class Tap:
         self.first: dict[tuple[int, str], float] = {}
         self.marked: dict[int, Sight] = {}
         self.unmarked: dict[bytes, Sight] = {}
+        self.is_broken = False
 
     def send(self, frame: bytes) -> None:
         """Put a frame on the wire as if the instance had."""
@@ -50,11 +51,20 @@ class Tap:
 
     def drain(self, marker: Marker) -> None:
         """Take in what has arrived. Frames that the instance itself sent are not kept."""
-        with contextlib.suppress(BlockingIOError, OSError):
+        try:
             while True:
                 frame, (_, _, packet_type, _, _) = self.socket.recvfrom(65535)
                 if packet_type != _PACKET_OUTGOING and (sight := marker.read(frame)) is not None:
                     self._note(sight)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.is_broken = True
+
+    def renew(self, fresh: "Tap") -> None:
+        """Go on with the socket of a fresh capture on the interface that has the same name now."""
+        self.socket.close()
+        self.socket, self.mac, self.is_broken = fresh.socket, fresh.mac, False
 
     def _note(self, sight: Sight) -> None:
         if sight.number < 0:

@@ -114,25 +114,38 @@ class Trial:
     @contextlib.contextmanager
     def _captures(self) -> Iterator[None]:
         try:
-            for name, instance in self.topology.instances.items():
-                host = self.hosts[instance.host]
-                try:
-                    for device, interface in instance.interfaces.items():
-                        self.taps.append(open_tap(host, name, device, interface.network))
-                    self.pingers[name] = open_pinger(host, name)
-                except LabError as error:
-                    self.absent[name] = error.message
+            self._open_captures()
             yield
         finally:
             close_all([*self.taps, *self.pingers.values()])
 
+    def _open_captures(self) -> None:
+        """Capture where that is not done yet: in instances that were not there before, on interfaces made anew."""
+        for name, instance in self.topology.instances.items():
+            host = self.hosts[instance.host]
+            try:
+                if name not in self.pingers:
+                    taps = [open_tap(host, name, device, each.network) for device, each in instance.interfaces.items()]
+                    self.pingers[name] = open_pinger(host, name)
+                    self.taps += taps
+                broken = [tap for tap in self._taps_of(name) if tap.is_broken]
+                for tap in broken:
+                    tap.renew(open_tap(host, name, tap.device, tap.network))
+                if broken:
+                    self.pingers.pop(name).close()
+                    self.pingers[name] = open_pinger(host, name)
+            except LabError as error:
+                self.absent[name] = error.message
+            else:
+                self.absent.pop(name, None)
+
     def _reach(self, probes: Sequence[Probe], patience_s: float) -> None:
-        possible = [probe for probe in probes if probe.pair.source in self.pingers and probe.pair.address is not None]
         deadline = time.monotonic() + patience_s
-        while (waiting := self._unanswered(possible)) and (left := deadline - time.monotonic()) > 0:
+        while (waiting := self._unanswered(probes)) and (left := deadline - time.monotonic()) > 0:
+            self._open_captures()
             for probe in waiting:
                 self._ping(probe)
-            listen(self.taps, self.marker, min(RETRY_S, left), lambda: not self._unanswered(possible))
+            listen(self.taps, self.marker, min(RETRY_S, left), lambda: not self._unanswered(probes))
 
     def _intrude(self, probes: Sequence[Probe], quiet_s: float) -> None:
         if not probes:
