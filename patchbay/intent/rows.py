@@ -148,7 +148,8 @@ class OperationList:
     def _readdress(self, port: Port) -> list[list[str]]:
         """References to the addresses that stay, and to new rows for the others; those that go are deleted."""
         wanted = {(ip.subnet_id, ip.ip_address): ip for ip in port.fixed_ips}
-        stay, go = [], []
+        stay: list[str] = []
+        go: list[str] = []
         addresses = self._rows("Address")
         for address_id in self._rows("Port").get(port.id, {}).get(JOINED, ()):
             address = addresses.get(address_id, {"subnet": "", "ip_address": ""})

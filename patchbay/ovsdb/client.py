@@ -221,7 +221,7 @@ class Connection:
         loop = asyncio.get_running_loop()
 
         def protocol() -> Session:
-            return Session(self._notified, self._probe_s)
+            return Session(self._notified, self._ended, self._probe_s)
 
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             if remote[1]:
@@ -256,29 +256,36 @@ class Connection:
             return
         logger.info("OVSDB %s: connected to %s", self.database, _remote_text(remote))
         self._session = session
+        self._connected.set()
         for monitor in self._monitors.values():
             monitor.begin(session)
         for name in self._locks:
             self._request_lock(session, name)
-        self._connected.set()
-        self._tell_state(True)
+        if self._session is session:
+            self._tell(self._state_callbacks, True)
         try:
             reason = await asyncio.shield(session.closed)
             self._last_failure = f"{_remote_text(remote)}: {reason}"
             logger.info("OVSDB %s: disconnected from %s", self.database, self._last_failure)
         finally:
             session.close("closed by this client")
-            self._session = None
-            self._connected.clear()
-            for monitor in self._monitors.values():
-                monitor.end()
-            for callback in self._locks.values():
-                callback(False)
-            self._tell_state(False)
 
-    def _tell_state(self, connected: bool) -> None:
-        for callback in self._state_callbacks:
-            callback(connected)
+    def _ended(self) -> None:
+        """Called by a session the moment it closes. One that was never served is not this connection's."""
+        if self._session is None or not self._session.closed.done():
+            return
+        self._session = None
+        self._connected.clear()
+        for monitor in self._monitors.values():
+            monitor.end()
+        self._tell([*self._locks.values(), *self._state_callbacks], False)
+
+    def _tell(self, callbacks: Sequence[Callable[[bool], None]], value: bool) -> None:
+        for callback in callbacks:
+            try:
+                callback(value)
+            except Exception:  # a listener's fault must not end the connection
+                logger.exception("OVSDB %s: a listener failed", self.database)
 
     def _notified(self, method: str, params: msgspec.Raw) -> None:
         if method == "update3":
@@ -292,7 +299,7 @@ class Connection:
         elif method in ("locked", "stolen"):
             callback = self._locks.get(_decode_any(params)[0])
             if callback is not None:
-                callback(method == "locked")
+                self._tell([callback], method == "locked")
         elif method == "monitor_canceled" and self._session is not None:
             self._session.close("the server ended a monitor, because its schema changes")
 
@@ -320,7 +327,7 @@ class Connection:
         def reply(result: msgspec.Raw | None, _error: Exception | None) -> None:
             callback = self._locks.get(name)
             if result is not None and callback is not None and _decode_any(result)["locked"]:
-                callback(True)
+                self._tell([callback], True)
 
         session.send([("lock", [name], reply)])
 

@@ -37,12 +37,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Session(asyncio.Protocol):
-    """A stream of JSON-RPC messages. ``closed`` is done when it has ended; its result says why."""
+    """A stream of JSON-RPC messages. ``closed`` is done when it has ended; its result says why.
 
-    def __init__(self, on_notification: Notification, probe_s: float) -> None:
+    ``on_close`` is called at that very moment, before any request under way fails.
+    """
+
+    def __init__(self, on_notification: Notification, on_close: Callable[[], None], probe_s: float) -> None:
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[str] = self._loop.create_future()
         self._on_notification = on_notification
+        self._on_close = on_close
         self._framer = Framer()
         self._pending: dict[int, Reply] = {}
         self._last_id = 0
@@ -86,8 +90,7 @@ class Session(asyncio.Protocol):
 
     def close(self, reason: str) -> None:
         """Ends the session; ``reason`` is for the log."""
-        if not self.closed.done():
-            self.closed.set_result(reason)
+        self._ended(reason)
         if self._transport is not None:
             self._transport.abort()
 
@@ -105,13 +108,17 @@ class Session(asyncio.Protocol):
             self.close(f"the peer does not speak OVSDB: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.closed.done():
-            self.closed.set_result(str(exc) if exc else "the server closed the connection")
+        self._ended(str(exc) if exc else "the server closed the connection")
         if self._probe is not None:
             self._probe.cancel()
         pending, self._pending = self._pending, {}
         for reply in pending.values():
             reply(None, UnknownOutcome(f"The connection to the OVSDB server broke: {self.closed.result()}."))
+
+    def _ended(self, reason: str) -> None:
+        if not self.closed.done():
+            self.closed.set_result(reason)
+            self._on_close()
 
     def _receive(self, message: _Message) -> None:
         if message.method is None:

@@ -1,6 +1,7 @@
 """A real ovsdb-server in a directory of its own. Needs no root."""
 
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,14 @@ async def open_database() -> AsyncIterator[Open]:
     yield open_
     for database in opened:
         await database.close()
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives TCP ports of the loopback interface that nobody listens on."""
+
+    def free() -> int:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            return int(listener.getsockname()[1])
+
+    return free

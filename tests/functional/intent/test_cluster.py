@@ -1,0 +1,118 @@
+"""Three servers, one of which may die at any moment."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from patchbay.intent.database import AgentScope, Change, Insert, IntentDatabase
+from patchbay.intent.server import ClusterMember, EmbeddedServer
+from patchbay.model import Network, Port
+from tests.functional.intent.intent_world import Open, new_network, new_port, until
+
+KILLS, WRITERS = 3, 4
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[list[EmbeddedServer]]:
+    """Three members on loopback."""
+    addresses = [f"tcp:127.0.0.1:{free_port()}" for _ in range(3)]
+    members = []
+    for number, address in enumerate(addresses):
+        place = ClusterMember(address, (addresses[0],) if number else ())
+        members.append(await EmbeddedServer.start(tmp_path / str(number), cluster=place))
+    await until(lambda: all(status(member, "Status: cluster member") for member in members), "three members", 20)
+    yield members
+    for member in members:
+        await member.stop()
+
+
+def status(member: EmbeddedServer, words: str) -> bool:
+    """Whether the member says so of itself."""
+    command = ["ovs-appctl", "-t", str(member.state_dir / "intent.ctl"), "cluster/status", "Patchbay"]
+    return words in subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+async def write_until(
+    done: asyncio.Event, database: IntentDatabase, network: Network, written: dict[str, float]
+) -> None:
+    """Ports one after the other; ``written`` says when each was acknowledged."""
+    while not done.is_set():
+        port: Port = new_port(network)
+        await database.transact(Insert(port))
+        assert port.id in database.ports
+        written[port.id] = time.monotonic()
+
+
+async def test_a_leader_that_dies_during_writes_loses_no_acknowledged_one(
+    cluster: list[EmbeddedServer], open_database: Open
+) -> None:
+    remotes = [member.remote for member in cluster]
+    databases = [await open_database(remotes), await open_database(remotes[::-1])]
+    network = new_network()
+    await databases[0].transact(Insert(network))
+    done, written = asyncio.Event(), {}
+    tasks = [
+        asyncio.create_task(write_until(done, databases[number % 2], network, written)) for number in range(WRITERS)
+    ]
+    for _ in range(KILLS):
+        count = len(written)
+        await until(lambda count=count: len(written) > count + 50, "fifty more writes", 20)
+        [leader] = [member for member in cluster if status(member, "Role: leader")]
+        pid = leader.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda leader=leader, pid=pid: leader.pid not in (None, pid), "the server again")
+    count = len(written)
+    await until(lambda: len(written) > count + 50, "fifty more writes", 20)
+    done.set()
+    await asyncio.gather(*tasks)
+    moments = sorted(written.values())
+    print("longest gap", max(later - earlier for earlier, later in pairwise(moments)), "s")
+    for member in cluster:
+        follower = await IntentDatabase.open([member.remote], timeout_s=20, leader_only=False)
+        await until(lambda follower=follower: set(follower.ports) >= set(written), "every port at every member", 20)
+        await follower.close()
+
+
+async def test_an_agent_at_a_member_that_dies_goes_on_at_another(
+    cluster: list[EmbeddedServer], open_database: Open
+) -> None:
+    remotes = [member.remote for member in cluster]
+    service = await open_database(remotes)
+    agent = await open_database(remotes, AgentScope("compute1"))
+    before, after = new_network("before"), new_network("after")
+    await service.transact(Insert(before))
+    await agent.watch({before.id, after.id})
+    assert set(agent.networks) == {before.id}
+    heard: list[list[Change]] = []
+    agent.subscribe(heard.append)
+    states: list[bool] = []
+    agent.on_state(states.append)
+    pid = cluster[0].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: states == [False, True], "the agent at another member")
+    await service.transact(Insert(after))
+    await until(lambda: after.id in agent.networks, "the new network at the agent")
+    assert [[change.old for change in changes] for changes in heard] == [[None]]
+
+
+async def test_a_write_through_a_follower_shows_when_it_is_acknowledged(
+    cluster: list[EmbeddedServer], open_database: Open
+) -> None:
+    await open_database([member.remote for member in cluster])
+    for member in cluster:
+        database = await IntentDatabase.open([member.remote], AgentScope("compute1"), timeout_s=20)
+        for _ in range(20):
+            network = new_network()
+            await database.watch({network.id})
+            await database.transact(Insert(network))
+            assert network.id in database.networks
+        await database.close()

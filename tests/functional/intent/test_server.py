@@ -1,0 +1,150 @@
+"""The embedded server: one per state directory, dies with its parent, upgrades older databases, refuses newer ones."""
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patchbay.intent.database import AgentScope, Insert, SchemaMismatch, schema_text
+from patchbay.intent.server import ClusterMember, EmbeddedServer, ServerFailed, StateDirInUse
+from tests.functional.intent.intent_world import Open, new_id, new_network, until
+
+PARENT = """
+import asyncio, pathlib, sys
+from patchbay.intent.server import EmbeddedServer
+async def main():
+    server = await EmbeddedServer.start(pathlib.Path(sys.argv[1]))
+    print(server.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def older_schema(version: str = "0.9.0") -> dict[str, Any]:
+    """The schema as it may have been: without plugs, and without some columns."""
+    schema = copy.deepcopy(json.loads(schema_text()))
+    schema["version"] = version
+    del schema["tables"]["Plug"]
+    del schema["tables"]["Network"]["columns"]["external"]
+    del schema["tables"]["Host"]["columns"]["version"]
+    return schema
+
+
+def make_database(directory: Path, schema: dict[str, Any]) -> str:
+    """A database file of that schema with one network in it, whose id is returned."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "schema").write_text(json.dumps(schema))
+    subprocess.run(["ovsdb-tool", "create", directory / "intent.db", directory / "schema"], check=True)
+    network_id = new_id()
+    row = {"name": "old", "mtu": 1442, "network_type": "vxlan", "segmentation_id": 34, "segment": "vxlan::34"}
+    operation = {"op": "insert", "table": "Network", "uuid": network_id, "row": row}
+    command = ["ovsdb-tool", "transact", str(directory / "intent.db"), json.dumps(["Patchbay", operation])]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return network_id
+
+
+async def test_an_older_database_is_upgraded_with_nothing_lost(tmp_path: Path, open_database: Open) -> None:
+    network_id = make_database(tmp_path, older_schema())
+    server = await EmbeddedServer.start(tmp_path)
+    database = await open_database(server.remote)
+    network = database.networks[network_id]
+    assert (network.name, network.mtu, network.segmentation_id, network.external) == ("old", 1442, 34, False)
+    assert "intent.db.0.9.0" in os.listdir(tmp_path), "the older file is kept"
+    await database.transact(Insert(new_network()))
+    await server.stop()
+
+
+async def test_a_running_older_database_is_upgraded_online(tmp_path: Path, open_database: Open) -> None:
+    network_id = make_database(tmp_path, older_schema())
+    socket = tmp_path / "old.sock"
+    command = ["ovsdb-server", f"--remote=punix:{socket}", f"--unixctl={tmp_path / 'old.ctl'}", "-vconsole:off"]
+    process = subprocess.Popen([*command, str(tmp_path / "intent.db")])  # noqa: ASYNC220 - does not wait
+    try:
+        await until(socket.exists, "the socket")
+        with pytest.raises(SchemaMismatch, match="Plug"):
+            await open_database(f"unix:{socket}", AgentScope("compute1"))
+        service = await open_database(f"unix:{socket}")
+        assert service.networks[network_id].name == "old"
+        agent = await open_database(f"unix:{socket}", AgentScope("compute1"))
+        await agent.watch({network_id})
+        assert agent.networks[network_id].mtu == 1442
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    make_database(tmp_path, older_schema("99.0.0"))
+    content = (tmp_path / "intent.db").read_bytes()
+    with pytest.raises(SchemaMismatch, match=r"99\.0\.0.*Install the newer Patchbay"):
+        await EmbeddedServer.start(tmp_path)
+    assert (tmp_path / "intent.db").read_bytes() == content
+
+
+async def test_a_state_directory_has_one_server(server: EmbeddedServer) -> None:
+    with pytest.raises(StateDirInUse, match=f"pid {os.getpid()}"):
+        await EmbeddedServer.start(server.state_dir)
+    assert server.pid is not None
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "intent.db").write_text("something else")
+    with pytest.raises(ServerFailed, match=r"intent\.db"):
+        await EmbeddedServer.start(tmp_path)
+
+
+async def test_the_server_dies_with_its_parent_and_the_next_one_takes_over(tmp_path: Path, open_database: Open) -> None:
+    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:  # noqa: ASYNC220 - does not wait
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        database = await open_database(f"unix:{tmp_path / 'intent.sock'}")
+        network = new_network()
+        await database.transact(Insert(network))
+        parent.send_signal(signal.SIGKILL)
+    server = await EmbeddedServer.start(tmp_path)
+    await until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the orphan")
+    await until(database.in_sync.is_set, "the client at the new server")
+    assert dict(database.networks) == {network.id: network}
+    await server.stop()
+
+
+async def test_a_stopped_server_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
+    server = await EmbeddedServer.start(tmp_path)
+    pid = server.pid
+    await server.stop()
+    assert not Path(f"/proc/{pid}").exists()
+    assert not server.socket.exists()
+
+
+async def test_further_remotes_are_listened_on(
+    tmp_path: Path, open_database: Open, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    server = await EmbeddedServer.start(tmp_path, listen=[f"ptcp:{port}:127.0.0.1"])
+    database = await open_database(f"tcp:127.0.0.1:{port}")
+    await database.transact(Insert(new_network()))
+    await server.stop()
+
+
+async def test_a_single_database_grows_into_a_cluster(
+    tmp_path: Path, open_database: Open, free_port: Callable[[], int]
+) -> None:
+    server = await EmbeddedServer.start(tmp_path)
+    database = await open_database(server.remote)
+    network = new_network()
+    await database.transact(Insert(network))
+    await server.stop()
+    server = await EmbeddedServer.start(tmp_path, cluster=ClusterMember(f"tcp:127.0.0.1:{free_port()}"))
+    await until(database.in_sync.is_set, "the client at the cluster of one")
+    assert database.connection.is_clustered
+    assert dict(database.networks) == {network.id: network}
+    await database.transact(Insert(new_network()))
+    await server.stop()
