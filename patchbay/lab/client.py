@@ -4,12 +4,17 @@ Called by ``lab``. ``apply`` asks for no more than the ``Client`` protocol, so t
 """
 
 import http.client
+import time
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
 from patchbay.errors import LabError, ServiceUnavailable
+
+
+IDLE_S = 2.0
+"""After so long a connection is opened anew: a server may close an idle one at the moment when it is used again."""
 
 
 class Client(Protocol):
@@ -25,15 +30,19 @@ class ServiceClient:
     def __init__(self, endpoint: str, *, timeout_s: float = 30.0) -> None:
         self.endpoint = endpoint
         self._connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=timeout_s)
+        self._used_at = 0.0
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request and return the decoded answer; None when it has no body."""
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Accept": "application/json"} | ({} if data is None else {"Content-Type": "application/json"})
+        if time.monotonic() - self._used_at > IDLE_S:
+            self._connection.close()
         try:
             self._connection.request(method, path, data, headers)
             answer = self._connection.getresponse()
             content = answer.read()
+            self._used_at = time.monotonic()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise ServiceUnavailable(f"The service at {self.endpoint} does not answer ({error}).") from error
