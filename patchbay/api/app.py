@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 from patchbay.api.errors import HTTPRequestEntityTooLarge, error_response, internal_error
 from patchbay.api.http import JSON_TYPE, Request, Response
-from patchbay.api.log import fields
 from patchbay.api.neutron.routes import answer
 from patchbay.errors import PatchbayError
 from patchbay.service.context import RequestContext
@@ -49,13 +48,13 @@ def create_app(service: Service, max_body_bytes: int = MAX_BODY_BYTES) -> ASGIAp
             elapsed_ms = (time.perf_counter() - started) * 1000
             log.info(
                 "request",
-                extra=fields(
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=response.status,
-                    ms=f"{elapsed_ms:.2f}",
-                    request_id=request_id,
-                ),
+                extra={
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": response.status,
+                    "ms": round(elapsed_ms, 2),
+                    "request_id": request_id,
+                },
             )
 
     return app
@@ -71,12 +70,12 @@ async def _respond(
     except PatchbayError as error:
         response = error_response(error)
         if response.status >= 500:
-            log.error("request failed", extra=fields(error=str(error), request_id=request_id))
+            log.error("request failed", extra={"error": str(error), "request_id": request_id})
         return response
     except Disconnected:
         raise
     except Exception:
-        log.exception("request failed", extra=fields(path=scope["path"], request_id=request_id))
+        log.exception("request failed", extra={"path": scope["path"], "request_id": request_id})
         return internal_error()
 
 

@@ -1,7 +1,7 @@
 """``patchbay serve``: the intent database (embedded unless named), the service and the HTTP server as one life.
 
-``serve`` runs inside a loop, ``run`` makes the loop (uvloop). Both end cleanly on SIGTERM and SIGINT: no new requests,
-those under way are answered, then the embedded database stops.
+The CLI calls ``serve`` in a loop (uvloop). It ends cleanly on SIGTERM and SIGINT: no new requests, those under way are
+answered, then the embedded database stops.
 """
 
 import asyncio
@@ -17,10 +17,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import uvicorn
-import uvloop
 
 from patchbay.api.app import MAX_BODY_BYTES, create_app
-from patchbay.api.log import fields, log_to_stderr
 from patchbay.errors import BadRequest
 from patchbay.intent.database import IntentDatabase
 from patchbay.intent.server import ClusterMember, EmbeddedServer
@@ -138,6 +136,7 @@ async def _serve_http(
     settings: ServeSettings, db: IntentDatabase, listener: socket.socket, stopping: asyncio.Event
 ) -> None:
     app = create_app(Service(db, settings.networks), settings.max_body_bytes)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -153,7 +152,7 @@ async def _serve_http(
     running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     stop = asyncio.create_task(stopping.wait(), name="stop")
     host, port = listener.getsockname()[:2]
-    log.info("listening", extra=fields(address=host, port=port, networks=len(db.networks), ports=len(db.ports)))
+    log.info("listening", extra={"address": host, "port": port, "networks": len(db.networks), "ports": len(db.ports)})
     notify_systemd("READY=1")
     await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
     notify_systemd("STOPPING=1")
@@ -171,9 +170,3 @@ def notify_systemd(state: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
         channel.connect("\0" + address[1:] if address.startswith("@") else address)
         channel.send(state.encode())
-
-
-def run(settings: ServeSettings) -> None:
-    """``serve`` in an event loop of its own, with log lines on standard error."""
-    log_to_stderr()
-    uvloop.run(serve(settings))

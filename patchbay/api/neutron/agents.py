@@ -65,7 +65,7 @@ def _encoded(service: Service, host: Host) -> bytes:
 
 
 def _candidates(service: Service, _context: RequestContext, filters: Filters) -> Iterable[Host]:
-    return narrowed(filters, service.db.hosts, {"host": service.db.hosts_by_name})
+    return narrowed(filters, service.db.hosts, {})
 
 
 async def _update(service: Service, context: RequestContext, id_: str, item: Body, _if_match: int | None) -> Host:
@@ -80,6 +80,7 @@ AGENTS = Collection(
     name="agents",
     member="agent",
     attributes=ATTRIBUTES,
+    indexed=frozenset(()),
     candidates=_candidates,
     get=get_agent,
     view=view_agent,

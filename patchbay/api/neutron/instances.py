@@ -69,7 +69,8 @@ def _encoded(service: Service, instance: Instance) -> bytes:
 
 
 def _candidates(service: Service, context: RequestContext, filters: Filters) -> Iterable[Instance]:
-    instances = narrowed(filters, service.db.instances, {"name": service.db.instances_by_name})
+    db = service.db
+    instances = narrowed(filters, db.instances, {"name": db.instances_by_name, "host": db.instances_by_host})
     return [instance for instance in instances if is_visible(context, instance)]
 
 
@@ -96,6 +97,7 @@ INSTANCES = Collection(
     name="instances",
     member="instance",
     attributes=ATTRIBUTES,
+    indexed=frozenset(("name", "host")),
     candidates=_candidates,
     get=get_instance,
     view=view_instance,

@@ -83,6 +83,7 @@ NETWORKS = Collection(
     name="networks",
     member="network",
     attributes=ATTRIBUTES,
+    indexed=frozenset(("name",)),
     candidates=_candidates,
     get=get_network,
     view=view_network,

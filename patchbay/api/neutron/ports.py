@@ -219,6 +219,7 @@ PORTS = Collection(
     name="ports",
     member="port",
     attributes=ATTRIBUTES,
+    indexed=frozenset(("device_id", "name", "network_id")),
     candidates=_candidates,
     get=get_port,
     view=view_port,

@@ -19,13 +19,15 @@ V = TypeVar("V")
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
     """What a collection answers with. The values are model values of one kind (``Any`` here, typed in each module).
 
-    ``candidates`` gives the values that could pass the filters, narrowed by indexes; ``view`` one value's attributes;
-    ``encoded`` the JSON of the whole view (and may remember it). A missing function means: not allowed.
+    ``candidates`` gives the values that pass the filters on ``id`` and on the ``indexed`` attributes; ``view`` one
+    value's attributes; ``encoded`` the JSON of the whole view (and may remember it). A missing function means: not
+    allowed.
     """
 
     name: str
     member: str
     attributes: Attributes
+    indexed: frozenset[str]
     candidates: Callable[[Service, RequestContext, Filters], Iterable[Any]]
     get: Callable[[Service, RequestContext, str], Any]
     view: Callable[[Service, Any], View]
@@ -36,14 +38,20 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def narrowed(filters: Filters, values: Mapping[str, V], indexes: Mapping[str, Index]) -> Iterable[V]:
-    """The values that could pass the filters: those that one index finds, else all of them.
+    """The values that pass the filters on ``id`` and on the attributes that have an index; others are not looked at.
 
-    ``indexes`` are by attribute, the most selective first; the empty text is in none.
+    ``indexes`` are by attribute, the most selective first, and named like the values' fields.
     """
-    if "id" in filters:
-        return [values[id_] for id_ in dict.fromkeys(filters["id"]) if id_ in values]
-    for attribute, index in indexes.items():
-        wanted = filters.get(attribute, ())
-        if wanted and "" not in wanted:
-            return [values[id_] for key in dict.fromkeys(wanted) for id_ in index.get(key, ())]
-    return values.values()
+    tests = {attribute: set(filters[attribute]) for attribute in ("id", *indexes) if attribute in filters}
+    found: Iterable[V] = values.values()
+    if "id" in tests:
+        found = [values[id_] for id_ in tests.pop("id") if id_ in values]
+    else:
+        for attribute, wanted in tests.items():
+            if "" not in wanted:  # the empty text is in no index
+                del tests[attribute]
+                found = [values[id_] for key in wanted for id_ in indexes[attribute].get(key, ())]
+                break
+    if not tests:
+        return found
+    return [value for value in found if all(getattr(value, field) in wanted for field, wanted in tests.items())]

@@ -104,7 +104,8 @@ def _list(service: Service, request: Request, collection: Collection) -> Respons
     query = grouped(request.query)
     page = read_page(query, collection.attributes)
     filters = read_filters(query, collection.attributes)
-    test = predicate(filters, collection.attributes)
+    done = {"id", *collection.indexed}
+    test = predicate({key: wanted for key, wanted in filters.items() if key not in done}, collection.attributes)
     values = collection.candidates(service, request.context, filters)
     if test is None and not page.sorts and not page.fields:
         by_id: list[Any] = sorted(values, key=lambda value: value.id)
@@ -112,26 +113,23 @@ def _list(service: Service, request: Request, collection: Collection) -> Respons
         chosen = cut(by_id, page, ids)
         if chosen is None:
             raise _marker_not_found(service, request, collection, page.marker)
-        encoded = [collection.encoded(service, value) for value in chosen]
-        return _list_response(request, collection, encoded, links(_url(request), request.query, page, _ids(chosen)))
+        encoded = b"[" + b",".join([collection.encoded(service, value) for value in chosen]) + b"]"
+        return _list_response(collection, encoded, links(_url(request), request.query, page, _ids(chosen)))
     views = [collection.view(service, value) for value in values]
     views = ordered((view for view in views if test is None or test(view)), page.sorts)
     part = cut(views, page, [view["id"] for view in views])
     if part is None:
         raise _marker_not_found(service, request, collection, page.marker)
-    encoded = [msgspec.json.encode(selected(view, page.fields)) for view in part]
-    following = links(_url(request), request.query, page, [view["id"] for view in part])
-    return _list_response(request, collection, encoded, following)
+    encoded = msgspec.json.encode([selected(view, page.fields) for view in part])
+    return _list_response(collection, encoded, links(_url(request), request.query, page, [view["id"] for view in part]))
 
 
 def _ids(values: Sequence[Any]) -> list[str]:
     return [value.id for value in values]
 
 
-def _list_response(
-    _request: Request, collection: Collection, encoded: Sequence[bytes], following: Sequence[dict[str, str]]
-) -> Response:
-    body = b'{"' + collection.name.encode() + b'":[' + b",".join(encoded) + b"]"
+def _list_response(collection: Collection, encoded: bytes, following: Sequence[dict[str, str]]) -> Response:
+    body = b'{"' + collection.name.encode() + b'":' + encoded
     if following:
         body += b',"' + collection.name.encode() + b'_links":' + msgspec.json.encode(following)
     return Response(body=body + b"}")

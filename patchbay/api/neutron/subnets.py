@@ -163,6 +163,7 @@ SUBNETS = Collection(
     name="subnets",
     member="subnet",
     attributes=ATTRIBUTES,
+    indexed=frozenset(("name", "network_id")),
     candidates=_candidates,
     get=get_subnet,
     view=view_subnet,
