@@ -16,7 +16,7 @@ import msgspec
 
 from patchbay.errors import LabError
 from patchbay.lab.capture import Pinger, Tap, close_all, listen, open_pinger, open_tap, read_addresses
-from patchbay.lab.frames import BROADCAST, REPLY, REQUEST, Address, Marker, arp_request, test_frame
+from patchbay.lab.frames import BROADCAST, REPLY, REQUEST, Address, Marker, arp_request, probe_frame
 from patchbay.lab.namespaces import Space
 from patchbay.lab.topology import Topology
 
@@ -171,7 +171,7 @@ class Trial:
         macs = [tap.mac for tap in self._taps_of(probe.pair.target)]
         for tap in self._taps_of(probe.pair.source):
             for destination in (BROADCAST, ALL_NODES, *macs):
-                tap.send(test_frame(tap.mac, destination, mark))
+                tap.send(probe_frame(tap.mac, destination, mark))
             own = [each for each in addresses_of(self.topology, self.hosts, tap.instance) if each.version == 4]
             if address is not None and address.version == 4 and own:
                 tap.send(arp_request(tap.mac, own[0], address, mark))

@@ -12,7 +12,6 @@ import msgspec
 
 from patchbay.errors import LabError, ServiceUnavailable
 
-
 IDLE_S = 2.0
 """After so long a connection is opened anew: a server may close an idle one at the moment when it is used again."""
 

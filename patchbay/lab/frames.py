@@ -67,7 +67,7 @@ def checksum(data: bytes) -> int:
     return 0xFFFF - total
 
 
-def test_frame(source: bytes, destination: bytes, payload: bytes) -> bytes:
+def probe_frame(source: bytes, destination: bytes, payload: bytes) -> bytes:
     """A frame that no IP stack looks at: it shows whether layer 2 carries anything at all."""
     return (destination + source + struct.pack("!H", ETHER_TEST) + payload).ljust(60, b"\0")
 
