@@ -105,9 +105,16 @@ def _compile_plug(view: HostView, instance: Instance, port: Port, name: str) -> 
 
 
 def addressed_subnets(view: HostView, port: Port) -> list[tuple[Interface | None, Subnet]]:
-    """The subnets of a port in the order of its fixed_ips, each with the port's address and prefix length."""
+    """The subnets of a port in the order of its fixed_ips, each with the port's address and prefix length.
+
+    A subnet that is not known yet, or not of the port's network, is left out.
+    """
     found = ((view.subnets.get(fixed.subnet_id), fixed.ip_address) for fixed in port.fixed_ips)
-    return [(_interface(address, subnet.cidr), subnet) for subnet, address in found if subnet is not None]
+    return [
+        (_interface(address, subnet.cidr), subnet)
+        for subnet, address in found
+        if subnet is not None and subnet.network_id == port.network_id
+    ]
 
 
 def _interface(address: str, cidr: str) -> Interface | None:

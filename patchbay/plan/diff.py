@@ -12,7 +12,6 @@ Called by the agent for the keys of a change, and by ``patchbay plan`` for all. 
 
 from collections import defaultdict
 from collections.abc import Iterable, Set
-from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -39,7 +38,8 @@ from patchbay.plan.observed import Observed, ObservedFlow, Seen
 NO_PEER = "nonexistent-peer"
 """Neutron's peer for a patch port that is not connected yet (NONEXISTENT_PEER)."""
 
-T = TypeVar("T", bound=Seen)
+STRUCTURE = frozenset({"bridge", "bridge-port", "netns", "link"})
+"""First words of the keys of what other things are in, or that may have to be made anew."""
 
 Change = tuple[Seen | None, Resource | None]
 """What is there and what should be; never both None, never equal."""
@@ -50,8 +50,9 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     chosen = set(keys) if keys is not None else {*observed.resources, *desired}
     doomed = find_doomed(observed, desired, chosen)
     lost = doomed | observed.dependents(*doomed)
+    different = {key for key in chosen if observed.get(key) is not desired.get(key)}
     changes: list[Change] = []
-    for key in sorted(chosen | lost):
+    for key in sorted(different | lost):
         have = None if key in lost else observed.get(key)
         want = desired.get(key)
         if want is None and (have is None or not is_ours(have)):
@@ -79,7 +80,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
 
 def is_same(have: Seen, want: Resource) -> bool:
     """Nothing to do: equal, or equal but for a MAC that we leave to the kernel."""
-    if isinstance(have, Link) and isinstance(want, Link):
+    if isinstance(have, Link) and isinstance(want, Link) and have != want:
         peer = have.peer or want.peer
         have = replace(have, mac=have.mac if want.mac else "", peer=peer)
     return have == want
@@ -111,16 +112,17 @@ def must_be_made_anew(have: Seen, want: Resource | None) -> bool:
 
 def find_doomed(observed: Observed, desired: HostState, keys: Iterable[Key]) -> set[Key]:
     """Bridges, namespaces, links and ports of ours that must go, or go and come again."""
+    structure = {key for key in keys if key[0] in STRUCTURE}
     doomed = {
         key
-        for key in keys
+        for key in structure
         if (have := observed.get(key)) is not None
         and is_ours(have)
         and (must_be_made_anew(have, desired.get(key)) or (key not in desired and _holds_others(have)))
     }
     while True:
         lost = doomed | observed.dependents(*doomed)
-        widowed = {key for key in _widowed(observed, desired, {*keys, *lost}, lost) if key not in doomed}
+        widowed = {key for key in _widowed(observed, desired, {*structure, *lost}, lost) if key not in doomed}
         if not widowed:
             return doomed
         doomed |= widowed

@@ -61,9 +61,11 @@ class Observed:
     def put(self, resource: Seen) -> set[Key]:
         """There is such a resource."""
         key = resource.key
-        if self.resources.get(key) == resource:
+        present = self.resources.get(key)
+        if present == resource:
             return set()
-        self._drop(key)
+        if present is not None:
+            self._drop(key)
         self.resources[key] = resource
         for anchor in anchors(resource):
             self._dependents.setdefault(anchor, set()).add(key)
@@ -138,7 +140,9 @@ class Observed:
             key = observed_flow_key(flow.bridge, flow.table, flow.cookie)
             seen = self.resources.get(key)
             if isinstance(seen, ObservedFlow) and _same_ports(seen, flow, (ofports or {}).get(flow.bridge)):
-                changed |= self.drop(key) | self.put(flow)
+                self._drop(key)
+                changed.add(key)
+                changed |= self.put(flow)
         return changed
 
     def record(self, operation: op.Operation) -> set[Key]:
