@@ -1,0 +1,80 @@
+"""ovs-vswitchd and ovsdb-server killed with -9 and started again, under traffic."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.functional.convergence.scene import agent, converged, fingerprint, traffic, wait_for
+
+from patchbay.lab.lab import Lab
+from patchbay.lab.vhost import VirtualHost
+
+
+def kill_vswitchd(host: VirtualHost) -> None:
+    host.kill("ovs-vswitchd")
+    host.start_vswitchd()
+
+
+def kill_ovsdb(host: VirtualHost) -> None:
+    host.kill("ovsdb-server")
+    host.start_ovsdb()
+
+
+def kill_both(host: VirtualHost) -> None:
+    host.restart_ovs()
+
+
+EVENTS: dict[str, Callable[[VirtualHost], None]] = {
+    "ovs-vswitchd": kill_vswitchd,
+    "ovsdb-server": kill_ovsdb,
+    "ovs-vswitchd and ovsdb-server": kill_both,
+}
+
+
+@pytest.mark.parametrize("what", EVENTS)
+@pytest.mark.parametrize("where", ["compute1", "compute2"])
+def test_what_was_killed_comes_back_and_so_does_the_traffic(lab: Lab, where: str, what: str) -> None:
+    host = lab.host(where)
+    with traffic(lab, f"{what} killed (-9) on {where} and started again") as seen:
+        EVENTS[what](host)
+        converged(lab)
+    # The lab's userspace datapath dies with ovs-vswitchd: nothing can pass before it is back.
+    assert seen.longest_ms < 5000
+
+
+def test_the_database_s_death_costs_no_packet(lab: Lab) -> None:
+    host = lab.host("compute1")
+    before = fingerprint(host)
+    with traffic(lab, "ovsdb-server killed (-9) and away for a while") as seen:
+        host.kill("ovsdb-server")
+        wait_for(lambda: not agent(host)["ovs_connected"], "the agent notices that ovsdb-server is gone")
+        host.start_ovsdb()
+        wait_for(lambda: agent(host)["ovs_connected"], "the agent is connected again")
+        converged(lab)
+    assert before.differences(fingerprint(host)) == []
+    assert seen.lost == 0
+
+
+def test_an_instance_s_namespace_deleted_while_the_database_is_away_comes_back(lab: Lab) -> None:
+    # While its database is away ovs-vswitchd answers nobody, not even ovs-ofctl; the kernel can be repaired.
+    host = lab.host("compute2")
+    with traffic(lab, "ip netns del red2 while ovsdb-server is away", ("blue1", "blue2"), ("red1", "red2")) as seen:
+        host.kill("ovsdb-server")
+        wait_for(lambda: not agent(host)["ovs_connected"], "the agent notices that ovsdb-server is gone")
+        host.run(["ip", "netns", "del", "red2"])
+        wait_for(lambda: "red2" in host.run(["ip", "netns", "list"]).stdout, "the namespace is made again")
+        host.start_ovsdb()
+        converged(lab)
+    assert seen.losses[0].lost == 0
+
+
+def test_a_port_deleted_while_no_agent_watches_and_the_switch_is_down_comes_back(lab: Lab) -> None:
+    host = lab.host("compute1")
+    with traffic(lab, "agent, ovs-vswitchd and ovsdb-server killed (-9) together"):
+        host.kill("agent")
+        host.kill("ovs-vswitchd")
+        host.run(["ovs-vsctl", "--no-wait", "del-port", "br-tun", "patch-int"])
+        host.kill("ovsdb-server")
+        host.agent_start()
+        host.start_ovsdb()
+        host.start_vswitchd()
+        converged(lab)
