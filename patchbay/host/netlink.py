@@ -15,7 +15,7 @@ import msgspec
 
 from patchbay.host import ethtool, netns, rtnetlink
 from patchbay.host.netlink_view import NamespaceView, Request
-from patchbay.host.rtnetlink import LinkState
+from patchbay.host.rtnetlink import AddressState, LinkState
 from patchbay.hoststate import Address, Key, Link, Namespace, Resource, Route
 from patchbay.hoststate.netns import ALIAS_PREFIX
 
@@ -145,6 +145,13 @@ class Kernel:
         """Close a namespace whose name was taken away: nothing of ours keeps it alive."""
         self._forget_view(self.views.get(name))
 
+    def note_address(self, namespace: str, told: AddressState) -> None:
+        """The kernel has acknowledged this address, and will tell so later."""
+        view = self.views.get(namespace)
+        if view:
+            view.note_address(told, is_there=True)
+            self._refresh_link(view, told.index)
+
     async def drain(self) -> None:
         """Read what the kernel has told so far, so that ``resources`` shows what was just done; tell listeners."""
         for view in list(self.views.values()):
@@ -182,13 +189,11 @@ class Kernel:
 
     def _read_names(self) -> None:
         assert self._watch is not None
-        names = self._watch.read()
-        present = netns.list_namespaces()
-        for name in names:
-            view = self.views.get(name)
-            if view and present.get(name) != view.inode:
+        for name in self._watch.read():
+            view, inode = self.views.get(name), netns.find_namespace(name)
+            if view and inode != view.inode:
                 self._forget_view(view)
-            if name in present and name not in self.views and ("netns", name) in self.wanted:
+            if inode and name not in self.views and ("netns", name) in self.wanted:
                 self._start(self._look_at(name))
         self._emit()
 

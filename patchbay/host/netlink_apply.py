@@ -19,7 +19,7 @@ from patchbay.errors import HostError
 from patchbay.host import ethtool, netns, rtnetlink
 from patchbay.host.netlink import HOST, Kernel
 from patchbay.host.netlink_view import NamespaceView, Refusal, Request
-from patchbay.host.rtnetlink import LinkState
+from patchbay.host.rtnetlink import AddressState, LinkState
 from patchbay.hoststate import Key, Link, Namespace
 from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.plan.operations import (
@@ -58,6 +58,8 @@ async def apply(kernel: Kernel, operations: Sequence[Operation]) -> list[Failure
         kernel.forget(name)
     for view in batch.made:
         kernel.adopt_view(view)
+    for namespace, told in batch.given:
+        kernel.note_address(namespace, told)
     await kernel.drain()
     return batch.failures
 
@@ -69,6 +71,7 @@ class _Batch:
         self.kernel = kernel
         self.made: list[NamespaceView] = []
         self.removed: list[str] = []
+        self.given: list[tuple[str, AddressState]] = []
         self.failures: list[Failure] = []
         self._failed: set[Key] = set()
 
@@ -255,12 +258,16 @@ class _Batch:
     # --- addresses and routes -----------------------------------------------------------------------------------------
 
     def add_addresses(self, operations: Sequence[AddAddress]) -> None:
-        """Add addresses."""
+        """Add addresses. The kernel tells of a new IPv6 address some time after it has taken it."""
         self._send_each(operations, partial(self._address, rtnetlink.RTM_NEWADDR, rtnetlink.CREATE), _EXISTS)
+        failed = {id(failure.operation) for failure in self.failures}
+        for one in operations:
+            if id(one) not in failed and (index := self._find_index(one.address.namespace, one.address.link)):
+                self.given.append((one.address.namespace, AddressState(index, one.address.address, 0)))
 
     def del_addresses(self, operations: Sequence[DelAddress]) -> None:
         """Take addresses off; a link that is gone took them with it."""
-        present = [one for one in operations if self._is_there(one.address.namespace, one.address.link)]
+        present = [one for one in operations if self._find_index(one.address.namespace, one.address.link)]
         self._send_each(present, partial(self._address, rtnetlink.RTM_DELADDR, rtnetlink.CHANGE), _GONE)
 
     def _address(self, kind: int, flags: int, operation: AddAddress | DelAddress) -> tuple[str, Request]:
@@ -274,7 +281,7 @@ class _Batch:
 
     def del_routes(self, operations: Sequence[DelRoute]) -> None:
         """Delete routes; a link that is gone took them with it."""
-        present = [one for one in operations if self._is_there(one.route.namespace, one.route.link)]
+        present = [one for one in operations if self._find_index(one.route.namespace, one.route.link)]
         self._send_each(present, partial(self._route, rtnetlink.RTM_DELROUTE, rtnetlink.CHANGE), _GONE)
 
     def _route(self, kind: int, flags: int, operation: AddRoute | DelRoute) -> tuple[str, Request]:
@@ -283,12 +290,11 @@ class _Batch:
         body = rtnetlink.pack_route(index, route, is_new=kind == rtnetlink.RTM_NEWROUTE)
         return route.namespace, Request(kind, flags, body)
 
-    def _is_there(self, namespace: str, link: str) -> bool:
+    def _find_index(self, namespace: str, link: str) -> int | None:
         try:
-            ethtool.read_index(self.view(namespace).commands, link)
+            return ethtool.read_index(self.view(namespace).commands, link)
         except (HostError, OSError):
-            return False
-        return True
+            return None
 
     def _send_each(
         self,

@@ -139,7 +139,7 @@ class NamespaceView:
                     routes[route.destination, route.metric] = route
         self.links, self.routes, self.addresses = links, routes, {}
         for address in addresses:
-            self._note_address(address, is_there=True)
+            self.note_address(address, is_there=True)
 
     def read_events(self) -> set[int] | None:
         """Apply pending events; returns the indexes of links touched, or None when the kernel dropped some."""
@@ -161,7 +161,7 @@ class NamespaceView:
         if kind in (rtnetlink.RTM_NEWLINK, rtnetlink.RTM_DELLINK):
             return self.note_link(body, is_there=kind == rtnetlink.RTM_NEWLINK)
         if kind in (rtnetlink.RTM_NEWADDR, rtnetlink.RTM_DELADDR):
-            return self._note_address(rtnetlink.parse_address(body), is_there=kind == rtnetlink.RTM_NEWADDR)
+            return self.note_address(rtnetlink.parse_address(body), is_there=kind == rtnetlink.RTM_NEWADDR)
         if kind in (rtnetlink.RTM_NEWROUTE, rtnetlink.RTM_DELROUTE):
             route = rtnetlink.parse_route(body)
             if route is None:
@@ -187,7 +187,8 @@ class NamespaceView:
             self.routes = {key: route for key, route in self.routes.items() if route.index != link.index}
         return {link.index}
 
-    def _note_address(self, told: AddressState, *, is_there: bool) -> set[int]:
+    def note_address(self, told: AddressState, *, is_there: bool) -> set[int]:
+        """Take over one address; returns the index of its link, unless the kernel gave the address by itself."""
         if told.scope == _SCOPE_LINK:
             return set()
         self._doubt_routes(is_doubtful=not is_there)

@@ -41,17 +41,21 @@ class NamespaceThread:
         self._executor.shutdown(wait=False)
 
 
-def list_namespaces() -> dict[str, int]:
-    """Name → inode of every namespace in /run/netns; a name that is only an empty file is not listed."""
-    found = {}
-    with contextlib.suppress(FileNotFoundError):
-        device = Path("/proc/self/ns/net").stat().st_dev
-        for entry in os.scandir(NETNS_DIRECTORY):
-            with contextlib.suppress(OSError):
-                status = entry.stat()
-                if status.st_dev == device:
-                    found[entry.name] = status.st_ino
-    return found
+def list_namespaces() -> list[str]:
+    """Names of all namespaces in /run/netns; a name that is only an empty file is not listed."""
+    try:
+        return [path.name for path in NETNS_DIRECTORY.iterdir() if find_namespace(path.name)]
+    except FileNotFoundError:
+        return []
+
+
+def find_namespace(name: str) -> int | None:
+    """The inode of a named namespace; None when there is none, or only an empty file."""
+    with contextlib.suppress(OSError):
+        status = (NETNS_DIRECTORY / name).stat()
+        if status.st_dev == Path("/proc/self/ns/net").stat().st_dev:
+            return status.st_ino
+    return None
 
 
 @contextlib.contextmanager
@@ -78,9 +82,10 @@ def new_namespace(name: str) -> Iterator[None]:
 
     Raises FileExistsError when the name is taken by a namespace (an empty file left by a crash is reused).
     """
-    prepare_directory()
     path = NETNS_DIRECTORY / name
-    if name in list_namespaces():
+    if not NETNS_DIRECTORY.is_mount():
+        prepare_directory()
+    if find_namespace(name):
         raise FileExistsError(errno.EEXIST, "a namespace of this name exists", str(path))
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
