@@ -5,6 +5,7 @@ the event loop, all of a transaction at once. ``transact`` returns when the chan
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import resources
@@ -36,6 +37,7 @@ from patchbay.ovsdb import (
 logger = logging.getLogger(__name__)
 
 DATABASE = "Patchbay"
+FIRST_PAUSE_S = 0.05
 PATIENCE_S = 15.0
 """How long a write waits for a server, or for the truth about a write whose answer was lost."""
 
@@ -210,23 +212,29 @@ class IntentDatabase:
 
     async def _begin(self) -> None:
         if self._scope is None:
-            await self._upgrade()
-            await self._queue.ensure_row()
+            await self._prepare()
         self._replica.subscribe(self._follow)
         try:
             await self._replica.start()
         except OvsdbError as error:
             raise SchemaMismatch(error.message, "Start 'patchbay serve' of this version first: it upgrades.") from error
 
-    async def _upgrade(self) -> None:
-        """Converts the database online when its schema is older than this Patchbay's."""
-        text = schema_text()
-        ours, theirs = msgspec.json.decode(text)["version"], self.connection.schema_version
-        if version_number(theirs) > version_number(ours):
-            raise newer_schema(theirs, ours)
-        if version_number(theirs) < version_number(ours):
-            logger.info("converting the intent database from schema %s to %s", theirs, ours)
-            await self.connection.request("convert", [DATABASE, msgspec.json.decode(text)])
+    async def _prepare(self) -> None:
+        """Converts the database online when its schema is older than this Patchbay's; makes its first row."""
+        schema = msgspec.json.decode(schema_text())
+        ours = schema["version"]
+        while True:
+            with contextlib.suppress(ConnectionLost):
+                await self.connection.wait_connected()
+                theirs = self.connection.schema_version
+                if version_number(theirs) > version_number(ours):
+                    raise newer_schema(theirs, ours)
+                if version_number(theirs) == version_number(ours):
+                    return await self._queue.ensure_row()
+                logger.info("converting the intent database from schema %s to %s", theirs, ours)
+                await self.connection.request("convert", [DATABASE, schema])
+                self.connection.reconnect("its schema was converted")
+            await asyncio.sleep(FIRST_PAUSE_S)
 
     def _operations(self, writes: Sequence[Write]) -> list[dict[str, Any]]:
         operations = OperationList(self._columns, self._replica.rows)

@@ -15,7 +15,7 @@ import msgspec
 
 from patchbay.ovsdb.errors import ConnectionLost, OvsdbError, RemoteError, raise_for
 from patchbay.ovsdb.session import Session
-from patchbay.ovsdb.values import Schema, parse_schema, schema_version
+from patchbay.ovsdb.values import Schema, parse_schema
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,6 @@ class _ServerDatabase(msgspec.Struct):
     model: str = "standalone"
     connected: bool = True
     leader: bool = True
-    schema: Any = None
 
 
 _decode_update3 = msgspec.json.Decoder(tuple[int, str, TableUpdates]).decode
@@ -91,7 +90,7 @@ class Connection:
         self._state_callbacks: list[Callable[[bool], None]] = []
         self._last_failure = "no server was tried yet"
         self._row = _ServerDatabase()
-        self._schema_text = ""
+        self._schema: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -190,6 +189,11 @@ class Connection:
         if self._session is not None:
             monitor.begin(self._session)
 
+    def reconnect(self, reason: str) -> None:
+        """Ends the session and begins another, which learns the schema anew."""
+        if self._session is not None:
+            self._session.close(reason)
+
     async def close(self) -> None:
         """Ends the session for good."""
         task, self._task = self._task, None
@@ -208,7 +212,7 @@ class Connection:
                     await self._serve(session, remote)
                 except (OSError, OvsdbError, TimeoutError) as error:
                     self._last_failure = f"{_remote_text(remote)}: {str(error) or 'no answer in time'}".rstrip(".")
-                    if isinstance(error, _Unsuitable):
+                    if isinstance(error, (_Unsuitable, RemoteError)):
                         longest_s = ELECTION_PAUSE_S
                     logger.debug("OVSDB %s: %s", self.database, self._last_failure)
                 except Exception:  # a server that says strange things is left like one that says nothing
@@ -237,9 +241,13 @@ class Connection:
 
     async def _inspect(self, session: Session) -> None:
         self._row = _ServerDatabase()
-        columns = ["model", "connected", "leader", "schema"]
+        columns = ["model", "connected", "leader"]
         table = {"Database": [{"columns": columns, "where": [["name", "==", self.database]]}]}
-        reply = await session.request("monitor_cond", ["_Server", "_Server", table])
+        # Asked for by itself: the schema in _Server stays the old one when a database was converted (seen in 3.1).
+        reply, schema = await asyncio.gather(
+            session.request("monitor_cond", ["_Server", "_Server", table]),
+            session.request("get_schema", [self.database]),
+        )
         if not reply:
             raise _Unsuitable(f"the server has no database {self.database}")
         self._server_update(reply)
@@ -247,9 +255,9 @@ class Connection:
         if problem:
             raise _Unsuitable(problem)
         self.is_clustered = self._row.model == "clustered"
-        text = self._row.schema
-        if text != self._schema_text:
-            self._schema_text, self.schema, self.schema_version = text, parse_schema(text), schema_version(text)
+        if schema != self._schema:
+            self._schema, self.schema = schema, parse_schema(schema)
+            self.schema_version = str(schema.get("version", ""))
 
     async def _serve(self, session: Session, remote: tuple[str, int]) -> None:
         if session.closed.done():
@@ -317,7 +325,7 @@ class Connection:
 
     def _problem(self) -> str:
         """Why the server cannot serve this connection; "" when it can."""
-        if not self._row.connected or not isinstance(self._row.schema, str):
+        if not self._row.connected:
             return "the server is not part of a cluster with a majority"
         if self._leader_only and not self._row.leader:
             return "the server does not lead its cluster"

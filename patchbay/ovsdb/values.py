@@ -47,18 +47,12 @@ class Column(msgspec.Struct, frozen=True):
 Schema = Mapping[str, Mapping[str, ColumnType]]
 
 
-def parse_schema(text: str | bytes) -> Schema:
+def parse_schema(schema: Mapping[str, Any]) -> Schema:
     """Column types by table and column of a ``<database-schema>`` (RFC 7047, 3.2)."""
-    tables = msgspec.json.decode(text)["tables"]
     return {
         table: {name: _column_type(column["type"]) for name, column in spec["columns"].items()}
-        for table, spec in tables.items()
+        for table, spec in schema["tables"].items()
     }
-
-
-def schema_version(text: str | bytes) -> str:
-    """The version of a ``<database-schema>``."""
-    return str(msgspec.json.decode(text).get("version", ""))
 
 
 def columns_of(types: Mapping[str, ColumnType]) -> dict[str, Column]:

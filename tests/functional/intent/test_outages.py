@@ -1,6 +1,7 @@
 """The server of the intent database dies, restarts, or changes while nobody looks: nothing acknowledged is lost."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -20,15 +21,17 @@ WRITERS, KILLS = 8, 5
 
 async def write_until(done: asyncio.Event, database: IntentDatabase, network: Network, written: list[Port]) -> None:
     """Ports one after the other; those acknowledged are in ``written``. Every third is changed, every fifth deleted."""
-    while not done.is_set():
+    for number in itertools.count(1):
+        if done.is_set():
+            return
         port = new_port(network)
         await database.transact(Insert(port))
         written.append(port)
-        if len(written) % 3 == 0:
+        if number % 3 == 0:
             new = replace(port, name="changed", revision_number=2)
             await database.transact(Update(port, new))
             written[written.index(port)] = new
-        elif len(written) % 5 == 0:
+        elif number % 5 == 0:
             await database.transact(Delete(port))
             written.remove(port)
 

@@ -1,18 +1,19 @@
 """OVSDB's notation becomes Python's, and differences are applied to what was there before."""
 
+import json
 from typing import Any
 
 import pytest
 
 from patchbay.ovsdb.values import columns_of, parse_schema
 
-SCHEMA = """{"name": "Test", "version": "1.2.3", "tables": {"Port": {"columns": {
+SCHEMA = json.loads("""{"name": "Test", "version": "1.2.3", "tables": {"Port": {"columns": {
   "name": {"type": "string"}, "up": {"type": "boolean"}, "network": {"type": "uuid"},
   "tag": {"type": {"key": "integer", "min": 0, "max": 1}},
   "trunks": {"type": {"key": "integer", "min": 0, "max": 4096}},
   "fixed_ips": {"type": {"key": {"type": "uuid", "refTable": "Port"}, "min": 0, "max": "unlimited"}},
   "options": {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
-}}}}"""
+}}}}""")
 COLUMNS = columns_of(parse_schema(SCHEMA)["Port"])
 ONE, TWO = "6a1e1b0e-0000-4000-8000-000000000001", "6a1e1b0e-0000-4000-8000-000000000002"
 
