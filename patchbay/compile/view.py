@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from patchbay.compile import names
 from patchbay.compile.facts import Facts, Plugged
 from patchbay.compile.index import Index, Trace
+from patchbay.compile.instances import InstancesHere
 from patchbay.compile.local_vlans import LocalVlans
 from patchbay.compile.segment import provider_bridge, segment
 from patchbay.model import Host, Instance, Network, Plug, Port, Subnet
@@ -45,7 +46,8 @@ class HostView:
         self._reach = Index()
         """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here."""
         self._rows = Index()
-        """Small tables: hosts by name and address, plugs by port, segments, names and interfaces of instances here."""
+        """Small tables: hosts by name and by tunnel address, plugs by port, networks by segment."""
+        self._instances_here = InstancesHere()
         self._local_vlans = LocalVlans(self.facts.local_vlans)
 
     # What changed
@@ -177,21 +179,12 @@ class HostView:
         return plugged if plugged and not plugged.ours and plugged.bridge == names.BR_INT else None
 
     def interface_of(self, port_id: str) -> tuple[Instance, str] | None:
-        """The instance here and the device in it that this port is for: of several, the oldest instance's."""
-        users = [self.instances[instance_id] for instance_id in self._rows.owners(("interface", port_id))]
-        found = [instance for instance in users if self.owns_namespace(instance)]
-        if not found:
-            return None
-        instance = min(found, key=lambda item: (item.created_at, item.id))
-        return instance, min((name for name, port in _interfaces(instance) if port == port_id), key=_device_order)
+        """The instance here and the device in it that this port is for."""
+        return self._instances_here.interface_of(port_id)
 
     def owns_namespace(self, instance: Instance) -> bool:
-        """Of several instances here with one namespace name, the oldest has it."""
-        rivals = (self.instances[item] for item in self._rows.owners(("namespace", names.namespace(instance))))
-        return min(((item.created_at, item.id) for item in rivals), default=("", "")) == (
-            instance.created_at,
-            instance.id,
-        )
+        """Of several instances here with one name, the oldest has the namespace."""
+        return self._instances_here.owns_namespace(instance)
 
     def owns_segment(self, network: Network) -> bool:
         """Of several networks known here with one segment (a moment between two updates), the oldest has it."""
@@ -250,7 +243,7 @@ class HostView:
 
     def _port_fragments(self, port_id: str) -> set[Fragment]:
         dirty: set[Fragment] = {("port", port_id)}
-        dirty.update(("instance", instance_id) for instance_id in self._rows.owners(("interface", port_id)))
+        dirty.update(("instance", instance_id) for instance_id in self._instances_here.using(port_id))
         return dirty
 
     def _trace_added(self, trace: Trace, port_id: str) -> set[Fragment]:
@@ -303,7 +296,7 @@ class HostView:
     def _instance_fragments(self, network_id: str) -> set[Fragment]:
         """Fragments of instances here with a port of this network."""
         ports = self._traces.owners(("here", network_id))
-        return {("instance", item) for port_id in ports for item in self._rows.owners(("interface", port_id))}
+        return {("instance", item) for port_id in ports for item in self._instances_here.using(port_id)}
 
     def _change_network(self, network_id: str, new: Network | None) -> set[Fragment]:
         old = self.networks.pop(network_id, None)
@@ -346,26 +339,19 @@ class HostView:
 
     def _change_instance(self, instance_id: str, new: Instance | None) -> set[Fragment]:
         old = self.instances.get(instance_id)
-        rows = {row for item in (old, new) if item and self.is_mine(item) for row in _instance_rows(item)}
-        rivals = {rival for row in rows for rival in self._rows.owners(row)}
-        rows |= {row for rival in rivals for row in _instance_rows(self.instances[rival])}
-        ports = sorted({row[1] for row in rows if row[0] == "interface"})
-        dirty: set[Fragment] = {("instance", instance_id)}
+        mine = [item for item in (old, new) if item is not None and self.is_mine(item)]
+        rivals, ports = self._instances_here.affected_by(*mine)
 
         def change() -> None:
-            for item in (old,) if old and self.is_mine(old) else ():
-                for trace in _instance_rows(item):
-                    self._rows.discard(trace, instance_id)
-                    dirty.update(("instance", rival) for rival in self._rows.owners(trace))
+            self._instances_here.discard(instance_id)
             self.instances.pop(instance_id, None)
-            if new is None:
-                return
-            self.instances[instance_id] = new
-            for trace in _instance_rows(new) if self.is_mine(new) else ():
-                dirty.update(("instance", rival) for rival in self._rows.owners(trace))
-                self._rows.add(trace, instance_id)
+            if new is not None:
+                self.instances[instance_id] = new
+            if new is not None and self.is_mine(new):
+                self._instances_here.put(new)
 
-        return dirty | self._change_ports(ports, change)
+        dirty: set[Fragment] = {("instance", rival) for rival in {*rivals, instance_id}}
+        return dirty | self._change_ports(sorted(ports), change)
 
     def _change_host(self, host_id: str, new: Host | None) -> set[Fragment]:
         old = self.hosts.get(host_id)
@@ -411,18 +397,3 @@ class HostView:
                 self.plugs[plug_id] = new
 
         return self._change_ports(ports, change)
-
-
-def _instance_rows(instance: Instance) -> set[Trace]:
-    rows: set[Trace] = {("interface", port_id) for _, port_id in _interfaces(instance)}
-    return rows | {("namespace", names.namespace(instance))}
-
-
-def _interfaces(instance: Instance) -> Iterable[tuple[str, str]]:
-    """Devices that can be made, with their port ids."""
-    return ((name, port_id) for name, port_id in instance.interfaces.items() if names.DEVICE_NAME.fullmatch(name))
-
-
-def _device_order(name: str) -> tuple[int, str]:
-    """eth2 before eth10."""
-    return len(name), name

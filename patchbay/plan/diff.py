@@ -59,12 +59,13 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
             continue
         if have is None or want is None or not is_same(have, want):
             changes.append((_adoptable(have, want), want))
-    made_anew = [item for key in sorted(doomed) if (item := observed.get(key)) is not None]
+    structure = [item for key in sorted(doomed) if (item := observed.get(key)) is not None]
     added = [(have, want) for have, want in changes if want is not None]
     removed = [have for have, want in changes if want is None and have is not None]
     stale, leftover = _split_leftover(removed, [want for _, want in added])
-    again = [item for item in made_anew if item.key in desired]
-    gone = [item for item in made_anew if item.key not in desired]
+    again = [item for item in structure if item.key in desired]
+    gone_along = observed.dependents(*(item.key for item in again))
+    gone = [item for item in structure if item.key not in desired and item.key not in gone_along]
     return [
         *_delete_flows_by_cookie(stale),
         *_delete_structure(again),
@@ -96,7 +97,7 @@ def is_ours(resource: Seen) -> bool:
     return True
 
 
-def must_be_made_anew(have: Seen, want: Resource | None) -> bool:
+def must_be_structure(have: Seen, want: Resource | None) -> bool:
     """A change that no command makes in place."""
     match have, want:
         case BridgePort(), BridgePort():
@@ -118,7 +119,7 @@ def find_doomed(observed: Observed, desired: HostState, keys: Iterable[Key]) -> 
         for key in structure
         if (have := observed.get(key)) is not None
         and is_ours(have)
-        and (must_be_made_anew(have, desired.get(key)) or (key not in desired and _holds_others(have)))
+        and (must_be_structure(have, desired.get(key)) or (key not in desired and _holds_others(have)))
     }
     while True:
         lost = doomed | observed.dependents(*doomed)
@@ -154,6 +155,7 @@ def _adoptable(have: Seen | None, want: Resource | None) -> Seen | None:
 def _add(
     added: list[tuple[Seen | None, Resource]], observed: Observed, desired: HostState, gone_addresses: list[Address]
 ) -> Iterable[op.Operation]:
+    """Bridges; then all of the kernel's, then all of the database's, so that each is told once; then flows."""
     by_kind: dict[type, list[tuple[Seen | None, Resource]]] = defaultdict(list)
     for have, want in added:
         by_kind[type(want)].append((have, want))
@@ -163,14 +165,14 @@ def _add(
     yield from _namespaces(by_kind[Namespace])
     yield from _links([(have, want) for have, want in links if isinstance(want, Link) and not want.peer], desired)
     yield from _links([(have, want) for have, want in links if isinstance(want, Link) and want.peer], desired)
-    yield from (operation for operation, _ in ports)
-    yield from _port_tags(by_kind[PortTag])
     yield from _addresses(
         [want for _, want in by_kind[Address] if isinstance(want, Address)],
         [want for _, want in by_kind[Route] if isinstance(want, Route)],
         _shaken(gone_addresses, observed, desired),
         gone_addresses,
     )
+    yield from (operation for operation, _ in ports)
+    yield from _port_tags(by_kind[PortTag])
     yield from _grouped_flows(op.AddFlows, [want for _, want in by_kind[Flow] if isinstance(want, Flow)])
     yield from (later for _, later in ports if later is not None)
 
@@ -250,12 +252,12 @@ def _shaken(gone: list[Address], observed: Observed, desired: HostState) -> list
 
 
 def _remove(removed: list[Seen], leftover: list[ObservedFlow]) -> Iterable[op.Operation]:
-    """What stands alone: flows, routes, tags and ports. Addresses went before new ones came."""
+    """What stands alone: flows, tags, ports and routes. Addresses went before new ones came."""
     yield from _grouped_flows(op.DelFlows, [item for item in removed if isinstance(item, Flow)])
     yield from _delete_flows_by_cookie(leftover)
-    yield from (op.DelRoute(item) for item in removed if isinstance(item, Route))
     yield from (op.ClearPortTag(item) for item in removed if isinstance(item, PortTag))
     yield from (op.DelPort(item.name, item.bridge) for item in removed if isinstance(item, BridgePort))
+    yield from (op.DelRoute(item) for item in removed if isinstance(item, Route))
 
 
 def _delete_structure(items: list[Seen]) -> Iterable[op.Operation]:

@@ -40,7 +40,7 @@ def test_an_unchanged_host_gives_an_empty_plan() -> None:
 
 def test_on_an_empty_host_each_thing_comes_after_what_it_refers_to() -> None:
     kinds = [type(item).__name__ for item in diff(Observed(), compile_host(read(CASES / "provider"), "compute1"))]
-    order = ["AddBridge", "AddNamespace", "AddVeth", "AddPort", "AddAddress", "AddRoute", "AddFlows", "SetPort"]
+    order = ["AddBridge", "AddNamespace", "AddVeth", "AddAddress", "AddRoute", "AddPort", "AddFlows", "SetPort"]
     assert list(dict.fromkeys(kinds)) == order
 
 
@@ -136,6 +136,13 @@ def test_a_cable_that_lost_an_end_is_made_anew_with_its_addresses_and_routes() -
         op.AddAddress(FIRST),
         op.AddRoute(DEFAULT),
     ]
+
+
+def test_a_device_that_gets_another_name_takes_its_old_cable_along() -> None:
+    eth1 = replace(ETH0, name="eth1")
+    desired = state(WEB, eth1, replace(TAP, peer="eth1"), PLUG, replace(FIRST, link="eth1"))
+    kinds = [type(item) for item in diff(Observed(INSTANCE), desired)]
+    assert kinds == [op.DelLink, op.AddVeth, op.AddAddress]
 
 
 def test_a_deleted_namespace_comes_back_with_everything_inside() -> None:
