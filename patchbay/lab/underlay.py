@@ -54,9 +54,9 @@ def wire_host(lab: Space, host: Space, topology: Topology, name: str) -> Sequenc
     return [card for card in cards if card != "eth0"]
 
 
-def card_address(host: str, card: str) -> str:
-    """The MAC of a network card: the same after every reboot, as a real one's, so that caches stay right."""
-    digest = hashlib.sha256(f"{host} {card}".encode()).hexdigest()
+def card_address(host: str, device: str) -> str:
+    """The MAC of a host's device: the same after every reboot, as a real one's, so that caches stay right."""
+    digest = hashlib.sha256(f"{host} {device}".encode()).hexdigest()
     return "52:54:00:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))
 
 

@@ -16,7 +16,7 @@ from patchbay.errors import LabError
 from patchbay.lab.namespaces import Space, start_space
 from patchbay.lab.rules import underlay_block
 from patchbay.lab.topology import Host, Topology
-from patchbay.lab.underlay import wire_host
+from patchbay.lab.underlay import card_address, wire_host
 
 INTENT = "unix:/run/service/intent.sock"
 AGENT_LOG, AGENT_PID = "/run/patchbay/agent.log", "/run/patchbay/agent.pid"
@@ -149,14 +149,18 @@ def inside(instance: str, arguments: Sequence[str]) -> list[str]:
 def boot_script(topology: Topology, name: str, datapath_type: str, cards: Sequence[str]) -> str:
     """What runs when the host boots, as a person would type it."""
     lines = ["ip -batch - <<END", "link set lo up"]
+    # A card in a bridge of the userspace datapath is heard by the host's own stack too, which must not answer there.
+    arp = " arp off" if datapath_type == "netdev" else ""
     for card in ("eth0", *cards):
-        lines += [f"link set {card} addrgenmode none", f"link set {card} up"]
+        lines += [f"link set {card} addrgenmode none", f"link set {card} up{arp}"]
     lines += ["END", START_OVSDB + START_VSWITCHD.rstrip()]
     bridges = []
     if datapath_type == "netdev":
         # The userspace datapath completes no checksums, and its tunnels leave through a bridge of its own.
         lines += [f"ethtool -K {card} tx off >/dev/null" for card in ("eth0", *cards)]
-        bridges.append("add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy eth0")
+        address = card_address(name, "br-phy")
+        bridges.append(f"add-br br-phy -- set bridge br-phy datapath_type=netdev 'other_config:hwaddr=\"{address}\"'")
+        bridges.append("add-port br-phy eth0")
     for bridge, card in zip(topology.hosts[name].bridge_mappings.values(), cards, strict=True):
         bridges.append(
             f"add-br {bridge} -- set bridge {bridge} datapath_type={datapath_type} -- add-port {bridge} {card}"

@@ -30,16 +30,17 @@ def test_with_the_userspace_datapath_the_tunnel_address_is_on_a_bridge_that_hold
 ip -batch - <<END
 link set lo up
 link set eth0 addrgenmode none
-link set eth0 up
+link set eth0 up arp off
 link set eth1 addrgenmode none
-link set eth1 up
+link set eth1 up arp off
 END
 """
         + OPEN_VSWITCH
         + """\
 ethtool -K eth0 tx off >/dev/null
 ethtool -K eth1 tx off >/dev/null
-ovs-vsctl -- add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy eth0 \
+ovs-vsctl -- add-br br-phy -- set bridge br-phy datapath_type=netdev 'other_config:hwaddr="52:54:00:84:d1:3a"' \
+-- add-port br-phy eth0 \
 -- add-br br-ex -- set bridge br-ex datapath_type=netdev -- add-port br-ex eth1
 ip address replace 172.21.12.163/24 dev br-phy
 ip link set br-phy up
