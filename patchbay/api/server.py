@@ -109,7 +109,9 @@ async def serve(settings: ServeSettings) -> None:
         loop.add_signal_handler(number, stopping.set)
     listener = listening_socket(settings)
     async with _intent_remotes(settings) as remotes:
-        db = await _unless(stopping, IntentDatabase.open(remotes))
+        # A member of a cluster uses its own server, which passes writes on to the one that leads.
+        opening = IntentDatabase.open(remotes, leader_only=None if settings.intent else False)
+        db = await _unless(stopping, opening)
         if db is not None:
             try:
                 await _serve_http(settings, db, listener, stopping)
