@@ -74,7 +74,7 @@ def compile_tunnel_bridge(facts: Facts) -> list[Resource]:
 def compile_tunnel(view: HostView, tunnel_ip: str) -> list[Resource]:
     """The VXLAN port to another host, with the seed's options, and its way in."""
     name = names.tunnel_port(tunnel_ip)
-    if name is None or not view.is_remote_tunnel(tunnel_ip):
+    if name is None or not view.tunnels.leads_to(tunnel_ip):
         return []
     options = {
         "df_default": "true",

@@ -17,6 +17,7 @@ from patchbay.compile.index import Index, Trace
 from patchbay.compile.instances import InstancesHere
 from patchbay.compile.local_vlans import LocalVlans
 from patchbay.compile.segment import provider_bridge, segment
+from patchbay.compile.tunnels import Tunnels
 from patchbay.model import Host, Instance, Network, Plug, Port, Subnet
 
 Fragment = tuple[str, ...]
@@ -46,7 +47,8 @@ class HostView:
         self._reach = Index()
         """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here."""
         self._rows = Index()
-        """Small tables: hosts by name and by tunnel address, plugs by port, networks by segment."""
+        """Small tables: plugs by port, networks by segment."""
+        self.tunnels = Tunnels(self.facts)
         self._instances_here = InstancesHere()
         self._local_vlans = LocalVlans(self.facts.local_vlans)
 
@@ -117,35 +119,19 @@ class HostView:
     def fragments(self) -> Iterable[Fragment]:
         """Every fragment that may cause a resource now."""
         yield HOST
-        yield from {("tunnel", host.tunnel_ip) for host in self.hosts.values() if self.is_remote(host)}
+        yield from (("tunnel", tunnel_ip) for tunnel_ip in self.tunnels.addresses())
         yield from {("provider", bridge) for bridge in self.facts.bridge_mappings.values()}
         yield from (("network", network_id) for network_id in self.networks)
         yield from (("port", port_id) for port_id in {*self.ports, *self.facts.plugged})
         yield from (("instance", instance.id) for instance in self.instances.values() if self.is_mine(instance))
 
-    def is_remote(self, host: Host) -> bool:
-        """Another host, with a tunnel address that is not ours and of the same family."""
-        ours, theirs = self.facts.tunnel_ip, host.tunnel_ip
-        return (
-            bool(ours and theirs)
-            and host.name != self.facts.host
-            and ours != theirs
-            and (":" in ours) == (":" in theirs)
-        )
-
     def is_mine(self, instance: Instance) -> bool:
         """The instance is to live on this host."""
         return instance.host == self.facts.host
 
-    def is_remote_tunnel(self, tunnel_ip: str) -> bool:
-        """Some other host has this tunnel address."""
-        return any(self.is_remote(self.hosts[host_id]) for host_id in self._rows.owners(("tunnel", tunnel_ip)))
-
     def tunnel_port(self, host_name: str) -> str | None:
         """The port of br-tun that leads to this host; None if there is none."""
-        found = [self.hosts[host_id] for host_id in self._rows.owners(("host", host_name))]
-        remote = sorted(host.tunnel_ip for host in found if self.is_remote(host))
-        return names.tunnel_port(remote[0]) if remote else None
+        return self.tunnels.port_to(host_name)
 
     def hosts_of(self, network_id: str) -> list[str]:
         """Names of the other hosts where this network has ports that may talk."""
@@ -354,23 +340,19 @@ class HostView:
         return dirty | self._change_ports(sorted(ports), change)
 
     def _change_host(self, host_id: str, new: Host | None) -> set[Fragment]:
-        old = self.hosts.get(host_id)
-        if old and new:
+        old = self.hosts.pop(host_id, None)
+        if new is not None:
             self.hosts[host_id] = new
-            if (old.name, old.tunnel_ip) == (new.name, new.tunnel_ip):
-                return set()
+        if old and new and (old.name, old.tunnel_ip) == (new.name, new.tunnel_ip):
+            return set()
+        self.tunnels.discard(host_id)
+        if new is not None:
+            self.tunnels.put(new)
         dirty: set[Fragment] = set()
         for item in (old, new):
             if item is not None:
                 dirty.add(("tunnel", item.tunnel_ip))
                 dirty |= self._fragments_at(item.name)
-        for item, edit in ((old, self._rows.discard), (new, self._rows.add)):
-            if item is not None:
-                edit(("host", item.name), host_id)
-                edit(("tunnel", item.tunnel_ip), host_id)
-        self.hosts.pop(host_id, None)
-        if new is not None:
-            self.hosts[host_id] = new
         return dirty
 
     def _fragments_at(self, host_name: str) -> set[Fragment]:
