@@ -27,6 +27,7 @@ from patchbay.service.errors import (
     IpAddressAlreadyAllocated,
     IpAddressGenerationFailure,
     IpAddressGenerationFailureNoMatchingSubnet,
+    MacAddressInUse,
     SubnetNotFound,
 )
 from patchbay.service.service import Reservations, Service
@@ -51,7 +52,7 @@ class Allocator:
         """The new addresses of a port, apart from those that it keeps.
 
         Raises InvalidInput, InvalidIpForNetwork, InvalidIpForSubnet, SubnetNotFound, IpAddressAlreadyAllocated,
-        AllocationOnAutoAddressSubnet or IpAddressGenerationFailure.
+        AllocationOnAutoAddressSubnet, MacAddressInUse or IpAddressGenerationFailure.
         """
         subnets = self._eligible(device_owner, wanted)
         if wanted is UNSET:
@@ -62,7 +63,7 @@ class Allocator:
             has = {ip.subnet_id for ip in (*addresses, *kept)}
             for subnet in subnets:
                 if is_automatic(subnet) and subnet.id not in has:
-                    addresses.append(self._take(subnet, eui64_address(subnet.cidr, mac_address)))
+                    addresses.append(self._take_automatic(subnet, mac_address))
         return tuple(addresses)
 
     def _eligible(self, device_owner: str, wanted: Sequence[WantedIP] | UnsetType) -> list[Subnet]:
@@ -126,6 +127,20 @@ class Allocator:
             if is_usable(parse_cidr(subnet.cidr), address, device_owner):
                 return subnet
         raise InvalidIpForNetwork(str(address))
+
+    def is_free_mac(self, mac_address: str) -> bool:
+        """Whether nobody on the network has the automatic addresses that the MAC would get."""
+        return all(
+            int(ip_address(eui64_address(subnet.cidr, mac_address))) not in self._service.db.addresses(subnet.id)
+            for subnet in self._subnets
+            if is_automatic(subnet)
+        )
+
+    def _take_automatic(self, subnet: Subnet, mac_address: str) -> FixedIP:
+        try:
+            return self._take(subnet, eui64_address(subnet.cidr, mac_address))
+        except IpAddressAlreadyAllocated:
+            raise MacAddressInUse(self._network_id, mac_address) from None
 
     def _take(self, subnet: Subnet, address: str) -> FixedIP:
         if not self._taken.named(self._service.address_pool(subnet), int(ip_address(address))):

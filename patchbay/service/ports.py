@@ -78,7 +78,7 @@ def _names_address(spec: PortSpec) -> bool:
 
 
 def _new_port(settings: NetworkSettings, context: RequestContext, spec: PortSpec, allocator: Allocator) -> Port:
-    mac_address = _random_mac(settings) if spec.mac_address is UNSET else spec.mac_address
+    mac_address = _free_mac(settings, allocator) if spec.mac_address is UNSET else spec.mac_address
     device_owner = "" if spec.device_owner is UNSET else spec.device_owner
     moment = now()
     return Port(
@@ -101,6 +101,12 @@ def _new_port(settings: NetworkSettings, context: RequestContext, spec: PortSpec
         profile="{}" if spec.profile is UNSET else spec.profile,
         allowed_address_pairs=_pairs(settings, spec.allowed_address_pairs or (), mac_address),
     )
+
+
+def _free_mac(settings: NetworkSettings, allocator: Allocator) -> str:
+    while not allocator.is_free_mac(mac_address := _random_mac(settings)):
+        pass
+    return mac_address
 
 
 def _random_mac(settings: NetworkSettings) -> str:

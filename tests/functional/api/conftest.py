@@ -1,0 +1,109 @@
+"""One real ovsdb-server for the tests of the API; each test gets it empty. Needs no root."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from patchbay.intent.database import Delete, IntentDatabase
+from patchbay.intent.server import EmbeddedServer
+from tests.functional.api.api_world import Api
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def remote(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Where the intent database listens."""
+    server = await EmbeddedServer.start(tmp_path_factory.mktemp("state"))
+    yield server.remote
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def db(remote: str) -> AsyncIterator[IntentDatabase]:
+    """A connection to the database, which is emptied afterwards."""
+    database = await IntentDatabase.open([remote], timeout_s=20)
+    yield database
+    await empty(database)
+    await database.close()
+
+
+async def empty(db: IntentDatabase) -> None:
+    """Delete everything."""
+    values = (*db.instances.values(), *db.plugs.values(), *db.hosts.values())
+    await db.transact(*map(Delete, values))
+    rest = (*db.ports.values(), *db.subnets.values(), *db.networks.values())
+    await db.transact(*map(Delete, rest))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(db: IntentDatabase) -> AsyncIterator[Api]:
+    """The application on an empty database."""
+    world = Api(db)
+    yield world
+    await world.http.aclose()
+
+
+class Serving:
+    """``patchbay serve`` as a child process."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.log = log
+        self.url = f"http://127.0.0.1:{port}"
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+
+Start = Callable[..., Serving]
+
+
+@pytest.fixture
+def start_serve(tmp_path: Path) -> Iterator[Start]:
+    """Starts ``patchbay serve`` with more options; what still runs when the test is over is stopped."""
+    started: list[Serving] = []
+
+    def start(*options: str, state_dir: Path = tmp_path / "state", pass_fds: tuple[int, ...] = ()) -> Serving:
+        log = tmp_path / f"serve{len(started)}.log"
+        command = [sys.executable, "-m", "patchbay", "serve", "--state-dir", str(state_dir)]
+        if not pass_fds:
+            command += ["--listen", "127.0.0.1:0"]
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                [*command, *options],
+                cwd=ROOT,
+                stderr=stderr,
+                text=True,
+                pass_fds=pass_fds,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+        serving = Serving(process, _port(process, log), log)
+        started.append(serving)
+        return serving
+
+    yield start
+    for serving in started:
+        if serving.process.poll() is None:
+            serving.stop()
+
+
+def _port(process: subprocess.Popen[str], log: Path) -> int:
+    """The port that the log names, once it does."""
+    end = time.monotonic() + 20
+    while not (found := re.search(r"listening.*port=(\d+)", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end, f"patchbay serve does not listen: {log.read_text()}"
+        time.sleep(0.02)
+    return int(found[1])
