@@ -168,13 +168,13 @@ class Kernel:
         if view.is_reading:
             return
         touched = view.read_events()
-        if touched is None or view.is_route_table_unsure:
+        if touched is None or view.is_unsure:
             self._start(self._read_again(view))
         if touched:
             self._refresh(view, touched)
 
     async def _read_again(self, view: NamespaceView) -> None:
-        """After lost events, and where the kernel drops routes without saying so: read the namespace anew."""
+        """After lost events, and where the kernel changes things without saying so: read the namespace anew."""
         view.is_reading = True
         try:
             await self.thread.run(view.read_all)

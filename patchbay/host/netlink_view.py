@@ -22,6 +22,7 @@ _MESSAGES_PER_SEND = 100
 """Acknowledgements of one send must fit in the receive buffer (200 KiB, about 0.8 KiB each)."""
 _RECEIVE_BYTES = 1 << 18
 _SCOPE_LINK = 253
+_IPV6_MIN_MTU = 1280
 _SIOCGSKNS = 0x894C
 _ATTRIBUTE = struct.Struct("=HH")
 
@@ -55,7 +56,7 @@ class NamespaceView:
         self.addresses: dict[int, frozenset[str]] = {}
         self.routes: dict[tuple[str, int], RouteState] = {}
         self.is_reading = False
-        self.is_route_table_unsure = False
+        self.is_unsure = False
         self._has_routes = 7 in groups
         self._sequence = 0
         self.commands = open_netlink()
@@ -125,7 +126,7 @@ class NamespaceView:
         links: dict[int, LinkState] = {}
         routes: dict[tuple[str, int], RouteState] = {}
         addresses: list[AddressState] = []
-        self.is_route_table_unsure = False
+        self.is_unsure = False
         for body in self.ask(Request(rtnetlink.RTM_GETLINK, rtnetlink.DUMP, rtnetlink.pack_dump_links())):
             link = rtnetlink.parse_link(body)
             if link:
@@ -180,6 +181,7 @@ class NamespaceView:
             return set()
         if is_there:
             self._doubt_routes(is_doubtful=not link.is_up and self._was_up(link.index))
+            self._doubt_ipv6(link)
             self.links[link.index] = link
         else:
             self.links.pop(link.index, None)
@@ -198,7 +200,13 @@ class NamespaceView:
 
     def _doubt_routes(self, *, is_doubtful: bool) -> None:
         """IPv4 routes go without a word when their link goes down or loses an address: they must be read again."""
-        self.is_route_table_unsure |= is_doubtful and self._has_routes
+        self.is_unsure |= is_doubtful and self._has_routes
+
+    def _doubt_ipv6(self, link: LinkState) -> None:
+        """A link whose MTU suffices for IPv6 again gets new settings, just after the message that tells of the MTU."""
+        before = self.links.get(link.index)
+        is_told = link.ipv6 is not None or link.mtu < _IPV6_MIN_MTU
+        self.is_unsure |= not is_told and before is not None and before.mtu < _IPV6_MIN_MTU
 
     def _was_up(self, index: int) -> bool:
         return index in self.links and self.links[index].is_up
