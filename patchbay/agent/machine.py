@@ -18,9 +18,23 @@ from patchbay.host.netlink_apply import Failure
 from patchbay.host.ovs import SWITCH_OPERATIONS, Switch, SwitchChange, SwitchOperation
 from patchbay.hoststate import BridgePort, Key, Resource
 from patchbay.plan.observed import Observed
-from patchbay.plan.operations import AddVeth, DelPort, Operation
+from patchbay.plan.operations import (
+    AddAddress,
+    AddBridgeLink,
+    AddFlows,
+    AddNamespace,
+    AddPort,
+    AddRoute,
+    AddVeth,
+    DelPort,
+    Operation,
+)
 
+KERNEL, SWITCH, FLOWS = "kernel", "switch", "flows"
+FEW_PORTS = 8
+"""So many ports may be plugged before their devices are there; with more, ovs-vswitchd would look for them in vain."""
 SETTLE_PATIENCE_S = 2.0
+_ADDITIONS = (AddNamespace, AddBridgeLink, AddVeth, AddPort, AddAddress, AddRoute, AddFlows)
 _SWITCH_KINDS = frozenset({"bridge", "bridge-port", "port-tag"})
 _FLOW_KINDS = frozenset({"flow", "observed-flow"})
 
@@ -80,18 +94,68 @@ class Machine:
         return key[0] not in _SWITCH_KINDS or self.switch.is_in_sync
 
     async def apply(self, operations: Sequence[Operation]) -> list[Failure]:
-        """Do a plan in its order: neighbours of one domain together. Returns what failed."""
+        """Do a plan in its order, neighbours of one domain together and few additions side by side.
+
+        Returns what failed. A port whose device failed is not plugged.
+        """
         failures: list[Failure] = []
-        for domain, group in groupby(operations, _domain):
-            batch = list(group)
-            if domain == "flows":
-                failures += await self.flows.apply(cast(list[FlowOperation], batch))
-            elif domain == "switch":
-                failures += await self._apply_to_switch(cast(list[SwitchOperation], batch))
+        groups = [(domain, list(group)) for domain, group in groupby(operations, _domain)]
+        while groups:
+            count = _count_parallel(groups)
+            batch = [operation for _, group in groups[:count] for operation in group]
+            if failures:
+                batch = [operation for operation in batch if self._has_device(operation)]
+            if count > 1:
+                failures += await self._add_side_by_side(batch)
             else:
-                await self._unplug_stale(batch)
-                failures += await netlink_apply.apply(self.kernel, batch)
+                failures += await self._apply_to(groups[0][0], batch)
+            del groups[:count]
         return failures
+
+    async def _apply_to(self, domain: str, operations: Sequence[Operation]) -> list[Failure]:
+        if not operations:
+            return []
+        if domain == FLOWS:
+            return await self.flows.apply(cast(Sequence[FlowOperation], operations))
+        if domain == SWITCH:
+            return await self._apply_to_switch(cast(Sequence[SwitchOperation], operations))
+        await self._unplug_stale(operations)
+        return await netlink_apply.apply(self.kernel, operations)
+
+    async def _add_side_by_side(self, operations: Sequence[Operation]) -> list[Failure]:
+        """Add flows while the switch is idle, then plug ports while their devices are being made.
+
+        ovs-vswitchd looks at every port before it opens a new one, and again at every change of a link. A port that
+        is in the database when its device appears costs one such round less than one that comes after it.
+        """
+        by_domain: dict[str, list[Operation]] = {KERNEL: [], SWITCH: [], FLOWS: []}
+        for operation in operations:
+            by_domain[_domain(operation)].append(operation)
+        flows = asyncio.create_task(self._apply_to(FLOWS, by_domain[FLOWS]))
+        first, rest = _devices_first(by_domain[KERNEL], by_domain[SWITCH])
+        try:
+            failures = await self._apply_to(KERNEL, first)
+            if failures:
+                failures += await self._apply_to(KERNEL, rest)
+                failures += await self._apply_to(SWITCH, [one for one in by_domain[SWITCH] if self._has_device(one)])
+            else:
+                both = await asyncio.gather(self._apply_to(KERNEL, rest), self._apply_to(SWITCH, by_domain[SWITCH]))
+                failures = [*both[0], *both[1]]
+        finally:
+            failures_of_flows = await flows
+        return failures + failures_of_flows
+
+    def _has_device(self, operation: Operation) -> bool:
+        if not isinstance(operation, AddPort) or operation.port.type:
+            return True
+        return ("link", "", operation.port.name) in self.kernel.resources
+
+    async def _apply_to_switch(self, operations: Sequence[SwitchOperation]) -> list[Failure]:
+        try:
+            refused = await self.switch.apply(operations)
+        except HostError as error:
+            return [Failure(operation, error) for operation in operations]
+        return [Failure(operation, error) for operation, error in refused]
 
     async def _unplug_stale(self, operations: Sequence[Operation]) -> None:
         """Unplug ports whose devices are about to be made anew, before Open vSwitch has seen that they were gone.
@@ -110,13 +174,6 @@ class Machine:
         if stale:
             await self._apply_to_switch(cast(list[SwitchOperation], stale))
             await self.switch.wait_settled(SETTLE_PATIENCE_S)
-
-    async def _apply_to_switch(self, operations: list[SwitchOperation]) -> list[Failure]:
-        try:
-            refused = await self.switch.apply(operations)
-        except HostError as error:
-            return [Failure(operation, error) for operation in operations]
-        return [Failure(operation, error) for operation, error in refused]
 
     # --- feeds --------------------------------------------------------------------------------------------------------
 
@@ -175,5 +232,29 @@ class Machine:
 
 def _domain(operation: Operation) -> str:
     if isinstance(operation, FLOW_OPERATIONS):
-        return "flows"
-    return "switch" if isinstance(operation, SWITCH_OPERATIONS) else "kernel"
+        return FLOWS
+    return SWITCH if isinstance(operation, SWITCH_OPERATIONS) else KERNEL
+
+
+def _count_parallel(groups: Sequence[tuple[str, Sequence[Operation]]]) -> int:
+    """How many of the first groups may be done side by side: additions of a few devices with their ports and flows."""
+    count = 0
+    for _, group in groups:
+        if not all(isinstance(operation, _ADDITIONS) for operation in group):
+            break
+        count += 1
+    ports = sum(isinstance(operation, AddPort) for _, group in groups[:count] for operation in group)
+    return count if 0 < ports <= FEW_PORTS else 1
+
+
+def _devices_first(kernel: Sequence[Operation], switch: Sequence[Operation]) -> tuple[list[Operation], list[Operation]]:
+    """Namespaces that devices of ports reach into, to be made before; and all the rest, the devices of ports first."""
+    plugged = {operation.port.name for operation in switch if isinstance(operation, AddPort)}
+    cables = [one for one in kernel if isinstance(one, AddVeth) and plugged & {one.a.name, one.b.name}]
+    ends = [end for cable in cables for end in (cable.a, cable.b)]
+    namespaces, masters = {end.namespace for end in ends}, {end.master for end in ends}
+    first = [one for one in kernel if isinstance(one, AddNamespace) and one.namespace.name in namespaces]
+    bridges = [one for one in kernel if isinstance(one, AddBridgeLink) and one.link.name in masters]
+    early: list[Operation] = [*bridges, *cables]
+    taken = {id(one) for one in (*first, *early)}
+    return list(first), [*early, *(one for one in kernel if id(one) not in taken)]
