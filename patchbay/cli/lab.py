@@ -7,8 +7,9 @@ standard output; a lab that could not be started leaves nothing.
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -19,7 +20,7 @@ from patchbay.lab.lab import Lab
 from patchbay.lab.reading import load_topology
 from patchbay.lab.registry import find, living
 from patchbay.lab.topology import Topology
-from patchbay.lab.vhost import inside
+from patchbay.lab.vhost import LOGS, VirtualHost, inside
 
 DEMO = "examples/seed002.yaml"
 PREFERRED_PORT = 9696
@@ -44,7 +45,7 @@ def lab() -> None:
 @click.option("--bare", is_flag=True, help="Hosts and wires only: to build a network by hand.")
 @click.option("--no-check", is_flag=True, help="Do not prove the file's expectations.")
 def up(file: Path, name: str, port: int | None, bare: bool, no_check: bool) -> int:
-    """Start a lab: hosts, wires, service, agents, networks and instances of FILE."""
+    """Start the lab of a topology FILE and prove what it expects."""
     started = time.monotonic()
     topology = load_topology(file)
     ports = (PREFERRED_PORT, 0) if port is None else (port,)
@@ -92,21 +93,14 @@ def status(style: str, columns: Sequence[str]) -> None:
     for record in living():
         running = Lab(record)
         serving = "" if not running.endpoint else "up" if running.is_serving() else "down"
-        for host in running.hosts.values():
-            rows.append(
-                {
-                    "lab": record.name,
-                    "state": "ready" if record.is_ready else "starting",
-                    "endpoint": running.endpoint,
-                    "service": serving,
-                    "host": host.name,
-                    "tunnel_ip": host.spec.tunnel_ip,
-                    "openvswitch": state(host.is_running("ovsdb-server") and host.is_running("ovs-vswitchd")),
-                    "agent": state(host.is_running("agent")),
-                    "pid": host.space.pid,
-                    "topology": record.topology.path,
-                }
-            )
+        one: Row = {
+            "lab": record.name,
+            "state": "ready" if record.is_ready else "starting",
+            "endpoint": running.endpoint,
+            "service": serving,
+            "topology": record.topology.path,
+        }
+        rows += [{**one, **host_row(host)} for host in running.hosts.values()] or [one]
     shown = ("lab", "state", "endpoint", "service", "host", "tunnel_ip", "openvswitch", "agent")
     print_list(rows, shown, style, columns)
 
@@ -116,22 +110,20 @@ def status(style: str, columns: Sequence[str]) -> None:
 @click.argument("instance", default="")
 @lab_option
 def shell(host: str, instance: str, name: str) -> None:
-    """A shell on HOST, or in an INSTANCE on it; a person can type there what the seeds type."""
+    """A shell on HOST, or in an INSTANCE on it."""
     running = Lab.attach(name)
     target = running.host(host)
     place = f"{host} {instance}".strip()
-    environment = {**os.environ, "PS1": f"[{place} \\w]# "}
-    command = inside(instance, ["bash", "--norc", "--noprofile", "-i"])
-    full = target.space.command(command)
-    os.execvpe(full[0], full, environment)  # noqa: S606  # the shell takes this process's place and terminal
+    environment = {"PS1": f"[{place} \\w]# "}
+    become(target.space.command(inside(instance, ["bash", "--norc", "--noprofile", "-i"])), environment)
 
 
-@lab.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("place")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @lab_option
 def run(place: str, command: Sequence[str], name: str) -> None:
-    """Run COMMAND on a host or in an instance (PLACE) and exit with its code."""
+    """Run COMMAND on a host or in an instance."""
     command = command[1:] if command[0] == "--" else command
     running = Lab.attach(name)
     if place in running.hosts:
@@ -141,8 +133,18 @@ def run(place: str, command: Sequence[str], name: str) -> None:
     else:
         known = ", ".join([*running.hosts, *running.topology.instances])
         raise LabError(f"Lab {running.name}: {place} is neither a host nor an instance.", f"Known: {known}.")
-    sys.stdout.flush()
-    os.execvp(full[0], full)  # noqa: S606  # as above
+    become(full, {})
+
+
+@lab.command()
+@click.argument("place", metavar="[service|HOST]", default="service")
+@click.argument("process", type=click.Choice(sorted(LOGS)), default="agent")
+@click.option("-n", "--lines", default=20, show_default=True, help="How many.")
+@lab_option
+def logs(place: str, process: str, lines: int, name: str) -> None:
+    """The last lines of the service's or a host's log."""
+    running = Lab.attach(name)
+    click.echo(running.service_log(lines) if place == "service" else running.host(place).log(process, lines))
 
 
 @lab.command()
@@ -170,7 +172,7 @@ def check(patience: float, name: str, style: str, columns: Sequence[str]) -> int
 @lab.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=None, required=False)
 def demo(file: Path | None) -> int:
-    """Start the lab of seed 002, prove who reaches whom, show the flows of one host, and end it."""
+    """Seed 002 up, proven, shown and down again."""
     started = time.monotonic()
     topology = load_topology(file or example(DEMO))
     with Lab.up(topology, ports=(PREFERRED_PORT, 0), say=progress(started)) as running:
@@ -187,7 +189,11 @@ def demo(file: Path | None) -> int:
     return code
 
 
-lab.add_command(run, "exec")
+def become(command: list[str], environment: Mapping[str, str]) -> NoReturn:
+    """Let a command take this process's place and terminal; Patchbay's own command is on its path, too."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+    sys.stdout.flush()
+    os.execvpe(command[0], command, {**os.environ, "PATH": path, **environment})  # noqa: S606  # no shell is involved
 
 
 def progress(started: float) -> Callable[[str], None]:
@@ -223,6 +229,17 @@ def outcome_row(outcome: Outcome) -> Row:
         "rtt_ms": None if outcome.rtt_ms is None else round(outcome.rtt_ms, 2),
         "detail": outcome.detail,
         "line": outcome.pair.line,
+    }
+
+
+def host_row(host: VirtualHost) -> Row:
+    """What ``status`` says of a host."""
+    return {
+        "host": host.name,
+        "tunnel_ip": host.spec.tunnel_ip,
+        "openvswitch": state(host.is_running("ovsdb-server") and host.is_running("ovs-vswitchd")),
+        "agent": state(host.is_running("agent")),
+        "pid": host.space.pid,
     }
 
 

@@ -1,6 +1,7 @@
-"""The lab's own way to its service: one HTTP connection that stays open.
+"""The way to a service: one HTTP connection that stays open.
 
-Called by ``lab``. ``apply`` asks for no more than the ``Client`` protocol, so the commands may bring their own.
+Called by ``lab``. ``apply`` asks for no more than the ``Client`` protocol, so the commands bring their own, on the same
+``exchange``.
 """
 
 import http.client
@@ -33,25 +34,32 @@ class ServiceClient:
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request and return the decoded answer; None when it has no body."""
-        data = None if body is None else msgspec.json.encode(body)
-        headers = {"Accept": "application/json"} | ({} if data is None else {"Content-Type": "application/json"})
-        if time.monotonic() - self._used_at > IDLE_S:
-            self._connection.close()
-        try:
-            self._connection.request(method, path, data, headers)
-            answer = self._connection.getresponse()
-            content = answer.read()
-            self._used_at = time.monotonic()
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            raise ServiceUnavailable(f"The service at {self.endpoint} does not answer ({error}).") from error
-        if answer.status >= 300:
-            raise LabError(f"{method} {path}: {answer.status} {_reason(content)}")
+        status, content = exchange(self._connection, self.endpoint, method, path, body)
+        if status >= 300:
+            raise LabError(f"{method} {path}: {status} {_reason(content)}")
         return msgspec.json.decode(content) if content else None
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def exchange(
+    connection: http.client.HTTPConnection, endpoint: str, method: str, path: str, body: Any = None
+) -> tuple[int, bytes]:
+    """Send one request with a JSON body; status and content of the answer. Raises ServiceUnavailable without one."""
+    data = None if body is None else msgspec.json.encode(body)
+    headers = {"Accept": "application/json"} | ({} if data is None else {"Content-Type": "application/json"})
+    try:
+        connection.request(method, path, data, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        raise ServiceUnavailable(
+            f"The service at {endpoint} does not answer ({error}).",
+            "Start it with `patchbay serve`, or name another with --endpoint or PATCHBAY_ENDPOINT.",
+        ) from error
 
 
 def _reason(content: bytes) -> str:

@@ -181,23 +181,34 @@ class Lab:
         host.agent_start()
 
     def wait_until_active(self, timeout_s: float = 30.0) -> None:
-        """Wait until every instance's ports are ACTIVE. Raises ``LabError`` with the agents' last words."""
-        deadline = time.monotonic() + timeout_s
+        """Wait until every instance's ports are ACTIVE. Raises ``LabError`` with the last words of who failed."""
+        deadline, look_again = time.monotonic() + timeout_s, time.monotonic() + 1.0
         with contextlib.closing(self.client()) as client:
-            while waiting := [
-                port
-                for port in client.request("GET", "/v2.0/ports")["ports"]
-                if port["device_owner"].startswith("compute:") and port["admin_state_up"] and port["status"] != "ACTIVE"
-            ]:
-                if time.monotonic() > deadline:
-                    raise LabError(self._not_active(waiting, timeout_s))
+            while waiting := self._not_active(client):
+                now = time.monotonic()
+                names = ", ".join(port["name"] for port in waiting)
+                if now > deadline:
+                    raise LabError(
+                        f"Lab {self.name}: not ACTIVE after {timeout_s:g} s: {names}.", self._last_words(waiting)
+                    )
+                if now > look_again:
+                    dead = [name for name, host in self.hosts.items() if not host.is_running("agent")]
+                    if dead:
+                        raise LabError(f"Lab {self.name}: no agent on {', '.join(dead)}.", self._last_words(waiting))
+                    look_again = now + 1.0
                 time.sleep(POLL_S)
 
-    def _not_active(self, ports: list[dict[str, str]], timeout_s: float) -> str:
-        lines = [f"Lab {self.name}: not ACTIVE after {timeout_s:g} s: {', '.join(port['name'] for port in ports)}."]
-        for name in sorted({port["binding:host_id"] for port in ports} & set(self.hosts)):
-            lines.append(f"The agent's log on {name} ends:\n{self.hosts[name].log('agent', 8)}")
-        return "\n".join(lines)
+    def _not_active(self, client: ServiceClient) -> list[dict[str, str]]:
+        try:
+            ports: list[dict[str, str]] = client.request("GET", "/v2.0/ports")["ports"]
+        except PatchbayError as error:
+            raise LabError(error.message, f"The service's log ends:\n{self.service_log()}") from error
+        plugged = [port for port in ports if port["device_owner"].startswith("compute:") and port["admin_state_up"]]
+        return [port for port in plugged if port["status"] != "ACTIVE"]
+
+    def _last_words(self, ports: list[dict[str, str]]) -> str:
+        hosts = sorted({port["binding:host_id"] for port in ports} & set(self.hosts))
+        return "\n".join(f"The agent's log on {name} ends:\n{self.hosts[name].log('agent', 8)}" for name in hosts)
 
     def check(self, *, patience_s: float = 5.0, quiet_s: float = 0.4) -> list[Outcome]:
         """Prove the topology's expectations; see ``patchbay.lab.check``."""

@@ -72,9 +72,9 @@ def test_a_leak_in_one_direction_is_found_without_any_answer(broken: Lab) -> Non
     # What comes from compute1's red goes out twice: as red and as blue. No ping between the tenants is answered.
     twice = "table=22,dl_vlan=12,actions=strip_vlan,set_tunnel:0x22,output:7,set_tunnel:0x23,output:7"
     broken.host("compute1").run(["ovs-ofctl", "add-flow", "br-tun", twice])
-    found = wrong(broken.check())
+    found = wrong(broken.check(patience_s=1.0))
     assert {("red1", "blue2"), ("red3", "blue3")} <= found.keys()
-    assert not [each for each in broken.check() if not each.pair.expected and each.found]
+    assert not [each for each in broken.check(patience_s=1.0) if not each.pair.expected and each.found]
 
 
 def test_two_hosts_that_disagree_on_the_vni_do_not_reach_each_other(broken: Lab) -> None:
@@ -98,7 +98,7 @@ def test_a_link_that_is_down_is_no_traceback(broken: Lab) -> None:
 
 def test_an_instance_that_is_not_there_is_named() -> None:
     with Lab.up(load_topology(EXAMPLES / "seed002.yaml"), is_bare=True) as empty:
-        found = wrong(empty.check())
+        found = wrong(empty.check(patience_s=0.3))
     assert len(found) == 30
     assert found["red1", "red2"].startswith("Instance red1: eth0 is not there")
 

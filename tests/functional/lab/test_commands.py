@@ -115,3 +115,8 @@ def test_the_demonstration_shows_flows_and_a_table_that_is_all_met() -> None:
     assert "table=22, dl_vlan=" in demo.stdout
     assert "30 expectations, all met." in demo.stdout
     assert "nothing is left of it" in demo.stdout
+
+
+def test_a_log_is_shown(lab: Lab) -> None:
+    assert "ovs-vswitchd (Open vSwitch)" in lab_command("logs", "compute1", "ovs-vswitchd", "-n", "500").stdout
+    assert "compute9 is not a host" in lab_command("logs", "compute9").stderr
