@@ -13,7 +13,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError, ServiceUnavailable
+from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError
+from patchbay.lab.client import exchange
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:9696"
 ENDPOINT = re.compile(r"(http://)?(?P<address>\[[0-9a-fA-F:.]+\]|[^/:\[\]]+)(:(?P<port>[0-9]{1,5}))?(?P<path>/.*)?")
@@ -38,23 +39,9 @@ class Endpoint:
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send one request and return the decoded body (None when there is none)."""
-        headers = {"Accept": "application/json"}
-        data = None
-        if body is not None:
-            data = msgspec.json.encode(body)
-            headers["Content-Type"] = "application/json"
-        try:
-            self.connection.request(method, self.prefix + path, data, headers)
-            answer = self.connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            self.connection.close()
-            raise ServiceUnavailable(
-                f"The service at {self.url} does not answer ({error}).",
-                "Start it with `patchbay serve`, or name another with --endpoint or PATCHBAY_ENDPOINT.",
-            ) from error
-        if answer.status >= 300:
-            raise refusal(answer.status, content, self.url)
+        status, content = exchange(self.connection, self.url, method, self.prefix + path, body)
+        if status >= 300:
+            raise refusal(status, content, self.url)
         return msgspec.json.decode(content) if content else None
 
     def list(self, collection: str, filters: Mapping[str, Any] | Sequence[tuple[str, Any]] = ()) -> list[Object]:

@@ -34,7 +34,10 @@ class ServiceClient:
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request and return the decoded answer; None when it has no body."""
+        if time.monotonic() - self._used_at > IDLE_S:
+            self._connection.close()
         status, content = exchange(self._connection, self.endpoint, method, path, body)
+        self._used_at = time.monotonic()
         if status >= 300:
             raise LabError(f"{method} {path}: {status} {_reason(content)}")
         return msgspec.json.decode(content) if content else None
