@@ -8,9 +8,10 @@ once.
 """
 
 import asyncio
+import contextlib
 from typing import Any
 
-from patchbay.ovsdb import Connection
+from patchbay.ovsdb import Connection, TransactionError
 
 Operation = dict[str, Any]
 
@@ -49,7 +50,8 @@ class CommitQueue:
         absent: Operation = {"op": "wait", "table": "Patchbay", "timeout": 0, "where": [], "until": "==", "rows": []}
         found = await self._connection.transact([{"op": "select", "table": "Patchbay", "where": [], "columns": []}])
         if not found[0]["rows"]:
-            await self._connection.transact([absent, {"op": "insert", "table": "Patchbay", "row": {}}, _COMMIT])
+            with contextlib.suppress(TransactionError):  # another client was quicker
+                await self._connection.transact([absent, {"op": "insert", "table": "Patchbay", "row": {}}, _COMMIT])
 
     async def _drain(self) -> None:
         try:

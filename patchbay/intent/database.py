@@ -15,7 +15,15 @@ import msgspec
 
 from patchbay.intent.columns import MODELS, Model, address_number
 from patchbay.intent.commit import CommitQueue
-from patchbay.intent.errors import Duplicate, SchemaMismatch, Stale, StillReferenced, Unavailable, duplicate_from
+from patchbay.intent.errors import (
+    Duplicate,
+    Refused,
+    SchemaMismatch,
+    Stale,
+    StillReferenced,
+    Unavailable,
+    duplicate_from,
+)
 from patchbay.intent.index import Index
 from patchbay.intent.rows import Delete, Insert, OperationList, Reader, Update, Write, is_same, join_addresses, reader
 from patchbay.intent.scope import AGENT_COLUMNS, ALL_COLUMNS, AgentScope
@@ -25,6 +33,7 @@ from patchbay.ovsdb import (
     ConnectionLost,
     ConstraintViolation,
     DuplicateUUID,
+    Inexpressible,
     OvsdbError,
     ReferentialIntegrityViolation,
     Replica,
@@ -41,6 +50,7 @@ FIRST_PAUSE_S = 0.05
 PATIENCE_S = 15.0
 """How long a write waits for a server, or for the truth about a write whose answer was lost."""
 
+_BAD_VALUES = ("syntax error", "range error", "domain error")
 _ORDER = {table: number for number, table in enumerate(MODELS)}
 _INDEXES: dict[str, tuple[str, str]] = {
     "hosts_by_name": ("Host", "name"),
@@ -205,6 +215,8 @@ class IntentDatabase:
             raise Unavailable(f"No server of the intent database answered in {PATIENCE_S:.0f} s; {doubt}.") from None
         except TransactionError as error:
             raise _explained(error) from error
+        except Inexpressible as error:
+            raise Refused(error.message) from error
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -341,13 +353,15 @@ def newer_schema(theirs: str, ours: str) -> SchemaMismatch:
 def _explained(error: TransactionError) -> Exception:
     """The intent layer's word for a refused transaction."""
     if isinstance(error, ConstraintViolation):
-        return duplicate_from(error) or StillReferenced(f"The intent database refused the change: {error.message}.")
+        return duplicate_from(error) or Refused(f"The intent database refused the change: {error.details}.")
     if isinstance(error, ReferentialIntegrityViolation):
         return StillReferenced(f"The change breaks a reference: {error.details}")
     if isinstance(error, WaitFailed):
         return Stale("The object was changed or deleted in the meantime.")
     if isinstance(error, DuplicateUUID):
         return Duplicate("object", ("id",), error.details)
+    if error.error in _BAD_VALUES:
+        return Refused(f"The intent database refused the change: {error.message}.")
     return Unavailable(f"The intent database failed: {error.message}.")
 
 
@@ -359,6 +373,7 @@ __all__ = [
     "Insert",
     "IntentDatabase",
     "Model",
+    "Refused",
     "SchemaMismatch",
     "Stale",
     "StillReferenced",

@@ -25,6 +25,10 @@ class Stale(IntentError):
     """The object was changed or deleted by somebody else in the meantime."""
 
 
+class Refused(IntentError):
+    """A value that the database cannot hold: a NUL character, a number out of range."""
+
+
 class Unavailable(IntentError):
     """The database could not be reached in time. Whether the write happened is not known."""
 

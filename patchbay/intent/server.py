@@ -21,6 +21,7 @@ import msgspec
 
 from patchbay.errors import IntentError
 from patchbay.intent.database import DATABASE, newer_schema, version_number
+from patchbay.ovsdb.remote import short_path
 
 logger = logging.getLogger(__name__)
 
@@ -223,8 +224,8 @@ class EmbeddedServer:
 
 
 def _accepts(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
-        probe.connect(str(path))
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe, short_path(str(path)) as name:
+        probe.connect(name)
         return True
     return False
 

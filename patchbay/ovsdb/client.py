@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from patchbay.ovsdb.errors import ConnectionLost, OvsdbError, RemoteError, raise_for
+from patchbay.ovsdb.remote import Remote, parse_remote, short_path
 from patchbay.ovsdb.session import Session
 from patchbay.ovsdb.values import Schema, parse_schema
 
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S, ELECTION_PAUSE_S = 0.05, 2.0, 0.4
 CONNECT_TIMEOUT_S = 5.0
 PROBE_S = 5.0
-DEFAULT_PORT = 6640
 
 Operation = dict[str, Any]
 Result = dict[str, Any]
@@ -80,7 +80,7 @@ class Connection:
         self.schema: Schema = {}
         self.schema_version = ""
         self.is_clustered = False
-        self._remotes = [_parse_remote(remote) for remote in remotes]
+        self._remotes = [parse_remote(remote) for remote in remotes]
         self._leader_only = leader_only
         self._probe_s = probe_s
         self._session: Session | None = None
@@ -202,25 +202,27 @@ class Connection:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
-        pause_s = FIRST_PAUSE_S
+        loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
         while True:
             longest_s = LONGEST_PAUSE_S
             for remote in self._remotes:
                 try:
                     session = await self._connect(remote)
-                    pause_s = FIRST_PAUSE_S
+                    since = loop.time()
                     await self._serve(session, remote)
+                    if loop.time() - since > LONGEST_PAUSE_S:
+                        pause_s = FIRST_PAUSE_S
                 except (OSError, OvsdbError, TimeoutError) as error:
-                    self._last_failure = f"{_remote_text(remote)}: {str(error) or 'no answer in time'}".rstrip(".")
+                    self._last_failure = f"{remote}: {str(error) or 'no answer in time'}".rstrip(".")
                     if isinstance(error, (_Unsuitable, RemoteError)):
                         longest_s = ELECTION_PAUSE_S
                     logger.debug("OVSDB %s: %s", self.database, self._last_failure)
                 except Exception:  # a server that says strange things is left like one that says nothing
-                    logger.exception("OVSDB %s: cannot use %s", self.database, _remote_text(remote))
+                    logger.exception("OVSDB %s: cannot use %s", self.database, remote)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, longest_s)
 
-    async def _connect(self, remote: tuple[str, int]) -> Session:
+    async def _connect(self, remote: Remote) -> Session:
         """A session with a server that serves the database, or an error why not."""
         loop = asyncio.get_running_loop()
 
@@ -228,10 +230,11 @@ class Connection:
             return Session(self._notified, self._ended, self._probe_s)
 
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            if remote[1]:
-                _, session = await loop.create_connection(protocol, *remote)
+            if remote.port:
+                _, session = await loop.create_connection(protocol, remote.address, remote.port)
             else:
-                _, session = await loop.create_unix_connection(protocol, remote[0])
+                with short_path(remote.address) as path:
+                    _, session = await loop.create_unix_connection(protocol, path)
             try:
                 await self._inspect(session)
             except BaseException:
@@ -259,10 +262,10 @@ class Connection:
             self._schema, self.schema = schema, parse_schema(schema)
             self.schema_version = str(schema.get("version", ""))
 
-    async def _serve(self, session: Session, remote: tuple[str, int]) -> None:
+    async def _serve(self, session: Session, remote: Remote) -> None:
         if session.closed.done():
             return
-        logger.info("OVSDB %s: connected to %s", self.database, _remote_text(remote))
+        logger.info("OVSDB %s: connected to %s", self.database, remote)
         self._session = session
         self._connected.set()
         for monitor in self._monitors.values():
@@ -273,7 +276,7 @@ class Connection:
             self._tell(self._state_callbacks, True)
         try:
             reason = await asyncio.shield(session.closed)
-            self._last_failure = f"{_remote_text(remote)}: {reason}"
+            self._last_failure = f"{remote}: {reason}"
             logger.info("OVSDB %s: disconnected from %s", self.database, self._last_failure)
         finally:
             session.close("closed by this client")
@@ -359,24 +362,6 @@ def _settle(future: asyncio.Future[list[Result]]) -> Callable[[msgspec.Raw | Non
             future.set_result(results)
 
     return reply
-
-
-def _parse_remote(remote: str) -> tuple[str, int]:
-    """Address and port, or path and 0."""
-    kind, _, rest = remote.partition(":")
-    if kind == "unix" and rest:
-        return rest, 0
-    if kind == "tcp" and rest:
-        address, colon, port = rest.rpartition(":")
-        if not colon or rest.endswith("]"):
-            return rest.strip("[]"), DEFAULT_PORT
-        if port.isdecimal():
-            return address.strip("[]"), int(port)
-    raise OvsdbError(f"{remote!r} is not an OVSDB remote.", "Write unix:PATH or tcp:ADDRESS:PORT.")
-
-
-def _remote_text(remote: tuple[str, int]) -> str:
-    return f"tcp:{remote[0]}:{remote[1]}" if remote[1] else f"unix:{remote[0]}"
 
 
 __all__ = ["Connection", "ConnectionLost", "Monitor", "Operation", "RemoteError", "Result", "RowUpdate", "TableUpdates"]

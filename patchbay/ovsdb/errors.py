@@ -4,6 +4,7 @@ OvsdbError
 ├── ConnectionLost                  no server can be reached, or the connection broke before the request was sent
 │   └── UnknownOutcome              the connection broke after it was sent: the transaction may have happened or not
 ├── RemoteError                     the server refused a request (RFC 7047, 3.1)
+├── Inexpressible                   a value that OVSDB's notation cannot hold; the request was not sent
 └── TransactionError                an operation failed, so nothing of the transaction happened (RFC 7047, 5.2)
     ├── ConstraintViolation         an index, a type or a number of values
     ├── ReferentialIntegrityViolation   a row that is referred to would vanish
@@ -32,6 +33,10 @@ class UnknownOutcome(ConnectionLost):
 
 class RemoteError(OvsdbError):
     """The server refused a request."""
+
+
+class Inexpressible(OvsdbError):
+    """A value that JSON, or OVSDB's use of it, cannot hold; the request was not sent."""
 
 
 class TransactionError(OvsdbError):

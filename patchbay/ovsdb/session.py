@@ -6,12 +6,13 @@ so whoever reads the reply of a transaction has already seen the monitor updates
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
 
-from patchbay.ovsdb.errors import ConnectionLost, OvsdbError, RemoteError, UnknownOutcome
+from patchbay.ovsdb.errors import ConnectionLost, Inexpressible, OvsdbError, RemoteError, UnknownOutcome
 from patchbay.ovsdb.framing import Framer
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 Reply = Callable[[msgspec.Raw | None, Exception | None], None]
 Notification = Callable[[str, msgspec.Raw], None]
 
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NOTHING = msgspec.Raw(b"null")
 
 
@@ -66,11 +68,11 @@ class Session(asyncio.Protocol):
         for method, params, reply in requests:
             self._last_id += 1
             try:
-                output += _encode({"method": method, "params": params, "id": self._last_id})
+                output += _request_text(method, params, self._last_id)
             except (TypeError, ValueError, OverflowError) as error:
-                reply(None, OvsdbError(f"The request {method} cannot be written as JSON: {error}."))
-                continue
-            self._pending[self._last_id] = reply
+                reply(None, Inexpressible(f"The request {method} cannot be sent: {error}."))
+            else:
+                self._pending[self._last_id] = reply
         self._transport.write(output)
 
     async def request(self, method: str, params: list[Any]) -> Any:
@@ -152,6 +154,14 @@ class Session(asyncio.Protocol):
             self._probing = True
             self.send([("echo", [], lambda _result, _error: None)])
             self._probe = self._loop.call_later(self._probe_s, self._probe_peer)
+
+
+def _request_text(method: str, params: list[Any], request_id: int) -> bytes:
+    """A request as JSON. Raises ValueError for a NUL character: servers end the connection when they meet one."""
+    text = _encode({"method": method, "params": params, "id": request_id})
+    if b"\\u0000" in text and _NUL.search(text):
+        raise ValueError("a text contains the character U+0000")
+    return text
 
 
 def _text(error: Any) -> str:
