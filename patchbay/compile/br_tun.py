@@ -127,10 +127,17 @@ def compile_remote_port(view: HostView, port: Port) -> list[Resource]:
 
 
 def compile_responder(local_vlan: int, mac: str, ip_address: str) -> list[Resource]:
-    """The answer to an ARP request or a neighbour solicitation for one address, sent back to br-int."""
-    if ":" in ip_address:
-        return _neighbour_advertisement(local_vlan, mac, int(ipaddress.IPv6Address(ip_address)), ip_address)
-    mac_number, ip_number = int(mac.replace(":", ""), 16), int(ipaddress.IPv4Address(ip_address))
+    """The answer to an ARP request or a neighbour solicitation for one address, sent back to br-int.
+
+    Nothing for text that is no address: one bad row must not stop a host.
+    """
+    try:
+        address = ipaddress.ip_address(ip_address)
+    except ValueError:
+        return []
+    if address.version == 6:
+        return _neighbour_advertisement(local_vlan, mac, int(address), ip_address)
+    mac_number, ip_number = int(mac.replace(":", ""), 16), int(address)
     actions = (
         f"move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],mod_dl_src:{mac},load:0x2->NXM_OF_ARP_OP[],"
         "move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],"

@@ -44,6 +44,8 @@ def compile_provider_network(view: HostView, network: Network) -> list[Resource]
         return []
     inner, outer = names.integration_patch(bridge), names.provider_patch(bridge)
     is_flat = network.network_type == FLAT
+    if not is_flat and network.segmentation_id is None:
+        return []
     outside = UNTAGGED if is_flat else f"dl_vlan={network.segmentation_id}"
     leave = "strip_vlan" if is_flat else f"mod_vlan_vid:{network.segmentation_id}"
     return [

@@ -19,6 +19,12 @@ def segment(network: Network) -> Trace:
 
 
 def provider_bridge(facts: Facts, physical_network: str | None) -> str | None:
-    """The bridge of a physical network if it is mapped and there, else None."""
+    """The bridge of a physical network if it is mapped and there, else None.
+
+    Of two physical networks mapped to one bridge (a mistake: they would be one network) the first by name has it.
+    """
     bridge = facts.bridge_mappings.get(physical_network or "")
-    return bridge if bridge in facts.bridges and bridge not in (names.BR_INT, names.BR_TUN) else None
+    if bridge not in facts.bridges or bridge in (names.BR_INT, names.BR_TUN):
+        return None
+    owner = min(name for name, mapped in facts.bridge_mappings.items() if mapped == bridge)
+    return bridge if physical_network == owner else None

@@ -20,8 +20,14 @@ HOSTS = (ME, "host2", "host3")
 PORT_IDS = tuple(f"{number}{number}{number}{number}0000-0000-4000-8000-00000000000{number}" for number in range(5))
 NETWORK_IDS = ("net-a", "net-b", "net-c")
 SUBNET_IDS = ("subnet-4", "subnet-6")
+SHARED = {"one": "br-one", "two": "br-one"}
 MACS = ("fa:16:3e:00:00:01", "fa:16:3e:00:00:02", "fa:16:3e:00:00:03")
-FIXED = (FixedIP("subnet-4", "10.0.0.5"), FixedIP("subnet-4", "10.0.0.6"), FixedIP("subnet-6", "fd00::5"))
+FIXED = (
+    FixedIP("subnet-4", "10.0.0.5"),
+    FixedIP("subnet-4", "10.0.0.6"),
+    FixedIP("subnet-6", "fd00::5"),
+    FixedIP("subnet-4", "bad"),
+)
 SEGMENTS = (("vxlan", None, 5), ("vxlan", None, 6), ("vlan", "one", 5), ("flat", "two", None), ("local", None, None))
 
 
@@ -117,7 +123,7 @@ def facts(draw: st.DrawFn) -> Facts:
         datapath_type=draw(st.sampled_from(("system", "system", "netdev"))),
         tunnel_ip=draw(st.sampled_from(("10.1.0.1", "10.1.0.1", "", "fd00:1::1"))),
         bridge_mappings=draw(
-            st.sampled_from(({"one": "br-one"}, {"one": "br-one", "two": "br-two"}, {"two": "br-one"}))
+            st.sampled_from(({"one": "br-one"}, {"one": "br-one", "two": "br-two"}, {"two": "br-one"}, SHARED))
         ),
         bridges=frozenset(draw(st.sets(st.sampled_from(("br-one", "br-two", "br-int"))))),
         plugged={iface_id: plugged[iface_id] for iface_id in unique.values()},
@@ -132,7 +138,7 @@ WORLD: tuple[Value, ...] = (
     Network(id="net-b", created_at="2", network_type="vlan", physical_network="one", segmentation_id=5),
     Subnet(id="subnet-4", network_id="net-a", ip_version=4, cidr="10.0.0.0/24", gateway_ip="10.0.0.1"),
     Subnet(id="subnet-6", network_id="net-a", ip_version=6, cidr="fd00::/64", gateway_ip="fd00::1"),
-    Port(id=PORT_IDS[0], network_id="net-a", mac_address=MACS[0], fixed_ips=FIXED[::2], host=ME),
+    Port(id=PORT_IDS[0], network_id="net-a", mac_address=MACS[0], fixed_ips=FIXED[:3:2], host=ME),
     Port(id=PORT_IDS[1], network_id="net-a", mac_address=MACS[1], fixed_ips=FIXED[1:2], host="host2"),
     Port(id=PORT_IDS[2], network_id="net-b", mac_address=MACS[0], host=ME),
     Instance(id="instance-1", created_at="1", name="web", host=ME, interfaces={"eth0": PORT_IDS[0]}),
