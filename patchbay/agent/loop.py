@@ -29,7 +29,7 @@ from patchbay.plan.operations import Operation
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY_S, LAST_RETRY_S = 0.2, 30.0
+QUICK_RETRY_S, FIRST_RETRY_S, LAST_RETRY_S = 0.02, 0.2, 30.0
 WATCH_PATIENCE_S = 5.0
 
 
@@ -142,8 +142,10 @@ class Agent:
         )
 
     async def _watch(self) -> bool:
-        """Watch the networks that are here and the ports that are plugged here; returns whether that changed."""
-        needed = frozenset(self.view.networks_here()), frozenset(self.view.facts.plugged)
+        """Watch the networks that are here and the ports that others plugged here; returns whether that changed."""
+        plugged = self.view.facts.plugged.items()
+        foreign = frozenset(port_id for port_id, interface in plugged if not interface.ours)
+        needed = frozenset(self.view.networks_here()), foreign
         if needed == self._watched or not self.intent.is_connected:
             return False
         self._watched = needed
@@ -200,19 +202,24 @@ class Agent:
     def _settle(self, keys: Iterable[Key], *, is_attempt: bool) -> None:
         """Note which keys are as desired now; those that are not, though tried, are tried again later."""
         now = asyncio.get_running_loop().time()
-        is_progress = False
+        is_progress = is_recovery = False
         for key in keys:
             if self._is_settled(key):
                 self.unsettled.discard(key)
-                is_progress |= self._retries.pop(key, None) is not None
+                is_progress |= is_attempt
+                is_recovery |= self._retries.pop(key, None) is not None
                 continue
             self.unsettled.add(key)
             if is_attempt and not self.machine.flows.is_held(key):
                 attempt = self._retries.setdefault(key, Attempt(0, now))
                 attempt.due = now + min(FIRST_RETRY_S * 2**attempt.count, LAST_RETRY_S)
                 attempt.count += 1
-        for attempt in self._retries.values() if is_progress else ():
-            attempt.due = min(attempt.due, now + FIRST_RETRY_S)
+        for attempt in self._retries.values():
+            # What failed once may have needed what is there now: a bridge that was deleted under its ports.
+            if is_progress and attempt.count == 1:
+                attempt.due = min(attempt.due, now + QUICK_RETRY_S)
+            elif is_recovery:
+                attempt.due = min(attempt.due, now + FIRST_RETRY_S)
 
     def _is_settled(self, key: Key) -> bool:
         have, want = self.machine.observed.get(key), self.compiled.state.get(key)
