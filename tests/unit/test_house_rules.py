@@ -75,6 +75,13 @@ def test_every_package_that_is_needed_is_pinned_to_one_version() -> None:
         assert not [line for line in wanted if line.lower().replace("_", "-") not in pins]
 
 
+def test_what_patchbay_is_said_to_need_is_what_it_uses() -> None:
+    text = "\n".join(path.read_text() for path in MODULES)
+    wanted = [line for line in (ROOT / "requirements.in").read_text().splitlines() if line and not line.startswith("#")]
+    module = {"PyYAML": "yaml"}
+    assert not [name for name in wanted if not re.search(rf"\b{module.get(name, name)}\b", text)]
+
+
 def test_no_file_names_a_machine_s_paths_or_a_package_registry() -> None:
     found = []
     for path in FILES:
