@@ -30,6 +30,7 @@ from patchbay.lab.check import Outcome, Pair, Trial, addresses_of, check
 from patchbay.lab.client import ServiceClient
 from patchbay.lab.frames import Address
 from patchbay.lab.namespaces import Space, start_space
+from patchbay.lab.rules import underlay_block
 from patchbay.lab.stream import PingStream
 from patchbay.lab.topology import Topology
 from patchbay.lab.underlay import build_underlay
@@ -256,8 +257,13 @@ class Lab:
             self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
             descriptor = listener.fileno()
             command = [sys.executable, "-m", "patchbay", "serve", "--state-dir=/run/service"]
-            command += [f"--listen-fd={descriptor}", f"--path-mtu={self.topology.underlay.mtu}"]
+            command += [f"--listen-fd={descriptor}", f"--path-mtu={self._path_mtu()}"]
             self.space.spawn(command, log=SERVICE_LOG, pidfile=SERVICE_PID, descriptors=[descriptor])
+
+    def _path_mtu(self) -> int:
+        """The underlay's MTU as the service counts: with outer IPv4 headers, which are 20 bytes shorter than IPv6's."""
+        block = underlay_block(self.topology.underlay, self.topology.hosts.values())
+        return self.topology.underlay.mtu - (20 if block is not None and block.version == 6 else 0)
 
     def detach(self) -> None:
         """Let the lab live on when this process ends."""

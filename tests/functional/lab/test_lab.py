@@ -1,6 +1,7 @@
 """A whole lab: service, agents, networks, instances; what is expected holds, and holds again after every change."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,12 +10,28 @@ from patchbay.errors import LabError, ServiceUnavailable
 from patchbay.lab.apply import apply_topology
 from patchbay.lab.check import check
 from patchbay.lab.lab import Lab
-from patchbay.lab.reading import load_topology
+from patchbay.lab.reading import load_topology, parse_topology
 from patchbay.lab.topology import Instance, Interface, Network, Reach, Subnet, Topology
 from tests.functional.lab.by_hand import wait_for, wrong
 from tests.functional.lab.machine import EXAMPLES
 
 SEED = load_topology(EXAMPLES / "seed002.yaml")
+
+LOCAL = """
+hosts: {one: {tunnel_ip: 10.0.0.1}, two: {tunnel_ip: 10.0.0.2}}
+networks:
+  here: {type: local, subnets: {here-v4: 10.1.0.0/24}}
+  there: {type: local, subnets: {there-v4: 10.1.0.0/24}}
+instances:
+  a: {host: one, network: here}
+  b: {host: one, network: here, plugging: direct}
+  c: {host: one, network: there}
+  d: {host: two, network: here}
+expect:
+  - {from: a, to: b, reach: yes}
+  - {from: [a, b], to: d, reach: no}
+  - {apart: [here, there]}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +59,34 @@ def test_every_example_holds_what_it_promises(name: str) -> None:
         outcomes = running.check()
     assert outcomes
     assert wrong(outcomes) == {}
+
+
+def test_local_networks_stay_on_their_host_and_addresses_may_be_left_to_the_service() -> None:
+    with Lab.up(parse_topology(LOCAL, Path("local.yaml"))) as running:
+        assert wrong(running.check()) == {}
+
+
+def test_tunnels_over_an_ipv6_underlay_carry_whole_packets() -> None:
+    text = (
+        (EXAMPLES / "seed002.yaml")
+        .read_text()
+        .replace("172.21.12.163", '"fd00::163"')
+        .replace("172.21.12.8", '"fd00::8"')
+    )
+    with Lab.up(parse_topology(text, Path("six.yaml"))) as running:
+        assert wrong(running.check()) == {}
+        mtu = running.client().request("GET", "/v2.0/networks?name=red")["networks"][0]["mtu"]
+        assert mtu == 1430
+        largest = ["ping", "-c", "1", "-W", "5", "-M", "do", "-s", str(mtu - 28), "192.168.10.12"]
+        running.host("compute1").run(largest, instance="red1")
+
+
+def test_whole_packets_of_the_network_s_mtu_cross_hosts(lab: Lab) -> None:
+    brought_about(lab, SEED)
+    largest = ["ping", "-c", "1", "-W", "5", "-M", "do", "-s", str(1450 - 28), "192.168.10.12"]
+    lab.host("compute1").run(largest, instance="red1")
+    too_large = lab.host("compute1").run([*largest[:-2], "1423", "192.168.10.12"], instance="red1", check=False)
+    assert "mtu=1450" in too_large.stdout + too_large.stderr
 
 
 def test_a_topology_applied_twice_changes_nothing(lab: Lab) -> None:
