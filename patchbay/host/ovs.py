@@ -184,7 +184,6 @@ class Switch:
             if change.table == "Bridge":
                 ports |= _note_members(change, "ports", self._bridge_of_port)
                 keys |= self._note_bridge(change)
-                ports |= change.new["ports"] if change.new else frozenset()
             elif change.table == "Port":
                 _note_members(change, "interfaces", self._port_of_interface)
                 ports.add(change.uuid)
