@@ -106,20 +106,27 @@ def compile_vxlan_network(view: HostView, network: Network) -> list[Resource]:
     return flows
 
 
-def compile_remote_port(view: HostView, port: Port) -> list[Resource]:
-    """A port of another host: table 20 knows the way to its MAC, table 21 answers for its addresses."""
+def compile_known_port(view: HostView, port: Port) -> list[Resource]:
+    """What br-tun knows of a port: the way to another host's, and that a frame for one of this host stays here.
+
+    Table 20 sends frames for a port elsewhere to its host, and drops those for a port here: br-int floods what is for
+    an instance that has not spoken yet, also to br-tun, and other hosts have no business with it. Table 21 answers for
+    the addresses of ports elsewhere.
+    """
     network = view.networks.get(port.network_id)
-    if network is None or not port.admin_state_up or view.is_here(port):
+    if network is None or not port.admin_state_up:
         return []
     local_vlan, vni = _on_the_wire(view, network)
-    hosts = view.elsewhere(port)
-    if local_vlan is None or vni is None or len(hosts) != 1 or not view.is_sole("mac", port, port.mac_address):
+    if local_vlan is None or vni is None or not view.is_sole("mac", port, port.mac_address):
         return []
-    tunnel = view.tunnel_port(next(iter(hosts)))
+    known = f"dl_vlan={local_vlan},dl_dst={port.mac_address}"
+    if view.is_here(port):
+        return [_flow(UCAST_TO_TUN, 2, known, "drop")]
+    hosts = view.elsewhere(port)
+    tunnel = view.tunnel_port(next(iter(hosts))) if len(hosts) == 1 else None
     if tunnel is None:
         return []
-    way = f"strip_vlan,set_tunnel:{vni:#x},output:{tunnel}"
-    flows: list[Resource] = [_flow(UCAST_TO_TUN, 2, f"dl_vlan={local_vlan},dl_dst={port.mac_address}", way)]
+    flows: list[Resource] = [_flow(UCAST_TO_TUN, 2, known, f"strip_vlan,set_tunnel:{vni:#x},output:{tunnel}")]
     for fixed in port.fixed_ips:
         if view.is_sole("ip", port, fixed.ip_address):
             flows += compile_responder(local_vlan, port.mac_address, fixed.ip_address)

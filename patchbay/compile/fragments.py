@@ -8,7 +8,7 @@ what compiling all of them would: a property test holds that.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from patchbay.compile.br_int import compile_foreign_port, compile_integration_bridge
-from patchbay.compile.br_tun import compile_remote_port, compile_tunnel, compile_tunnel_bridge, compile_vxlan_network
+from patchbay.compile.br_tun import compile_known_port, compile_tunnel, compile_tunnel_bridge, compile_vxlan_network
 from patchbay.compile.instance import compile_instance
 from patchbay.compile.provider import compile_provider, compile_provider_network
 from patchbay.compile.view import Fragment, HostView
@@ -37,7 +37,7 @@ def _compile_network(view: HostView, network_id: str) -> Iterable[Resource]:
 def _compile_port(view: HostView, port_id: str) -> Iterator[Resource]:
     yield from compile_foreign_port(view, port_id)
     if port_id in view.ports:
-        yield from compile_remote_port(view, view.ports[port_id])
+        yield from compile_known_port(view, view.ports[port_id])
 
 
 def _compile_instance(view: HostView, instance_id: str) -> Iterable[Resource]:
