@@ -44,7 +44,7 @@ class Allocator:
         self._spread = spread
         db = service.db
         subnets = [db.subnets[id_] for id_ in db.subnets_by_network.get(network_id, ())]
-        self._subnets = sorted(subnets, key=lambda subnet: (subnet.created_at, subnet.id))
+        self._subnets = sorted(subnets, key=_age) if len(subnets) > 1 else subnets
 
     def allocate(
         self, wanted: Sequence[WantedIP] | UnsetType, mac_address: str, device_owner: str, kept: Sequence[FixedIP] = ()
@@ -154,6 +154,11 @@ class Allocator:
                 address = IPv4Address(number) if subnet.ip_version == 4 else IPv6Address(number)
                 return FixedIP(subnet.id, str(address))
         raise IpAddressGenerationFailure(self._network_id)
+
+
+def _age(subnet: Subnet) -> tuple[str, int]:
+    """Older subnets first; of one second, the lower one."""
+    return subnet.created_at, int(parse_cidr(subnet.cidr).network_address)
 
 
 def split_kept(
