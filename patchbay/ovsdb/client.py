@@ -8,6 +8,7 @@ session broke is never sent again by itself: it raises ``UnknownOutcome``.
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
 
@@ -68,6 +69,7 @@ class _ServerDatabase(msgspec.Struct):
     leader: bool = True
 
 
+_IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _decode_update3 = msgspec.json.Decoder(tuple[int, str, TableUpdates]).decode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -173,6 +175,8 @@ class Connection:
 
     async def lock(self, name: str, callback: Callable[[bool], None]) -> None:
         """Asks for a lock (RFC 7047, 4.1.8), on every later session too; ``callback`` hears when it is had or lost."""
+        if not _IDENTIFIER.fullmatch(name):
+            raise OvsdbError(f"{name!r} is no name for a lock.", "Use letters, digits and underscores (RFC 7047, 3.1).")
         self._locks[name] = callback
         if self._session is not None:
             self._request_lock(self._session, name)
