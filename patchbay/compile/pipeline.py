@@ -93,7 +93,8 @@ TABLES = (
         number=UCAST_TO_TUN,
         name="UCAST_TO_TUN",
         entered_from="table 2, unicast",
-        decides="the tunnel to the host of the destination MAC: known from intent (2), learned (1), else flood",
+        decides="the tunnel to the host of the destination MAC: known from intent (2), learned (1), else flood;"
+        " frames for a port of this host are dropped",
         goes_to=(FLOOD_TO_TUN,),
     ),
     Table(
