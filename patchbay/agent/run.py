@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import ctypes
+import gc
 import logging
 import resource
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 
 from patchbay.agent.check import pending
 from patchbay.agent.control import serve_control
@@ -19,7 +22,10 @@ from patchbay.host.ovs import Switch
 from patchbay.intent.database import AgentScope, IntentDatabase
 from patchbay.plan.operations import Operation
 
+T = TypeVar("T")
+
 PLAN_PATIENCE_S = 5.0
+WAIT_TOLD_S = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +65,8 @@ async def _live(settings: AgentSettings) -> None:
             tasks.create_task(agent.run())
             tasks.create_task(agent.reporter.run())
             tasks.create_task(serve_control(settings, agent))
+            await agent.machine.flows.wait_ready(PLAN_PATIENCE_S)
+            _give_memory_back()
 
 
 @contextlib.asynccontextmanager
@@ -74,14 +82,29 @@ async def open_agent(
         kernel = await Kernel.open(is_watching=is_watching)
         stack.callback(kernel.close)
         switch, intent = await asyncio.gather(
-            Switch.open(settings.ovs, timeout_s),
-            IntentDatabase.open(settings.intent, AgentScope(settings.host), timeout_s=timeout_s),
+            _said(Switch.open(settings.ovs, timeout_s), "Open vSwitch", settings.ovs),
+            _said(
+                IntentDatabase.open(settings.intent, AgentScope(settings.host), timeout_s=timeout_s),
+                "the intent database",
+                ", ".join(settings.intent),
+            ),
         )
         stack.push_async_callback(intent.close)
         stack.push_async_callback(switch.close)
         agent = Agent(settings, identity, intent, kernel, switch)
         stack.push_async_callback(agent.machine.close)
         yield agent
+
+
+async def _said(opening: Coroutine[Any, Any, T], what: str, where: str) -> T:
+    """What is opened; a wait for it is told once in a while, or nobody would know why nothing happens."""
+    task = asyncio.create_task(opening)
+    try:
+        while not (await asyncio.wait({task}, timeout=WAIT_TOLD_S))[0]:
+            logger.warning("waiting for %s", what, extra={"remote": where, "remedy": "Is it running there?"})
+        return await task
+    finally:
+        task.cancel()
 
 
 async def plan(settings: AgentSettings) -> list[Operation]:
@@ -112,6 +135,14 @@ def identify(settings: AgentSettings) -> Facts:
         tunnel_ip=tunnel_ip,
         bridge_mappings=dict(settings.bridge_mappings),
     )
+
+
+def _give_memory_back() -> None:
+    """What was needed only to begin: garbage goes, what stays is not looked at by the collector again."""
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _raise_file_limit() -> None:

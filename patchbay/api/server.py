@@ -31,6 +31,8 @@ log = logging.getLogger("patchbay.serve")
 
 GRACE_S = 5
 """How long requests under way may take when the service stops."""
+WAIT_TOLD_S = 5.0
+"""How often a wait for the database is told."""
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,16 +69,32 @@ def parse_listen(text: str) -> tuple[str, int]:
     return address.removeprefix("[").removesuffix("]"), int(port)
 
 
+class CannotListen(BadRequest):
+    """Nobody may, or can, listen there."""
+
+    def __init__(self, where: str, error: OSError) -> None:
+        super().__init__(
+            f"Cannot listen on {where}: {error.strerror}.", "Choose another address or port with --listen."
+        )
+
+
 def listening_socket(settings: ServeSettings) -> socket.socket:
-    """The socket that the service answers on."""
+    """The socket that the service answers on. Raises BadListenAddress or CannotListen."""
     if settings.listen_fd is not None:
-        return socket.socket(fileno=settings.listen_fd)
+        try:
+            return socket.socket(fileno=settings.listen_fd)
+        except OSError as error:
+            raise CannotListen(f"file descriptor {settings.listen_fd}", error) from error
     address, port = parse_listen(settings.listen)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((address, port))
-    listener.listen(1024)
+    try:
+        listener.bind((address, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(settings.listen, error) from error
     return listener
 
 
@@ -125,7 +143,8 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | 
     """The result of the work; None when the service is to stop before there is one."""
     task = asyncio.create_task(work)
     stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+    while not (await asyncio.wait((task, stop), timeout=WAIT_TOLD_S, return_when=asyncio.FIRST_COMPLETED))[0]:
+        log.warning("waiting for the intent database")
     stop.cancel()
     if task.done():
         return task.result()

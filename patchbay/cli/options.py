@@ -4,6 +4,7 @@ Called by ``services`` and ``plan``. Promises: a value that is not understood is
 what ``patchbay agent`` and ``patchbay plan`` are told of a host is the same, under the same names in the environment.
 """
 
+import re
 import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -100,6 +101,15 @@ def remotes_of(written: tuple[str, ...]) -> tuple[str, ...]:
     for remote in remotes:
         if not remote.startswith(("unix:", "tcp:")):
             raise BadRequest(f"Intent remote {remote}: not understood.", "Write unix:PATH or tcp:ADDRESS:PORT.")
+    return remotes
+
+
+def passive_remotes_of(written: tuple[str, ...]) -> tuple[str, ...]:
+    """``ptcp:6641:192.0.2.10`` (and repeats, and commas): where the intent database listens besides its own socket."""
+    remotes = tuple(part.strip() for one in written for part in one.split(",") if part.strip())
+    for remote in remotes:
+        if not re.fullmatch(r"ptcp:[0-9]{1,5}(:[0-9a-fA-F.:\[\]]+)?|punix:/.+", remote):
+            raise BadRequest(f"Intent listener {remote}: not understood.", "Write ptcp:PORT:ADDRESS or punix:PATH.")
     return remotes
 
 

@@ -6,6 +6,7 @@ so that help answers at once.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,8 @@ import click
 
 from patchbay.cli.config import config_option
 from patchbay.cli.logs import FORMATS, LEVELS, start_logging
-from patchbay.cli.options import agent_options, agent_settings, range_of, remotes_of, vlan_ranges_of
+from patchbay.cli.options import agent_options, agent_settings, passive_remotes_of, range_of, remotes_of, vlan_ranges_of
+from patchbay.errors import HostError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -115,7 +117,7 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
         listen=given["listen"],
         listen_fd=given["listen_fd"],
         intent=remotes_of(given["intent"]),
-        intent_listen=given["intent_listen"],
+        intent_listen=passive_remotes_of(given["intent_listen"]),
         cluster=cluster,
         networks=NetworkSettings(
             project_network_types=given["network_type"],
@@ -133,6 +135,10 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
 @config_option("tunnel-ip: 192.0.2.11")
 def agent(log_format: str, log_level: str, **given: Any) -> None:
     """Run the agent: make this host what the intent says, and keep it so."""
+    if os.geteuid() != 0:
+        raise HostError(
+            "The agent is not root: it cannot change networks.", "Run it as root, as its systemd unit does."
+        )
     start_logging(log_format, log_level)
     from patchbay.agent import run_agent  # noqa: PLC0415  # see above
 

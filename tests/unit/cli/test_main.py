@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,23 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         f"{sys.executable} -m patchbay --help | true", shell=True, capture_output=True, text=True, check=False
     )
     assert shown.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--listen", "nonsense"], "Write ADDRESS:PORT"),
+        (["--listen", "203.0.113.7:9696"], "Cannot listen on 203.0.113.7:9696"),
+        (["--listen-fd", "77"], "Cannot listen on file descriptor 77"),
+        (["--listen", "127.0.0.1:0", "--state-dir", "/proc/nowhere"], "cannot be used"),
+        (["--intent-listen", "garbage"], "Write ptcp:PORT:ADDRESS"),
+        (["--intent", "http://x"], "Write unix:PATH or tcp:ADDRESS:PORT."),
+        (["--vni-range", "9:1"], "the first is larger than the last"),
+        (["--vlan-range", "physnet1"], "Write FIRST:LAST."),
+    ],
+)
+def test_a_service_that_cannot_start_says_why_in_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
+    result = patchbay("serve", "--state-dir", str(tmp_path), *arguments)
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
