@@ -197,16 +197,25 @@ class FlowTables:
             return
         if self._connections.get(bridge) is not connection:
             return
-        changed = self._observed.drop_flows_of(bridge)
-        for seen in found:
-            changed |= self._observed.put(seen)
         wanted = [one for one in self._desired.values() if isinstance(one, Flow) and one.bridge == bridge]
-        changed |= self._observed.recognise(wanted, self._ofports)
+        keys = {flow.key for flow in wanted} | self._observed.drop_flows_of(bridge)
+        keys |= self._recognise(found, wanted)
         for name, number in self._ofports.get(bridge, {}).items():
             self._numbers[bridge, name] = number
         self.ready.add(bridge)
         self._news.set()
-        self._tell(changed | {flow.key for flow in wanted})
+        self._tell(keys)
+
+    def _recognise(self, found: list[ObservedFlow], wanted: list[Flow]) -> set[Key]:
+        """Take what a switch shows for the flows that are wanted; the rest stays as it was seen."""
+        by_cookie = {(flow.table, flow.cookie): flow for flow in wanted}
+        keys: set[Key] = set()
+        for seen in found:
+            flow = by_cookie.get((seen.table, seen.cookie))
+            numbers = self._ofports.get(seen.bridge, {})
+            is_it = flow is not None and seen.ofports == {numbers.get(name, -1) for name in flow.ports}
+            keys |= self._observed.put(flow if flow is not None and is_it else seen)
+        return keys
 
     def _lose(self, bridge: str) -> None:
         self.ready.discard(bridge)

@@ -6,6 +6,7 @@ in a script and in the switch. The switch layer puts the numbers in when it send
 ports have no number yet, and sends a flow again when a number that it holds has changed.
 """
 
+import functools
 import hashlib
 import re
 
@@ -28,7 +29,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str, ...]:
-        return ("flow", self.bridge, str(self.table), str(self.priority), self.match)
+        return ("flow", self.bridge, _text(self.table), _text(self.priority), self.match)
 
     @property
     def cookie(self) -> int:
@@ -62,3 +63,9 @@ COOKIE_MARK = 0x7062 << 48
 COOKIE_MASK = 0xFFFF << 48
 LEARN_COOKIE = 0xA9EB8F9011F7E038
 """The cookie of flows that learn() makes in table UCAST_TO_TUN (seed 002). Not compared; they expire by themselves."""
+
+
+@functools.cache
+def _text(number: int) -> str:
+    """One string for each table and priority, however many flows name it."""
+    return str(number)
