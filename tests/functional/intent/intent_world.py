@@ -1,12 +1,17 @@
 """The networks that the tests of the intent database talk about, and how they wait."""
 
 import asyncio
+import copy
 import itertools
+import json
+import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
-from patchbay.intent.database import IntentDatabase
+from patchbay.intent.database import IntentDatabase, schema_text
 from patchbay.model import FixedIP, Network, Port, Subnet
 
 Open = Callable[..., Awaitable[IntentDatabase]]
@@ -47,3 +52,26 @@ def new_port(network: Network, *addresses: tuple[Subnet, str], mac: str = "", ho
         revision_number=1,
         host=host,
     )
+
+
+def older_schema(version: str = "0.9.0") -> dict[str, Any]:
+    """The schema as it may have been: without plugs, and without some columns."""
+    schema = copy.deepcopy(json.loads(schema_text()))
+    schema["version"] = version
+    del schema["tables"]["Plug"]
+    del schema["tables"]["Network"]["columns"]["external"]
+    del schema["tables"]["Host"]["columns"]["version"]
+    return schema
+
+
+def make_database(directory: Path, schema: dict[str, Any]) -> str:
+    """A database file of that schema with one network in it, whose id is returned."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "schema").write_text(json.dumps(schema))
+    subprocess.run(["ovsdb-tool", "create", directory / "intent.db", directory / "schema"], check=True)
+    network_id = new_id()
+    row = {"name": "old", "mtu": 1442, "network_type": "vxlan", "segmentation_id": 34, "segment": "vxlan::34"}
+    operation = {"op": "insert", "table": "Network", "uuid": network_id, "row": row}
+    command = ["ovsdb-tool", "transact", str(directory / "intent.db"), json.dumps(["Patchbay", operation])]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return network_id

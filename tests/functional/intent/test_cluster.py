@@ -14,7 +14,7 @@ import pytest
 from patchbay.intent.database import AgentScope, Change, Insert, IntentDatabase
 from patchbay.intent.server import ClusterMember, EmbeddedServer
 from patchbay.model import Network, Port
-from tests.functional.intent.intent_world import Open, new_network, new_port, until
+from tests.functional.intent.intent_world import Open, make_database, new_network, new_port, older_schema, until
 
 KILLS, WRITERS = 3, 4
 
@@ -116,3 +116,28 @@ async def test_a_write_through_a_follower_shows_when_it_is_acknowledged(
             await database.transact(Insert(network))
             assert network.id in database.networks
         await database.close()
+
+
+async def test_an_older_cluster_is_upgraded_online_with_nothing_lost(
+    tmp_path: Path, open_database: Open, free_port: Callable[[], int]
+) -> None:
+    addresses = [f"tcp:127.0.0.1:{free_port()}" for _ in range(3)]
+    network_id = make_database(tmp_path / "0", older_schema())
+    (tmp_path / "0" / "intent.db").rename(tmp_path / "0" / "single.db")
+    files = [str(tmp_path / "0" / name) for name in ("intent.db", "single.db")]
+    subprocess.run(["ovsdb-tool", "create-cluster", *files, addresses[0]], check=True)  # noqa: ASYNC221 - brief
+    members = [
+        await EmbeddedServer.start(tmp_path / str(number), cluster=ClusterMember(address, (addresses[0],)))
+        for number, address in enumerate(addresses)
+    ]
+    await until(lambda: all(status(member, "Status: cluster member") for member in members), "three members", 20)
+    remotes = [member.remote for member in members]
+    services = await asyncio.gather(open_database(remotes), open_database(remotes[::-1]))
+    await services[0].transact(Insert(new_network()))
+    for member in members:
+        agent = await open_database(member.remote, AgentScope("compute1"))
+        await agent.watch({network_id})
+        assert agent.networks[network_id].name == "old"
+    await until(lambda: len(services[1].networks) == 2, "both networks at the other service")
+    for member in members:
+        await member.stop()

@@ -1,20 +1,17 @@
 """The embedded server: one per state directory, dies with its parent, upgrades older databases, refuses newer ones."""
 
-import copy
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from patchbay.intent.database import AgentScope, Insert, SchemaMismatch, schema_text
+from patchbay.intent.database import AgentScope, Insert, SchemaMismatch
 from patchbay.intent.server import ClusterMember, EmbeddedServer, ServerFailed, StateDirInUse
-from tests.functional.intent.intent_world import Open, new_id, new_network, until
+from tests.functional.intent.intent_world import Open, make_database, new_network, older_schema, until
 
 PARENT = """
 import asyncio, pathlib, sys
@@ -27,16 +24,6 @@ asyncio.run(main())
 """
 
 
-def older_schema(version: str = "0.9.0") -> dict[str, Any]:
-    """The schema as it may have been: without plugs, and without some columns."""
-    schema = copy.deepcopy(json.loads(schema_text()))
-    schema["version"] = version
-    del schema["tables"]["Plug"]
-    del schema["tables"]["Network"]["columns"]["external"]
-    del schema["tables"]["Host"]["columns"]["version"]
-    return schema
-
-
 def is_alive(pid: int | None) -> bool:
     """Whether there is such a process."""
     return Path(f"/proc/{pid}").exists()
@@ -45,19 +32,6 @@ def is_alive(pid: int | None) -> bool:
 def names_in(directory: Path) -> set[str]:
     """Names of the files in a directory."""
     return {path.name for path in directory.iterdir()}
-
-
-def make_database(directory: Path, schema: dict[str, Any]) -> str:
-    """A database file of that schema with one network in it, whose id is returned."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "schema").write_text(json.dumps(schema))
-    subprocess.run(["ovsdb-tool", "create", directory / "intent.db", directory / "schema"], check=True)
-    network_id = new_id()
-    row = {"name": "old", "mtu": 1442, "network_type": "vxlan", "segmentation_id": 34, "segment": "vxlan::34"}
-    operation = {"op": "insert", "table": "Network", "uuid": network_id, "row": row}
-    command = ["ovsdb-tool", "transact", str(directory / "intent.db"), json.dumps(["Patchbay", operation])]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return network_id
 
 
 async def test_an_older_database_is_upgraded_with_nothing_lost(tmp_path: Path, open_database: Open) -> None:
