@@ -30,7 +30,8 @@ from patchbay.plan.operations import Operation
 logger = logging.getLogger(__name__)
 
 QUICK_RETRY_S, FIRST_RETRY_S, LAST_RETRY_S = 0.02, 0.2, 30.0
-WATCH_PATIENCE_S = 5.0
+WATCH_PATIENCE_S = 1.0
+"""So long a change waits for what must be known with it; the answer may come later, and repairs do not wait for it."""
 
 
 class Attempt(msgspec.Struct):
@@ -61,6 +62,7 @@ class Agent:
         self._deferred: set[Key] = set()
         self._changes: list[Change] = []
         self._watched: tuple[frozenset[str], frozenset[str]] | None = None
+        self._watching: set[asyncio.Task[None]] = set()
         self._complained: set[str] = set()
 
     async def load(self) -> None:
@@ -70,7 +72,7 @@ class Agent:
         for table in ("hosts", "networks", "subnets", "instances", "plugs", "ports"):
             for value in getattr(self.intent, table).values():
                 self.view.put(value)
-        await self._absorb()
+        await self._absorb(watch_patience_s=None)
         self.compiled.refresh(self.view.fragments())
         self.machine.kernel.compare_with(self.compiled.state)
         self.machine.start()
@@ -114,7 +116,7 @@ class Agent:
         self._changes += changes
         self.wake.set()
 
-    async def _absorb(self) -> set[Fragment]:
+    async def _absorb(self, watch_patience_s: float | None = WATCH_PATIENCE_S) -> set[Fragment]:
         """Take intent changes and facts into the view until everything that they call for is watched, too."""
         dirty: set[Fragment] = set()
         while True:
@@ -126,7 +128,7 @@ class Agent:
                     dirty |= self.view.remove(change.old)
             if self._is_fact_changed():
                 dirty |= self.view.set_facts(self._facts())
-            if not await self._watch() and not self._changes:
+            if not await self._watch(watch_patience_s) and not self._changes:
                 return dirty
 
     def _is_fact_changed(self) -> bool:
@@ -141,20 +143,24 @@ class Agent:
             plugged=self.switch.plugged(),
         )
 
-    async def _watch(self) -> bool:
-        """Watch the networks that are here and the ports that others plugged here; returns whether that changed."""
-        plugged = self.view.facts.plugged.items()
-        foreign = frozenset(port_id for port_id, interface in plugged if not interface.ours)
-        needed = frozenset(self.view.networks_here()), foreign
-        if needed == self._watched or not self.intent.is_connected:
+    async def _watch(self, patience_s: float | None) -> bool:
+        """Watch the networks that are here and the ports that are plugged here; returns whether that brought more.
+
+        A database that does not answer within ``patience_s`` must not hold up repairs: its answer wakes the loop.
+        Without a limit (at the start) nothing goes on before all is known.
+        """
+        needed = frozenset(self.view.networks_here()), frozenset(self.view.facts.plugged)
+        if needed == self._watched or not (patience_s is None or self.intent.is_connected):
             return False
         self._watched = needed
-        try:
-            async with asyncio.timeout(WATCH_PATIENCE_S):
-                await self.intent.watch(*needed)
-        except TimeoutError:
-            self._watched = None
+        task = asyncio.create_task(self.intent.watch(*needed))
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+        done, _ = await asyncio.wait({task}, timeout=patience_s)
+        if not done:
+            task.add_done_callback(lambda _task: self.wake.set())
             return False
+        await task
         return True
 
     # --- compare and apply --------------------------------------------------------------------------------------------
