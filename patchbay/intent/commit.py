@@ -3,15 +3,15 @@
 Used by ``database``. A transaction that is alone asks for its own sync. Those that arrive while another is under way
 are sent together, not durable each, with one small durable write behind them: its sync covers them all, and only then
 are they acknowledged. (A durable transaction that changes nothing would not sync, hence
-``Patchbay.durable_sequence``.) A cluster syncs every entry of its log anyway, so there each transaction goes out at
-once.
+``Patchbay.durable_sequence``.) A cluster agrees on one transaction after the other and syncs each, so there those that
+wait become one, and only if that one is refused each goes for itself.
 """
 
 import asyncio
 import contextlib
 from typing import Any
 
-from patchbay.ovsdb import Connection, TransactionError
+from patchbay.ovsdb import Connection, OvsdbError, TransactionError
 
 Operation = dict[str, Any]
 
@@ -32,9 +32,6 @@ class CommitQueue:
 
     async def commit(self, operations: list[Operation]) -> None:
         """Returns when the transaction is durable. Raises as ``Connection.transact`` does."""
-        if self._connection.is_clustered:
-            await self._connection.transact([*operations, _COMMIT])
-            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((operations, future))
         if self._task is None:
@@ -62,7 +59,10 @@ class CommitQueue:
             self._task = None
 
     async def _send(self, batch: list[tuple[list[Operation], asyncio.Future[None]]]) -> None:
-        each_durable = len(batch) == 1
+        clustered = self._connection.is_clustered
+        if clustered and len(batch) > 1 and await self._send_merged(batch):
+            return
+        each_durable = clustered or len(batch) == 1
         transactions = [[*operations, _COMMIT] if each_durable else operations for operations, _ in batch]
         if not each_durable:
             transactions.append(_DURABLE_WRITE)
@@ -76,3 +76,26 @@ class CommitQueue:
                 future.set_exception(error)
             else:
                 future.set_result(None)
+
+    async def _send_merged(self, batch: list[tuple[list[Operation], asyncio.Future[None]]]) -> bool:
+        """All as one transaction; False when that was refused, which says nothing about most of them."""
+        merged = [operation for operations, _ in batch for operation in operations]
+        try:
+            await self._connection.transact([*merged, _COMMIT])
+        except TransactionError:
+            return False
+        except OvsdbError as error:
+            _settle(batch, error)
+        else:
+            _settle(batch, None)
+        return True
+
+
+def _settle(batch: list[tuple[list[Operation], asyncio.Future[None]]], error: OvsdbError | None) -> None:
+    for _, future in batch:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

@@ -4,6 +4,7 @@ Pure. ``database`` calls it for every row that changes and every write. An updat
 and is guarded: it fails (as Stale) when somebody else changed the object since ``old`` was read.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class Delete(msgspec.Struct, frozen=True):
     value: Model
 
 
+_names = itertools.count(1)
 Write = Insert | Update | Delete
 Reader = Callable[[str, Row], Model]
 
@@ -96,7 +98,6 @@ class OperationList:
         self.operations: list[Operation] = []
         self._watched = watched
         self._rows = rows
-        self._names = 0
 
     def add(self, write: Write) -> None:
         """Adds what makes ``write`` happen."""
@@ -123,8 +124,7 @@ class OperationList:
     def _insert_addresses(self, network_id: str, fixed_ips: Sequence[FixedIP]) -> list[list[str]]:
         references = []
         for fixed_ip in fixed_ips:
-            self._names += 1
-            name = f"address{self._names}"
+            name = f"address{next(_names)}"
             row = {
                 "subnet": uuid_ref(fixed_ip.subnet_id),
                 "ip_address": fixed_ip.ip_address,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from patchbay.intent.database import AgentScope, Change, Insert, IntentDatabase
+from patchbay.intent.database import AgentScope, Change, Duplicate, Insert, IntentDatabase
 from patchbay.intent.server import ClusterMember, EmbeddedServer
 from patchbay.model import Network, Port
 from tests.functional.intent.intent_world import Open, make_database, new_network, new_port, older_schema, until
@@ -141,3 +141,18 @@ async def test_an_older_cluster_is_upgraded_online_with_nothing_lost(
     await until(lambda: len(services[1].networks) == 2, "both networks at the other service")
     for member in members:
         await member.stop()
+
+
+async def test_one_refused_write_does_not_stop_those_committed_with_it(
+    cluster: list[EmbeddedServer], open_database: Open
+) -> None:
+    database = await open_database([member.remote for member in cluster])
+    network = new_network()
+    await database.transact(Insert(network))
+    good = [new_port(network) for _ in range(20)]
+    bad = [new_port(network, mac=port.mac_address) for port in good]
+    writes = [Insert(port) for pair in zip(good, bad, strict=True) for port in pair]
+    outcomes = await asyncio.gather(*(database.transact(write) for write in writes), return_exceptions=True)
+    assert outcomes[0::2] == [None] * 20
+    assert {type(outcome) for outcome in outcomes[1::2]} == {Duplicate}
+    assert set(database.ports) == {port.id for port in good}
