@@ -3,6 +3,7 @@
 ``api`` makes one per process; the functions of ``networks``, ``subnets``, ``ports``, … take it as first argument.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -18,6 +19,9 @@ from patchbay.service.settings import NetworkSettings
 
 ATTEMPTS = 10
 """How often a change is tried again when another server, or another request, was quicker."""
+
+CATCH_UP_S = 0.002
+"""How long a refused change waits, so that what was quicker shows here before the next attempt."""
 
 
 class Service:
@@ -46,6 +50,7 @@ class Service:
         try:
             await self.db.transact(*writes)
         except (Duplicate, StillReferenced, Stale):
+            await asyncio.sleep(CATCH_UP_S)
             raise
         except IntentError as error:
             raise DatabaseUnavailable(str(error)) from error
