@@ -206,7 +206,7 @@ def left_overs(host: VirtualHost) -> list[str]:
         ports = host.run(["ovs-vsctl", "list-ports", bridge]).stdout.split()
         found += [f"{bridge} {port}" for port in ports if not re.fullmatch(bare, port)]
     flows = host.run(["ovs-ofctl", "--no-stats", "dump-flows", "br-tun"]).stdout.splitlines()
-    found += [flow for flow in flows if re.search(r"tun_id|dl_vlan=|dl_dst=(?!00:00:00:00:00:00/01|01:00)|vlan_tci=", flow)]
+    found += [flow for flow in flows if re.search(r"tun_id=|vlan|table=2[01],.*dl_dst", flow) and "learn(" not in flow]
     return [line.strip() for line in found if line.strip()]
 
 
@@ -242,3 +242,24 @@ def delete_everything(lab: Lab) -> None:
         for collection in ("instances", "ports", "subnets", "networks"):
             for each in client.request("GET", f"/v2.0/{collection}")[collection]:
                 client.request("DELETE", f"/v2.0/{collection}/{each['id']}")
+
+
+def find(lab: Lab, collection: str, name: str) -> Object:
+    """One object by name."""
+    return objects(lab, collection)[name]
+
+
+def change(lab: Lab, collection: str, name: str, **attributes: Any) -> Object:
+    """Change an object through the API."""
+    member, found = collection.removesuffix("s"), find(lab, collection, name)
+    with contextlib.closing(lab.client()) as client:
+        body = {member: attributes}
+        return client.request("PUT", f"/v2.0/{collection}/{found['id']}", body)[member]  # type: ignore[no-any-return]
+
+
+def delete(lab: Lab, collection: str, *wanted: str) -> None:
+    """Delete objects through the API."""
+    found = objects(lab, collection)
+    with contextlib.closing(lab.client()) as client:
+        for name in wanted:
+            client.request("DELETE", f"/v2.0/{collection}/{found[name]['id']}")
