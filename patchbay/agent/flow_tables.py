@@ -213,7 +213,7 @@ class FlowTables:
         for seen in found:
             flow = by_cookie.get((seen.table, seen.cookie))
             numbers = self._ofports.get(seen.bridge, {})
-            is_it = flow is not None and seen.ofports == {numbers.get(name, -1) for name in flow.ports}
+            is_it = flow is not None and seen.ofports == frozenset(numbers.get(name, -1) for name in flow.ports)
             keys |= self._observed.put(flow if flow is not None and is_it else seen)
         return keys
 

@@ -294,7 +294,7 @@ def _port_tag(bridge: Row, port: Row, iface_id: str) -> PortTag | None:
     """Our tag on a port that somebody else plugged: it has an iface-id, or what we wrote when it had one."""
     if port["tag"] is None or bridge["name"] != BR_INT:
         return None
-    if not iface_id and "net_uuid" not in port["other_config"]:
+    if not iface_id and "net_uuid" not in port["other_config"] and port["tag"] != DEAD_VLAN:
         return None
     written = {key: value for key, value in port["other_config"].items() if key in OTHER_CONFIG_KEYS}
     return PortTag(name=port["name"], tag=port["tag"], other_config=_pairs(written))

@@ -43,6 +43,10 @@ class Compute:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
 
+    async def restart_server(self) -> None:
+        """Bring the intent database back after ``server.stop``."""
+        self.server = await EmbeddedServer.start(self.server.state_dir)
+
     async def settled(self, deadline_s: float = 10.0) -> None:
         """Wait until everything is as desired, and the checks of the control socket agree."""
 
@@ -76,7 +80,7 @@ Scenario = Callable[[Compute], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def compute(host, server_is_here: bool = True) -> AsyncIterator[Compute]:
+async def compute(host) -> AsyncIterator[Compute]:
     host.start_ovs()
     host.sh("ip link add underlay0 type veth peer name underlay1; ip link set underlay0 up; ip link set underlay1 up")
     server = await EmbeddedServer.start(Path("/run/intent"))
@@ -87,7 +91,7 @@ async def compute(host, server_is_here: bool = True) -> AsyncIterator[Compute]:
     finally:
         await one.stop_agent()
         await database.close()
-        await server.stop()
+        await one.server.stop()
 
 
 @pytest.fixture
