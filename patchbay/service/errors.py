@@ -159,11 +159,6 @@ class MacAddressInUse(Conflict):
         )
 
 
-class MacAddressGenerationFailure(ServiceUnavailable):
-    def __init__(self, network_id: str) -> None:
-        super().__init__(f"Unable to generate unique mac on network {network_id}.")
-
-
 class NetworkInUse(Conflict):
     def __init__(self, network_id: str, reason: str) -> None:
         super().__init__(f"Unable to complete operation on network {network_id}. {reason}.")

@@ -16,7 +16,6 @@ from patchbay.service.errors import (
     AllowedAddressPairExhausted,
     DuplicateAddressPairInRequest,
     IpAddressAlreadyAllocated,
-    MacAddressGenerationFailure,
     MacAddressInUse,
     PortBound,
     PortNotFound,
@@ -41,7 +40,7 @@ async def create_ports(service: Service, context: RequestContext, specs: Sequenc
     """New ports, all or none.
 
     When another server takes an address or MAC first, others are chosen, unless the user named them.
-    Raises NetworkNotFound, the errors of ``Allocator.allocate``, MacAddressInUse, MacAddressGenerationFailure.
+    Raises NetworkNotFound, the errors of ``Allocator.allocate``, MacAddressInUse, TooMuchContention.
     """
     for attempt in range(ATTEMPTS):
         with reservations() as taken:
@@ -54,7 +53,7 @@ async def create_ports(service: Service, context: RequestContext, specs: Sequenc
                 continue
             else:
                 return ports
-    raise MacAddressGenerationFailure(specs[0].network_id)
+    raise TooMuchContention(f"network {specs[0].network_id}")
 
 
 def _new_ports(

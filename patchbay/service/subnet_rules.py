@@ -132,9 +132,6 @@ def check_gateway_change(db: IntentDatabase, old: Subnet, new: Subnet) -> None:
     """Raises GatewayIpInUse when a router has the gateway address that would change."""
     if old.gateway_ip is None or new.gateway_ip == old.gateway_ip:
         return
-    for port_id in db.ports_by_network.get(old.network_id, ()):
-        port = db.ports[port_id]
-        if port.device_owner in ROUTER_OWNERS and any(
-            ip.subnet_id == old.id and ip.ip_address == old.gateway_ip for ip in port.fixed_ips
-        ):
-            raise GatewayIpInUse(old.gateway_ip, port.id)
+    port_id = db.addresses(old.id).get(int(parse_address(old.gateway_ip)))
+    if port_id is not None and db.ports[port_id].device_owner in ROUTER_OWNERS:
+        raise GatewayIpInUse(old.gateway_ip, port_id)

@@ -188,11 +188,9 @@ async def delete_subnet(service: Service, context: RequestContext, subnet_id: st
 def _without_addresses(service: Service, subnet: Subnet) -> list[Write]:
     db = service.db
     writes: list[Write] = []
-    for port_id in db.ports_by_network.get(subnet.network_id, ()):
+    for port_id in dict.fromkeys(db.addresses(subnet.id).values()):
         port = db.ports[port_id]
         kept = tuple(fixed_ip for fixed_ip in port.fixed_ips if fixed_ip.subnet_id != subnet.id)
-        if len(kept) == len(port.fixed_ips):
-            continue
         goes_along = is_automatic(subnet) or port.device_owner in AUTO_DELETE_OWNERS
         if is_router_port(port) or not goes_along:
             raise SubnetInUse(subnet.id)

@@ -1,5 +1,7 @@
 """What single attribute values are accepted, and how they are written afterwards."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,7 +100,5 @@ def test_whatever_is_sent_a_check_answers_and_a_conversion_converts_or_refuses(v
     for check in CHECKS:
         assert isinstance(check(value), (str, type(None)))
     for convert in CONVERSIONS:
-        try:
+        with contextlib.suppress(PatchbayError):
             convert(value)
-        except PatchbayError as error:
-            assert str(error)
