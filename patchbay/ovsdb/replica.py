@@ -7,7 +7,6 @@ state.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -54,11 +53,11 @@ class Replica:
         self._rows: dict[str, dict[str, Row]] = {table: {} for table in tables}
         self._subscribers: list[Subscriber] = []
         self._wanted: dict[str, Sequence[Clause]] = dict(conditions or {})
-        self._acknowledged = self._wanted
+        self._asked = self._acknowledged = self._wanted
         self._transaction_id = NO_UUID
         self._session: Session | None = None
         self._started: asyncio.Future[None] | None = None
-        self._changing_conditions = asyncio.Lock()
+        self._answer: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
         """Returns when the replica holds the database's content. Raises OvsdbError for an unknown table or column."""
@@ -81,12 +80,14 @@ class Replica:
         holds the rows. While disconnected it takes effect with the next session, and this returns then.
         """
         self._wanted = dict(conditions)
-        async with self._changing_conditions:
-            while self._acknowledged != self._wanted:
-                await self.in_sync.wait()
-                assert self._session is not None, "a replica in sync has a session"
-                with contextlib.suppress(ConnectionLost):
-                    await self._request_conditions(self._session)
+        while self._acknowledged != self._wanted:
+            await self.in_sync.wait()
+            if self._asked != self._wanted:
+                self._ask_conditions()
+            error = await asyncio.shield(self._answer)
+            if error is not None and not isinstance(error, ConnectionLost):
+                raise error
+        await self.in_sync.wait()
 
     def begin(self, session: Session) -> None:
         """Sends the monitor request; called by the connection."""
@@ -104,10 +105,10 @@ class Replica:
             table: {name: column.default for name, column in columns.items()}
             for table, columns in self._columns.items()
         }
-        if self._acknowledged != self._wanted:
-            # The server may or may not have told the rows of the new conditions: begin anew.
+        if self._acknowledged != self._wanted or self._acknowledged != self._asked:
+            # Rows that the new conditions let in or out may not have been told yet: begin anew.
             self._transaction_id = NO_UUID
-        self._acknowledged = conditions = self._wanted
+        self._asked = self._acknowledged = conditions = self._wanted
         request = {
             table: [{"columns": columns, **_where(conditions, table)}] for table, columns in self._tables.items()
         }
@@ -186,15 +187,24 @@ class Replica:
                 except Exception:  # a subscriber's fault must not end the feed of the others
                     logger.exception("a subscriber of %s failed", self._connection.database)
 
-    async def _request_conditions(self, session: Session) -> None:
+    def _ask_conditions(self) -> None:
+        """Sends what differs from the conditions asked for last; who asked need not wait for the answer."""
+        assert self._session is not None, "a replica in sync has a session"
         wanted = self._wanted
         changed = {
             table: [_where(wanted, table) or {"where": [True]}]
             for table in self._tables
-            if wanted.get(table) != self._acknowledged.get(table)
+            if wanted.get(table) != self._asked.get(table)
         }
-        await session.request("monitor_cond_change", [self.monitor_id, self.monitor_id, changed])
-        self._acknowledged = wanted
+        self._asked = wanted
+        self._answer = answer = asyncio.get_running_loop().create_future()
+
+        def answered(_result: msgspec.Raw | None, error: Exception | None) -> None:
+            if error is None:
+                self._acknowledged = wanted
+            answer.set_result(error)
+
+        self._session.send([("monitor_cond_change", [self.monitor_id, self.monitor_id, changed], answered)])
 
 
 def _where(conditions: Conditions, table: str) -> dict[str, Any]:

@@ -201,6 +201,20 @@ async def test_a_condition_on_the_id_of_a_row_chooses_it(connect: OpenConnection
     assert len(replica.rows("Port")) == 3
 
 
+async def test_a_change_of_conditions_that_nobody_waits_for_any_more_counts(connect: OpenConnection) -> None:
+    connection = await connect()
+    for name in ("br-int", "br-tun"):
+        await connection.transact(add_bridge(name))
+    conditions = {name: {"Bridge": [["name", "==", name]]} for name in ("br-int", "br-tun")}
+    replica = await started(connection, conditions["br-int"])
+    for _ in range(5):
+        task = asyncio.create_task(replica.set_conditions(conditions["br-tun"]))
+        await asyncio.sleep(0)
+        task.cancel()
+        await replica.set_conditions(conditions["br-int"])
+        assert [row["name"] for row in replica.rows("Bridge").values()] == ["br-int"]
+
+
 async def test_a_lock_passes_to_the_next_when_its_owner_goes(connect: OpenConnection, switch: Switch) -> None:
     first, second = await connect(), await connect()
     has: dict[str, bool] = {}
