@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from patchbay.errors import HostError
 from patchbay.host.netlink_apply import Failure
 from patchbay.host.openflow import (
@@ -27,6 +29,7 @@ from patchbay.plan.operations import AddFlows, DelFlows, DelFlowsByCookie, Flush
 
 FlowOperation = AddFlows | DelFlows | DelFlowsByCookie | FlushLearned
 FLOW_OPERATIONS = (AddFlows, DelFlows, DelFlowsByCookie, FlushLearned)
+TUNNEL_PREFIX = "vxlan-"
 _WHOLE_COOKIE = (1 << 64) - 1
 
 
@@ -137,7 +140,7 @@ class FlowTables:
         for operation in operations:
             match operation:
                 case AddFlows(_, flows):
-                    add += [flow for flow in flows if not self._hold(flow)]
+                    add += [one for one in map(self._sendable, flows) if one is not None]
                 case DelFlows(_, flows):
                     last += flows
                 case DelFlowsByCookie(_, cookies):
@@ -148,17 +151,39 @@ class FlowTables:
                     last.append(learned_on(local_vlan, table))
         return first, add, last
 
-    def _hold(self, flow: Flow) -> bool:
-        """Note a flow that waits for the number of a port; returns whether it must."""
-        missing = flow.ports - self._ofports.get(flow.bridge, {}).keys()
+    def _sendable(self, flow: Flow) -> Flow | None:
+        """The flow, or None while it must wait for the number of a port.
+
+        One that floods to several ports goes without those that have no number: a tunnel that cannot be opened must
+        not cut off the other hosts. It is sent whole when the number comes.
+        """
+        missing = self._missing_ports(flow)
+        if not missing:
+            return flow
         for port in missing:
             self._held.setdefault((flow.bridge, port), set()).add(flow.key)
-        return bool(missing)
+        actions = flow.actions.split(",")
+        outputs = [f"output:{port}" for port in missing]
+        kept = [action for action in actions if action not in outputs]
+        is_flood = "(" not in flow.actions and len(actions) - len(kept) == len(missing)
+        if not is_flood or not any(action.startswith("output:") for action in kept):
+            return None
+        reduced = replace(flow, actions=",".join(kept))
+        return reduced if self._observed.get(flow.key) != reduced else None
+
+    def _missing_ports(self, flow: Flow) -> frozenset[str]:
+        return flow.ports - self._ofports.get(flow.bridge, {}).keys()
 
     def is_held(self, key: Key) -> bool:
         """Whether this flow waits for the number of a port."""
         flow = self._desired.get(key)
-        return isinstance(flow, Flow) and bool(flow.ports - self._ofports.get(flow.bridge, {}).keys())
+        return isinstance(flow, Flow) and bool(self._missing_ports(flow))
+
+    def waits_for_tunnel(self, key: Key) -> bool:
+        """Whether this flow waits for the number of a port, and only for tunnels."""
+        flow = self._desired.get(key)
+        missing = self._missing_ports(flow) if isinstance(flow, Flow) else frozenset()
+        return bool(missing) and all(port.startswith(TUNNEL_PREFIX) for port in missing)
 
     def renumber(self, ports: Iterable[tuple[str, str]]) -> None:
         """Numbers of these ports (bridge, name) came, changed or went."""

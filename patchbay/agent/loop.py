@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from patchbay.agent.complaints import Complaints
 from patchbay.agent.machine import Machine
 from patchbay.agent.report import Reporter
 from patchbay.agent.settings import AgentSettings
@@ -23,7 +24,6 @@ from patchbay.host.netlink_apply import Failure
 from patchbay.host.ovs import Switch
 from patchbay.hoststate import Key
 from patchbay.intent.database import Change, IntentDatabase
-from patchbay.model.network import VXLAN
 from patchbay.plan.diff import diff, is_same
 from patchbay.plan.operations import Operation
 
@@ -56,6 +56,7 @@ class Agent:
         self.wake = asyncio.Event()
         self.machine = Machine(settings, kernel, switch, self.compiled.state, self.wake.set)
         self.reporter = Reporter(intent, self.view, self.is_complete)
+        self.complaints = Complaints(settings, self.view, switch)
         self.unsettled: set[Key] = set()
         self.turns = self.applies = self.operations = 0
         self._retries: dict[Key, Attempt] = {}
@@ -63,7 +64,6 @@ class Agent:
         self._changes: list[Change] = []
         self._watched: tuple[frozenset[str], frozenset[str]] | None = None
         self._watching: set[asyncio.Task[None]] = set()
-        self._complained: set[str] = set()
 
     async def load(self) -> None:
         """Take in the intent of this host and the state of the machine, and compile. Changes nothing."""
@@ -73,7 +73,7 @@ class Agent:
             for value in getattr(self.intent, table).values():
                 self.view.put(value)
         await self._absorb(watch_patience_s=None)
-        self.compiled.refresh(self.view.fragments())
+        self._compile(self.view.fragments())
         self.machine.kernel.compare_with(self.compiled.state)
         self.machine.start()
         self.machine.want_flows({key[1] for key in self.compiled.state if key[0] == "flow"})
@@ -92,13 +92,29 @@ class Agent:
             self.wake.clear()
             try:
                 dirty = await self._absorb()
-                await self._turn(self.compiled.refresh(dirty))
+                await self._turn(self._compile(dirty))
                 self.reporter.note(fragment[1] for fragment in dirty if fragment[0] == "port")
             except Exception:
-                logger.exception("a turn of the loop failed; everything is compared again")
+                logger.exception("a turn of the loop failed; everything is compiled and compared again")
                 await asyncio.sleep(1)
-                self._deferred |= self.compiled.state.keys() | self.machine.observed.resources.keys()
+                self._deferred |= self._compile(self.view.fragments()) | self.machine.observed.resources.keys()
+                self._deferred |= self.compiled.state.keys()
                 self.wake.set()
+
+    def _compile(self, dirty: Iterable[Fragment]) -> set[Key]:
+        """Compile fragments again; one that cannot be compiled stays as it was and keeps no other from it."""
+        dirty = list(dirty)
+        try:
+            return self.compiled.refresh(dirty)
+        except Exception:
+            logger.exception("one of %d fragments cannot be compiled", len(dirty))
+        changed: set[Key] = set()
+        for fragment in dirty:
+            try:
+                changed |= self.compiled.refresh([fragment])
+            except Exception:
+                logger.exception("%s cannot be compiled", " ".join(fragment))
+        return changed
 
     async def _wait(self) -> None:
         due = min((attempt.due for attempt in self._retries.values()), default=None)
@@ -144,12 +160,14 @@ class Agent:
         )
 
     async def _watch(self, patience_s: float | None) -> bool:
-        """Watch the networks that are here and the ports that are plugged here; returns whether that brought more.
+        """Watch the networks that are here and the ports that others plugged here; returns whether that brought more.
 
         A database that does not answer within ``patience_s`` must not hold up repairs: its answer wakes the loop.
         Without a limit (at the start) nothing goes on before all is known.
         """
-        needed = frozenset(self.view.networks_here()), frozenset(self.view.facts.plugged)
+        plugged = self.view.facts.plugged.items()
+        foreign = frozenset(port_id for port_id, interface in plugged if not interface.ours)
+        needed = frozenset(self.view.networks_here()), foreign
         if needed == self._watched or not (patience_s is None or self.intent.is_connected):
             return False
         self._watched = needed
@@ -177,7 +195,7 @@ class Agent:
         if operations:
             await self._apply(operations)
         self._settle(keys, is_attempt=bool(operations))
-        self._complain_of_missing_tunnel_ip()
+        self.complaints.look()
 
     async def _apply(self, operations: Sequence[Operation]) -> None:
         start = time.perf_counter()
@@ -240,7 +258,10 @@ class Agent:
     # --- what users are told ------------------------------------------------------------------------------------------
 
     def is_complete(self, port_id: str) -> bool:
-        """Whether the data plane of a port here is done: host, network, instance and port are as desired."""
+        """Whether the data plane of a port here is done: host, network, instance and port are as desired.
+
+        A tunnel that Open vSwitch cannot open keeps flows to that one host waiting, but no port down.
+        """
         if not self.unsettled:
             return True
         port = self.view.ports[port_id]
@@ -248,17 +269,5 @@ class Agent:
         found = self.view.interface_of(port_id)
         if found:
             fragments.append(("instance", found[0].id))
-        return not any(item.key in self.unsettled for one in fragments for item in self.compiled.resources(one))
-
-    def _complain_of_missing_tunnel_ip(self) -> None:
-        if self.identity.tunnel_ip or not self.settings.tunnel_ip:
-            return
-        for network_id in self.view.networks_here() - self._complained:
-            network = self.view.networks.get(network_id)
-            if network and network.network_type == VXLAN:
-                self._complained.add(network_id)
-                logger.warning(
-                    "VXLAN network %s does not leave this host: it has no tunnel address",
-                    network.name or network.id,
-                    extra={"remedy": "Give the agent --tunnel-ip ADDRESS."},
-                )
+        keys = (item.key for one in fragments for item in self.compiled.resources(one))
+        return not any(key in self.unsettled and not self.machine.flows.waits_for_tunnel(key) for key in keys)

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import gc
 import logging
+import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from patchbay.agent.check import pending
@@ -26,13 +29,22 @@ T = TypeVar("T")
 
 PLAN_PATIENCE_S = 5.0
 WAIT_TOLD_S = 5.0
+LOCK_NAME = "agent.lock"
 
 logger = logging.getLogger(__name__)
 
 
 async def run_agent(settings: AgentSettings) -> None:
-    """Run until SIGTERM or SIGINT. The data plane stays as it is when the agent ends."""
+    """Run until SIGTERM or SIGINT. The data plane stays as it is when the agent ends.
+
+    Raises HostError when another agent runs on this host, or its run directory cannot be used.
+    """
     _raise_file_limit()
+    with _only_one(Path(settings.run_dir)):
+        await _run_until_stopped(settings)
+
+
+async def _run_until_stopped(settings: AgentSettings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,6 +58,23 @@ async def run_agent(settings: AgentSettings) -> None:
         work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
+
+
+@contextlib.contextmanager
+def _only_one(run_dir: Path) -> Iterator[None]:
+    """Hold the lock of this host's agent; it goes with the process, however that ends."""
+    try:
+        run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        lock = os.open(run_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HostError(f"{run_dir} cannot be used: {error.strerror}.", "Name another with --run-dir DIR.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise HostError("Another agent runs on this host.", f"Stop it first; it holds {run_dir / LOCK_NAME}.") from None
+    finally:
+        os.close(lock)
 
 
 async def _live(settings: AgentSettings) -> None:
@@ -93,6 +122,7 @@ async def open_agent(
         stack.push_async_callback(switch.close)
         agent = Agent(settings, identity, intent, kernel, switch)
         stack.push_async_callback(agent.machine.close)
+        stack.callback(agent.complaints.close)
         yield agent
 
 

@@ -226,3 +226,35 @@ def test_the_host_introduces_itself_and_its_heart_beats(on_compute):
         assert len(database.hosts) == 1
 
     on_compute(scenario)
+
+
+def test_a_tunnel_that_cannot_be_opened_cuts_off_no_other_host(on_compute):
+    async def scenario(one):
+        await one.start_agent()
+        red = await one.writer.network("red", 0x22)
+        for number in (2, 3):
+            await one.writer.remote_host(f"compute{number}", f"198.51.100.{number}")
+            await one.writer.remote_port(red, f"10.0.0.{number}", f"compute{number}")
+        port = await one.writer.instance("red1", red, "10.0.0.11")
+        await one.up(port)
+        await one.settled()
+        flood = "ovs-ofctl --names --no-stats dump-flows br-tun table=22,dl_vlan=1 | tr -d '\"'"
+        assert one.host.sh(flood).strip().endswith("output:vxlan-c6336402,output:vxlan-c6336403")
+        one.host.sh("ovs-vsctl add-br br-x -- set bridge br-x datapath_type=netdev")
+        one.host.sh(
+            "ovs-vsctl --no-wait add-port br-x rival -- set interface rival type=vxlan options:remote_ip=198.51.100.4"
+            " options:local_ip=198.51.100.1 options:in_key=flow options:out_key=flow"
+        )
+        await one.writer.remote_host("compute4", "198.51.100.4")
+        await one.writer.remote_port(red, "10.0.0.4", "compute4")
+        await one.host.until(lambda: "vxlan-c6336404" in one.agent.switch.errors(), "the tunnel is refused")
+        second = await one.writer.instance("red2", red, "10.0.0.12")
+        await one.up(port, second)
+        assert one.host.sh(flood).strip().endswith("output:vxlan-c6336402,output:vxlan-c6336403")
+        one.host.sh("ovs-ofctl del-flows br-tun")
+        await one.host.until(lambda: "output:vxlan-c6336403" in one.host.sh(flood), "flooding to the others is back")
+        one.host.sh("ovs-vsctl del-br br-x")
+        await one.settled()
+        assert one.host.sh(flood).strip().endswith("output:vxlan-c6336403,output:vxlan-c6336404")
+
+    on_compute(scenario)

@@ -134,3 +134,15 @@ def test_the_control_socket_answers_and_refuses_in_words(on_compute):
         await agent.stop()
 
     on_compute(scenario)
+
+
+def test_a_second_agent_on_one_host_is_refused(on_compute):
+    async def scenario(one):
+        agent = Process(one)
+        await agent.start()
+        said = one.host.sh(f"{sys.executable} -m patchbay agent --run-dir {RUN_DIR} 2>&1 || true")
+        assert "Another agent runs on this host." in said
+        assert "Traceback" not in said
+        await agent.stop()
+
+    on_compute(scenario)

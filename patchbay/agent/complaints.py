@@ -1,0 +1,83 @@
+"""What an administrator must be told once: settings that cannot work, and interfaces that Open vSwitch refuses.
+
+Called by the loop after each turn. Everything here is a warning with its remedy; nothing changes what is done.
+"""
+
+import asyncio
+import logging
+
+from patchbay.agent.settings import AgentSettings
+from patchbay.compile.view import HostView
+from patchbay.host.ovs import Switch
+from patchbay.model.network import VXLAN
+
+logger = logging.getLogger(__name__)
+
+ERROR_AGE_S = 2.0
+"""An interface may be refused for a moment, until its device appears."""
+
+
+class Complaints:
+    """Remembers what was said, so that it is said once."""
+
+    def __init__(self, settings: AgentSettings, view: HostView, switch: Switch) -> None:
+        self._settings = settings
+        self._view = view
+        self._switch = switch
+        self._said: set[tuple[str, str]] = set()
+        self._pending: asyncio.TimerHandle | None = None
+
+    def look(self) -> None:
+        """Say what is new."""
+        self._look_at_mappings()
+        self._look_at_tunnel_ip()
+        errors = {("interface", name) for name in self._switch.errors()}
+        self._said -= {said for said in self._said if said[0] == "interface" and said not in errors}
+        if errors - self._said and self._pending is None:
+            self._pending = asyncio.get_running_loop().call_later(ERROR_AGE_S, self._look_at_interfaces)
+
+    def close(self) -> None:
+        """Say no more."""
+        if self._pending:
+            self._pending.cancel()
+
+    def _is_new(self, kind: str, name: str) -> bool:
+        is_new = (kind, name) not in self._said
+        self._said.add((kind, name))
+        return is_new
+
+    def _look_at_mappings(self) -> None:
+        present = self._view.facts.bridges
+        for physical_network, bridge in self._settings.bridge_mappings.items():
+            if bridge in present:
+                self._said.discard(("bridge", bridge))
+            elif self._is_new("bridge", bridge):
+                logger.warning(
+                    "physical network %s has no bridge: there is no %s",
+                    physical_network,
+                    bridge,
+                    extra={"remedy": f"Create it, with the interface that leads there: ovs-vsctl add-br {bridge}"},
+                )
+
+    def _look_at_tunnel_ip(self) -> None:
+        if self._view.facts.tunnel_ip or not self._settings.tunnel_ip:
+            return
+        for network_id in self._view.networks_here():
+            network = self._view.networks.get(network_id)
+            if network and network.network_type == VXLAN and self._is_new("tunnel", network_id):
+                logger.warning(
+                    "VXLAN network %s does not leave this host: it has no tunnel address",
+                    network.name or network.id,
+                    extra={"remedy": "Give the agent --tunnel-ip ADDRESS."},
+                )
+
+    def _look_at_interfaces(self) -> None:
+        self._pending = None
+        for name, error in self._switch.errors().items():
+            if self._is_new("interface", name):
+                logger.warning(
+                    "interface %s does not work: Open vSwitch says: %s",
+                    name,
+                    error,
+                    extra={"remedy": "See ovs-vsctl show and the log of ovs-vswitchd."},
+                )
