@@ -24,9 +24,11 @@ async def open_database() -> AsyncIterator[Open]:
     """Opens databases, and closes them when the test is over."""
     opened: list[IntentDatabase] = []
 
-    async def open_(remotes: str | Sequence[str], scope: AgentScope | None = None) -> IntentDatabase:
+    async def open_(
+        remotes: str | Sequence[str], scope: AgentScope | None = None, *, leader_only: bool | None = None
+    ) -> IntentDatabase:
         named = [remotes] if isinstance(remotes, str) else remotes
-        opened.append(await IntentDatabase.open(named, scope, timeout_s=20))
+        opened.append(await IntentDatabase.open(named, scope, timeout_s=20, leader_only=leader_only))
         return opened[-1]
 
     yield open_

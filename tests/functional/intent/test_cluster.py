@@ -14,7 +14,15 @@ import pytest
 from patchbay.intent.database import AgentScope, Change, Duplicate, Insert, IntentDatabase
 from patchbay.intent.server import ClusterMember, EmbeddedServer
 from patchbay.model import Network, Port
-from tests.functional.intent.intent_world import Open, make_database, new_network, new_port, older_schema, until
+from tests.functional.intent.intent_world import (
+    Open,
+    make_database,
+    new_network,
+    new_port,
+    new_subnet,
+    older_schema,
+    until,
+)
 
 KILLS, WRITERS = 3, 4
 
@@ -50,16 +58,21 @@ async def write_until(
         written[port.id] = time.monotonic()
 
 
+@pytest.mark.parametrize("each_at_its_own_member", [False, True])
 async def test_a_leader_that_dies_during_writes_loses_no_acknowledged_one(
-    cluster: list[EmbeddedServer], open_database: Open
+    cluster: list[EmbeddedServer], open_database: Open, each_at_its_own_member: bool
 ) -> None:
     remotes = [member.remote for member in cluster]
-    databases = [await open_database(remotes), await open_database(remotes[::-1])]
+    if each_at_its_own_member:
+        databases = [await open_database(remote, leader_only=False) for remote in remotes]
+    else:
+        databases = [await open_database(remotes), await open_database(remotes[::-1])]
     network = new_network()
     await databases[0].transact(Insert(network))
     done, written = asyncio.Event(), {}
     tasks = [
-        asyncio.create_task(write_until(done, databases[number % 2], network, written)) for number in range(WRITERS)
+        asyncio.create_task(write_until(done, databases[number % len(databases)], network, written))
+        for number in range(WRITERS)
     ]
     for _ in range(KILLS):
         count = len(written)
@@ -132,13 +145,13 @@ async def test_an_older_cluster_is_upgraded_online_with_nothing_lost(
     ]
     await until(lambda: all(status(member, "Status: cluster member") for member in members), "three members", 20)
     remotes = [member.remote for member in members]
-    services = await asyncio.gather(open_database(remotes), open_database(remotes[::-1]))
+    services = await asyncio.gather(*(open_database(remote, leader_only=False) for remote in remotes[::-1]))
     await services[0].transact(Insert(new_network()))
     for member in members:
         agent = await open_database(member.remote, AgentScope("compute1"))
         await agent.watch({network_id})
         assert agent.networks[network_id].name == "old"
-    await until(lambda: len(services[1].networks) == 2, "both networks at the other service")
+    await until(lambda: all(len(service.networks) == 2 for service in services), "both networks at each service")
     for member in members:
         await member.stop()
 
@@ -156,3 +169,21 @@ async def test_one_refused_write_does_not_stop_those_committed_with_it(
     assert outcomes[0::2] == [None] * 20
     assert {type(outcome) for outcome in outcomes[1::2]} == {Duplicate}
     assert set(database.ports) == {port.id for port in good}
+
+
+async def test_of_three_servers_that_give_out_the_same_address_one_wins(
+    cluster: list[EmbeddedServer], open_database: Open
+) -> None:
+    databases = [await open_database(member.remote, leader_only=False) for member in cluster]
+    network = new_network()
+    subnet = new_subnet(network)
+    await databases[0].transact(Insert(network), Insert(subnet))
+    await until(lambda: all(subnet.id in database.subnets for database in databases), "the subnet at each member")
+    for number in range(20):
+        ports = [new_port(network, (subnet, f"10.0.0.{number}")) for _ in databases]
+        writes = [database.transact(Insert(port)) for database, port in zip(databases, ports, strict=True)]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        assert outcomes.count(None) == 1
+        assert {(type(o), o.table) for o in outcomes if o is not None} == {(Duplicate, "Address")}
+    await until(lambda: all(len(database.ports) == 20 for database in databases), "the same twenty ports at each")
+    assert databases[0].ports == databases[1].ports == databases[2].ports
