@@ -7,7 +7,9 @@ where); needs no root. The clients whose memory is measured are processes of the
 
 import argparse
 import asyncio
+import contextlib
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from patchbay.intent.database import AgentScope, Insert, IntentDatabase, Write
-from patchbay.intent.server import EmbeddedServer
+from patchbay.intent.server import ClusterMember, EmbeddedServer
 from patchbay.model import FixedIP, Host, Network, Port, Subnet
 
 SINGLE_WRITES, WRITERS, WRITES_EACH, PORTS, PORTS_AT_ONCE = 500, 16, 100, 10_000, 500
@@ -59,11 +61,40 @@ async def measure(directory: Path) -> list[dict[str, object]]:
         figure("durable write of a port, alone, median", statistics.median(single) * 1e3, "ms"),
         figure("durable write of a port, alone, 99th percentile", sorted(single)[len(single) * 99 // 100] * 1e3, "ms"),
         figure(f"durable writes of ports, {WRITERS} writers", WRITERS * WRITES_EACH / together, "1/s"),
+        *await cluster(directory),
         figure(f"service opens {PORTS} ports", whole["seconds"], "s"),
         figure(f"service's memory for {PORTS} ports", whole["megabytes"] - bare["megabytes"], "MB"),
         figure(f"agent watches {PORTS} ports", agent["seconds"], "s"),
         figure(f"agent's memory for {PORTS} ports", agent["megabytes"] - bare["megabytes"], "MB"),
         figure("memory of a client with no ports (interpreter, libraries)", bare["megabytes"], "MB"),
+    ]
+
+
+async def cluster(directory: Path) -> list[dict[str, object]]:
+    """The same writes with three servers on this machine."""
+    with contextlib.ExitStack() as ports:
+        listeners = [ports.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        addresses = [f"tcp:127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
+    members: list[EmbeddedServer] = []
+    try:
+        for number, address in enumerate(addresses):
+            place = ClusterMember(address, (addresses[0],) if number else ())
+            members.append(await EmbeddedServer.start(directory / f"member{number}", cluster=place))
+        for member in members:
+            # A member serves its database only once it has joined.
+            await (await IntentDatabase.open([member.remote], leader_only=False, timeout_s=30)).close()
+        db = await IntentDatabase.open([member.remote for member in members], timeout_s=30)
+        network, _ = new_network(34, "10.0.0.0/16")
+        await db.transact(Insert(network))
+        single = await single_writes(db, network)
+        together = await writes_together(db, network)
+        await db.close()
+    finally:
+        for member in members:
+            await member.stop()
+    return [
+        figure("the same, cluster of three, alone, median", statistics.median(single) * 1e3, "ms"),
+        figure(f"the same, cluster of three, {WRITERS} writers", WRITERS * WRITES_EACH / together, "1/s"),
     ]
 
 
