@@ -55,6 +55,7 @@ class Machine:
         self.observed = Observed()
         self.is_fact_changed = False
         self.flows = FlowTables(settings.ovs_rundir, self.observed, desired, switch.ofports, self._note)
+        self._desired = desired
         self._wake = wake
         self._changed: set[Key] = set()
         self._flow_bridges: set[str] = set()
@@ -90,8 +91,12 @@ class Machine:
     def is_comparable(self, key: Key) -> bool:
         """Whether what is observed under this key is current: not while its source is away."""
         if key[0] in _FLOW_KINDS:
-            return key[1] in self.flows.ready
+            return key[1] in self.flows.ready or self._is_gone_with_bridge(key)
         return key[0] not in _SWITCH_KINDS or self.switch.is_in_sync
+
+    def _is_gone_with_bridge(self, key: Key) -> bool:
+        """Whether this is a flow that nobody wants on a bridge that is not there: a provider bridge was deleted."""
+        return key not in self._desired and self.switch.is_in_sync and key[1] not in self.switch.bridges()
 
     async def apply(self, operations: Sequence[Operation]) -> list[Failure]:
         """Do a plan in its order, neighbours of one domain together and few additions side by side.
