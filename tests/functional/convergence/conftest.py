@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.functional.convergence.scene import LOSSES, converged, unfinished
 
 from patchbay.errors import PatchbayError
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import load_topology
+from patchbay.lab.topology import Topology
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 EXAMPLE = "seed002.yaml"
@@ -28,6 +30,18 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["PATCHBAY_LAB_DIR"] = before
 
 
+def with_macs(topology: Topology) -> Topology:
+    """Every interface gets a MAC, so that neighbours know an instance that was deleted and made again."""
+    instances = {}
+    for number, (name, spec) in enumerate(topology.instances.items()):
+        interfaces = {
+            device: msgspec.structs.replace(interface, mac=f"fa:16:3e:00:{place:02x}:{number:02x}")
+            for place, (device, interface) in enumerate(spec.interfaces.items())
+        }
+        instances[name] = msgspec.structs.replace(spec, interfaces=interfaces)
+    return msgspec.structs.replace(topology, instances=instances)
+
+
 class Labs:
     """The lab of a module: kept while it is whole."""
 
@@ -40,7 +54,7 @@ class Labs:
         if self.running is not None and not self._is_whole(self.running):
             self.end()
         if self.running is None:
-            self.running = Lab.up(load_topology(EXAMPLES / self.example))
+            self.running = Lab.up(with_macs(load_topology(EXAMPLES / self.example)))
             converged(self.running)
         return self.running
 

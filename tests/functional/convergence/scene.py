@@ -24,6 +24,7 @@ from patchbay.lab.vhost import VirtualHost
 Object = dict[str, Any]
 ACROSS = (("red1", "red2"), ("blue2", "blue1"))
 INTERVAL_S = 0.01
+PORT_CHANGE_MS = 100.0
 COLLECTIONS = ("networks", "subnets", "ports", "instances")
 
 
@@ -50,6 +51,11 @@ class Seen:
     def lost(self) -> int:
         """Lost packets of all streams."""
         return sum(loss.lost for loss in self.losses)
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """No more is lost than Open vSwitch's userspace datapath loses when any port comes or goes, whoever does it."""
+        return self.longest_ms <= PORT_CHANGE_MS
 
     @property
     def longest_ms(self) -> float:
@@ -199,14 +205,18 @@ def fingerprint(host: VirtualHost) -> Fingerprint:
 
 
 def left_overs(host: VirtualHost) -> list[str]:
-    """What a host has of us beyond bare br-int and br-tun: links, namespaces, ports, flows of networks and ports."""
+    """What a host has of us beyond bare br-int and br-tun: links, namespaces, ports, flows of networks and ports.
+
+    Learned flows are left out: they expire, and nothing can use them before their VLAN is given again.
+    """
     script = "ip -o link | grep -oE '(tap|qbr|qvb|qvo)[0-9a-f-]+' | sort -u; ip netns list"
     found = host.run(["sh", "-c", script]).stdout.split("\n")
     for bridge, bare in (("br-int", r"patch-tun|int-.*"), ("br-tun", r"patch-int|vxlan-.*")):
         ports = host.run(["ovs-vsctl", "list-ports", bridge]).stdout.split()
         found += [f"{bridge} {port}" for port in ports if not re.fullmatch(bare, port)]
     flows = host.run(["ovs-ofctl", "--no-stats", "dump-flows", "br-tun"]).stdout.splitlines()
-    found += [flow for flow in flows if re.search(r"tun_id=|vlan|table=2[01],.*dl_dst", flow) and "learn(" not in flow]
+    ours = [flow for flow in flows if "learn(" not in flow and "hard_timeout=" not in flow]
+    found += [flow for flow in ours if re.search(r"tun_id=|vlan|table=2[01],.*dl_dst", flow)]
     return [line.strip() for line in found if line.strip()]
 
 
@@ -234,6 +244,12 @@ def objects(lab: Lab, collection: str) -> dict[str, Object]:
     """The objects of a collection by name."""
     with contextlib.closing(lab.client()) as client:
         return {each["name"]: each for each in client.request("GET", f"/v2.0/{collection}")[collection]}
+
+
+def learned(host: VirtualHost) -> list[str]:
+    """Flows of br-tun that were learned from traffic."""
+    lines = host.run(["ovs-ofctl", "--no-stats", "dump-flows", "br-tun", "table=20"]).stdout.splitlines()
+    return [line for line in lines if "hard_timeout=" in line]
 
 
 def delete_everything(lab: Lab) -> None:
