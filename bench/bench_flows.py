@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """How long flows take: encoding, installing, observing, deleting; against ``ovs-ofctl --bundle add-flows``.
 
-Run as root: ``bench/bench_flows.py [counts…]``. It makes a host of its own (network, mounts, processes) and leaves
-nothing behind. Each figure is the median of the rounds.
+Run as root: ``bench/bench_flows.py [-f json] [counts…]``. It makes a host of its own (network, mounts, processes) and
+leaves nothing behind. Each figure is the median of the rounds, in milliseconds.
 """
 
+import argparse
 import asyncio
+import json
 import os
 import statistics
 import subprocess
@@ -14,6 +16,7 @@ import time
 from collections.abc import Awaitable
 from pathlib import Path
 
+from patchbay.cli.output import print_list
 from patchbay.host import openflow
 from patchbay.host.flow_encoding import encode_add
 from patchbay.host.openflow import OpenFlowConnection
@@ -87,38 +90,54 @@ async def measure(connection: OpenFlowConnection, count: int) -> dict[str, float
     return {name: statistics.median(values) for name, values in figures.items()}
 
 
-async def plain_or_bundle(connection: OpenFlowConnection) -> None:
-    """A few flows as plain flow_mods with one barrier, and as a bundle: where the limit between them belongs."""
-    for count in (1, 2, 3):
-        for limit, name in ((0, "bundle"), (100, "plain flow_mods and a barrier")):
-            openflow._PLAIN_LIMIT = limit
-            values = []
-            for turn in range(200):
-                start = time.perf_counter()
-                await connection.apply(flows(count, turn), ports=PORTS)
-                values.append((time.perf_counter() - start) * 1000)
-            print(f"{count} flow(s) as {name}: {statistics.median(values):.3f} ms")
+async def plain_or_bundle(connection: OpenFlowConnection) -> dict[str, float]:
+    """One flow as a plain flow_mod with a barrier, and as a bundle: where the limit between them belongs."""
+    figures = {}
+    for limit, name in ((0, "one as a bundle"), (100, "one as a plain flow_mod")):
+        openflow._PLAIN_LIMIT = limit
+        values = []
+        for turn in range(200):
+            start = time.perf_counter()
+            await connection.apply(flows(1, turn), ports=PORTS)
+            values.append((time.perf_counter() - start) * 1000)
+        figures[name] = statistics.median(values)
     openflow._PLAIN_LIMIT = 1
+    return figures
 
 
-async def main(counts: tuple[int, ...]) -> None:
-    """Print a table of the figures."""
+async def measure_all(counts: tuple[int, ...]) -> list[dict[str, object]]:
+    """All figures."""
     connection = OpenFlowConnection("br-tun")
     await connection.open()
-    await plain_or_bundle(connection)
-    header = None
+    rows: list[dict[str, object]] = []
     for count in counts:
+        print(f"{count} flows …", file=sys.stderr, flush=True)
         figures = await measure(connection, count)
-        if header is None:
-            header = list(figures)
-            print("flows".rjust(8), *(f"{name:>10}" for name in header), "   (ms)")
-        print(f"{count:8}", *(f"{figures[name]:10.2f}" for name in header), flush=True)
+        if count == 1:
+            figures |= await plain_or_bundle(connection)
+        rows += [
+            {"flows": count, "figure": name, "value": round(value, 3), "unit": "ms"} for name, value in figures.items()
+        ]
     await connection.close()
+    return rows
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-f", "--format", choices=["json", "table"], default="table")
+    parser.add_argument("counts", type=int, nargs="*", default=COUNTS)
+    arguments = parser.parse_args()
+    subprocess.run(["bash", "-euc", START], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    rows = asyncio.run(measure_all(tuple(arguments.counts)))
+    if arguments.format == "json":
+        print(json.dumps(rows, indent=2))
+    else:
+        print_list(rows, ["flows", "figure", "value", "unit"], "table", ())
 
 
 if __name__ == "__main__":
     if os.environ.get("PATCHBAY_BENCH_HOST") != "private":
         os.environ["PATCHBAY_BENCH_HOST"] = "private"
         os.execvp(UNSHARE[0], [*UNSHARE, sys.executable, *sys.argv])
-    subprocess.run(["bash", "-euc", START], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    asyncio.run(main(tuple(map(int, sys.argv[1:])) or COUNTS))
+    main()
