@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.functional.convergence.scene import LOSSES, converged, unfinished
 
 from patchbay.errors import PatchbayError
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import load_topology
 from patchbay.lab.topology import Topology
+from tests.functional.convergence.scene import LOSSES, converged, unfinished
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 EXAMPLE = "seed002.yaml"
@@ -96,8 +96,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("packets lost")
     width = max(len(loss.event) for loss in LOSSES)
     for loss in LOSSES:
-        terminalreporter.write_line(
-            f"{loss.event:{width}}  {loss.stream:14}  lost {loss.lost:4} of {loss.sent:5}  longest {loss.longest_ms:6.0f} ms"
-        )
-
-
+        figures = f"lost {loss.lost:4} of {loss.sent:5}  longest {loss.longest_ms:6.0f} ms"
+        terminalreporter.write_line(f"{loss.event:{width}}  {loss.stream:21}  {figures}")

@@ -1,8 +1,8 @@
-"""What the convergence tests share: traffic that runs while something happens, and the proof that all is well after it.
+"""What the convergence tests share: traffic that runs while something happens, and the proof that all is well then.
 
-A test reads: ``with traffic(lab, "agent killed", ...) as seen: <the event>; converged(lab)``. ``traffic`` notes what was
-lost and for how long (the figures stand in the summary at the end of the run); ``converged`` waits until every agent has
-nothing left to do, sees what a fresh one would see, and the topology's expectations are met.
+A test reads: ``with traffic(lab, "agent killed", ...) as seen: <the event>; converged(lab)``. ``traffic`` notes what
+was lost and for how long (the figures stand in the summary at the end of the run); ``converged`` waits until every
+agent has nothing left to do, sees what a fresh one would see, and the topology's expectations are met.
 """
 
 import asyncio
@@ -75,9 +75,7 @@ def traffic(lab: Lab, event: str, *pairs: tuple[str, str], interval_s: float = I
         for pair, stream in streams.items():
             seen.losses.append(_loss(event, pair, stream.stop(grace_s=0.25)))
     for loss in seen.losses:
-        print(
-            f"{loss.event}: {loss.stream} lost {loss.lost} of {loss.sent} packets, longest outage {loss.longest_ms:.0f} ms"
-        )
+        print(f"{loss.event}: {loss.stream} lost {loss.lost} of {loss.sent}, longest outage {loss.longest_ms:.0f} ms")
     LOSSES.extend(seen.losses)
 
 
@@ -144,7 +142,9 @@ def converged(lab: Lab, timeout_s: float = 20.0) -> None:
     """All agents settled, all ports ACTIVE, all expectations met."""
     settled(*lab.hosts.values(), timeout_s=timeout_s)
     lab.wait_until_active(timeout_s)
-    wrong = [f"{each.pair.source} → {each.pair.target}: {each.detail}" for each in lab.check(quiet_s=0.2) if not each.is_met]
+    wrong = [
+        f"{each.pair.source} → {each.pair.target}: {each.detail}" for each in lab.check(quiet_s=0.2) if not each.is_met
+    ]
     assert not wrong, "\n".join(wrong)
     settled(*lab.hosts.values(), timeout_s=5.0)
 
@@ -187,7 +187,9 @@ class Fingerprint(msgspec.Struct, frozen=True):
         for bridge, before in self.flows.items():
             after = later.flows[bridge]
             wrong += [f"flow came or went on {bridge}: {flow}" for flow in before.keys() ^ after.keys()]
-            wrong += [f"flow installed anew on {bridge}: {flow}" for flow in before if after.get(flow, 1e9) < before[flow]]
+            wrong += [
+                f"flow installed anew on {bridge}: {flow}" for flow in before if after.get(flow, 1e9) < before[flow]
+            ]
         return wrong
 
 

@@ -3,9 +3,9 @@
 import signal
 
 import pytest
-from tests.functional.convergence.scene import agent, converged, fingerprint, traffic, wait_for
 
 from patchbay.lab.lab import Lab
+from tests.functional.convergence.scene import agent, converged, fingerprint, traffic, wait_for
 
 HOW = {"stopped (SIGTERM)": signal.SIGTERM, "killed (-9)": signal.SIGKILL}
 

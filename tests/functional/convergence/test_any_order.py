@@ -4,9 +4,14 @@ import contextlib
 import random
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
+
+from patchbay.lab import apply
+from patchbay.lab.client import ServiceClient
+from patchbay.lab.lab import Lab
 from tests.functional.convergence.scene import (
     Object,
     agent,
@@ -17,10 +22,6 @@ from tests.functional.convergence.scene import (
     settled,
     traffic,
 )
-
-from patchbay.lab import apply
-from patchbay.lab.client import ServiceClient
-from patchbay.lab.lab import Lab
 
 Step = tuple[str, str]
 Needs = dict[Step, set[Step]]
@@ -49,8 +50,8 @@ class Calls:
             if instance in early:
                 needs["port", instance] = {("network", network)}
                 needs["addresses", instance] = {("port", instance), *subnets}
-                for subnet in subnets:
-                    needs[subnet].add(("port", instance))
+                for step in subnets:
+                    needs[step].add(("port", instance))
             else:
                 needs["port", instance] = {("network", network), *subnets}
         for host in self.lab.hosts:
@@ -89,7 +90,7 @@ class Calls:
 
     def _instance(self, name: str) -> Object:
         made = self.topology.instances[name]
-        ports = {(apply.project_of(self.topology, made), f"{name}-eth0"): self.ids["port", name]}
+        ports: dict[apply.Key, str] = {(apply.project_of(self.topology, made), f"{name}-eth0"): self.ids["port", name]}
         return apply.instance_body(self.topology, name, ports)
 
 
@@ -117,7 +118,7 @@ def shape(lab: Lab) -> dict[str, list[str]]:
         vlans = {vlan: names[network] for network, vlan in agent(host)["local_vlans"].items()}
         flows = host.run(["ovs-ofctl", "--names", "--no-stats", "dump-flows", "br-tun"]).stdout.splitlines()
         lines = [
-            re.sub(r"cookie=\w+, ?|(dl_vlan=|mod_vlan_vid:)(\d+)", lambda hit: _named(hit, vlans), line).strip()
+            re.sub(r"cookie=\w+, ?|(dl_vlan=|mod_vlan_vid:)(\d+)", partial(_named, vlans), line).strip()
             for line in flows
             if "hard_timeout=" not in line.partition(" actions=")[0]
         ]
@@ -129,7 +130,7 @@ def shape(lab: Lab) -> dict[str, list[str]]:
     return found
 
 
-def _named(hit: re.Match[str], vlans: Mapping[int, str]) -> str:
+def _named(vlans: Mapping[int, str], hit: re.Match[str]) -> str:
     return f"{hit[1]}{vlans[int(hit[2])]}" if hit[1] else ""
 
 
@@ -139,13 +140,13 @@ def shapes() -> list[dict[str, list[str]]]:
     return []
 
 
+EARLIEST = ("instance", "port", "network", "agent", "subnet", "addresses")
 ORDERS: dict[str, Callable[[Step], Any]] = {
     "agents first": lambda step: (step[0] != "agent", step[0] == "instance", step),
     "agents last": lambda step: (step[0] == "agent", step),
     "compute2's agent last": lambda step: (step == ("agent", "compute2"), step),
     "instances as early as possible": lambda step: (EARLIEST.index(step[0]), step),
 }
-EARLIEST = ("instance", "port", "network", "agent", "subnet", "addresses")
 SHUFFLED = ("shuffled 1", "shuffled 2", "shuffled 3", "shuffled 4")
 
 

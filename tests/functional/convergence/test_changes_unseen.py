@@ -6,6 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+
+from patchbay.lab.apply import apply_topology
+from patchbay.lab.lab import Lab
+from patchbay.lab.topology import Topology
+from patchbay.lab.vhost import VirtualHost
 from tests.functional.convergence.scene import (
     agent,
     change,
@@ -22,11 +27,6 @@ from tests.functional.convergence.scene import (
     traffic,
     wait_for,
 )
-
-from patchbay.lab.apply import apply_topology
-from patchbay.lab.lab import Lab
-from patchbay.lab.topology import Topology
-from patchbay.lab.vhost import VirtualHost
 
 
 @contextlib.contextmanager

@@ -1,10 +1,13 @@
-"""The control plane cannot be reached for a while: the data plane goes on, and is repaired from what agents last knew."""
+"""The control plane is away for a while: the data plane goes on, and is repaired from what agents last knew."""
 
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+
+from patchbay.lab.lab import Lab
+from patchbay.lab.vhost import VirtualHost
 from tests.functional.convergence.scene import (
     agent,
     change,
@@ -15,9 +18,6 @@ from tests.functional.convergence.scene import (
     tunnel_to,
     wait_for,
 )
-
-from patchbay.lab.lab import Lab
-from patchbay.lab.vhost import VirtualHost
 
 # The service and its database, by their ids.
 PROCESSES = 'p=$(cat /run/service.pid); kill -{} "$p" $(ps -o pid= --ppid "$p")'
@@ -105,8 +105,13 @@ def test_while_it_is_away_no_packet_is_lost_and_changes_arrive_when_it_is_back(l
 def test_a_new_question_that_nobody_answers_does_not_hold_up_repairs_for_long(lab: Lab) -> None:
     host = lab.host("compute2")
     unknown = "external_ids:iface-id=00000000-0000-4000-8000-000000000001"
-    with frozen(lab), traffic(lab, "service frozen, unknown port plugged, then del-flows br-tun", ("red1", "red2")) as seen:
-        host.run(["ovs-vsctl", "add-port", "br-int", "new0", "--", "set", "interface", "new0", "type=internal", unknown])
+    with (
+        frozen(lab),
+        traffic(lab, "service frozen, unknown port plugged, then del-flows br-tun", ("red1", "red2")) as seen,
+    ):
+        host.run(
+            ["ovs-vsctl", "add-port", "br-int", "new0", "--", "set", "interface", "new0", "type=internal", unknown]
+        )
         host.run(["ovs-ofctl", "del-flows", "br-tun"])
         wait_for(lambda: is_whole(lab, host), "repaired")
     host.run(["ovs-vsctl", "del-port", "new0"])

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from tests.functional.convergence.scene import agent, converged, fingerprint, traffic, wait_for
 
 from patchbay.lab.lab import Lab
 from patchbay.lab.vhost import VirtualHost
+from tests.functional.convergence.scene import agent, converged, fingerprint, traffic, wait_for
 
 
 def kill_vswitchd(host: VirtualHost) -> None:

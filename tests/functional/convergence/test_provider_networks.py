@@ -3,6 +3,9 @@
 import contextlib
 
 import pytest
+
+from patchbay.lab.apply import apply_topology
+from patchbay.lab.lab import Lab
 from tests.functional.convergence.scene import (
     agent,
     converged,
@@ -13,9 +16,6 @@ from tests.functional.convergence.scene import (
     traffic,
     wait_for,
 )
-
-from patchbay.lab.apply import apply_topology
-from patchbay.lab.lab import Lab
 
 EXAMPLE = "provider-vlan.yaml"
 PAIRS = (("office1", "office2"), ("building2", "building1"), ("tenant1", "tenant2"))
@@ -99,7 +99,9 @@ def test_an_agent_started_before_the_administrator_makes_the_bridge_connects_it_
 
 def test_the_administrator_s_own_on_a_provider_bridge_survives(lab: Lab) -> None:
     host = lab.host("compute1")
-    theirs = "ovs-vsctl add-port br-ex theirs tag=7 -- set interface theirs type=internal -- br-set-external-id br-ex a b"
+    theirs = (
+        "ovs-vsctl add-port br-ex theirs tag=7 -- set interface theirs type=internal -- br-set-external-id br-ex a b"
+    )
     host.run(["sh", "-ec", f"{theirs}; ovs-ofctl add-flow br-ex cookie=0x9,priority=9,dl_vlan=4000,actions=drop"])
     converged(lab)
     with contextlib.closing(lab.client()) as client:

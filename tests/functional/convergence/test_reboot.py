@@ -1,8 +1,7 @@
 """A host that loses everything comes back by itself, and the others do not notice."""
 
-from tests.functional.convergence.scene import agent, converged, traffic
-
 from patchbay.lab.lab import Lab
+from tests.functional.convergence.scene import agent, converged, traffic
 
 
 def test_a_rebooted_host_comes_back_by_itself(lab: Lab) -> None:

@@ -5,6 +5,9 @@ import signal
 import threading
 
 import pytest
+
+from patchbay.errors import PatchbayError
+from patchbay.lab.lab import Lab
 from tests.functional.convergence.scene import (
     Object,
     agent,
@@ -17,9 +20,6 @@ from tests.functional.convergence.scene import (
     traffic,
     wait_for,
 )
-
-from patchbay.errors import PatchbayError
-from patchbay.lab.lab import Lab
 
 HOW = {"stopped (SIGTERM)": signal.SIGTERM, "killed (-9)": signal.SIGKILL}
 

@@ -1,9 +1,9 @@
 """Somebody deletes or changes what is ours: it comes back. Somebody adds what is theirs: it stays."""
 
 import pytest
-from tests.functional.convergence.scene import converged, device, traffic, tunnel_to, unfinished, wait_for
 
 from patchbay.lab.lab import Lab
+from tests.functional.convergence.scene import converged, device, traffic, tunnel_to, unfinished, wait_for
 
 # Typed on compute2. {qvo:red2} is a device of an instance there, {tunnel} the VXLAN port to compute1.
 # {red} is the local VLAN of red2's network.
@@ -113,7 +113,11 @@ def test_what_is_a_stranger_s_own_survives_everything(lab: Lab) -> None:
         host.run(["sh", "-ec", FOREIGN.format(datapath=host.datapath_type)])
         converged(lab)
     is_present(PRESENT + IN_BR_INT + IN_BR_TUN)
-    for command in ("del-flows br-tun table=4", "del-flows br-int table=0", "del-flows br-tun cookie=0x7062000000000000/0xffff000000000000"):
+    for command in (
+        "del-flows br-tun table=4",
+        "del-flows br-int table=0",
+        "del-flows br-tun cookie=0x7062000000000000/0xffff000000000000",
+    ):
         host.run(["ovs-ofctl", *command.split()])
         converged(lab)
         is_present(PRESENT + IN_BR_INT + IN_BR_TUN)

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""What events cost: pings lost between two instances on two hosts, one every 5 ms, and the longest time without one.
+
+Run as root: ``bench/bench_convergence.py [-f json] [--rounds N]``. Each event happens once a round on a running lab of
+``examples/seed002.yaml``; the next begins when the agents have nothing left to do. The figures are the round with the
+median loss and, beside it, the worst. In the lab, the userspace datapath dies with ovs-vswitchd.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from patchbay.agent.control import ask
+from patchbay.cli.output import print_list
+from patchbay.compile.names import device
+from patchbay.lab.lab import Lab
+from patchbay.lab.reading import load_topology
+from patchbay.lab.stream import PingReport
+from patchbay.lab.vhost import VirtualHost
+
+TOPOLOGY = Path(__file__).resolve().parents[1] / "examples" / "seed002.yaml"
+SOURCE, TARGET, WHERE, OTHER = "red1", "red2", "compute2", "vxlan-ac150ca3"
+INTERVAL_S, SETTLE_S = 0.005, 30.0
+COLUMNS = ("event", "lost packets", "longest gap ms", "worst lost", "worst gap ms", "settled ms", "rounds")
+Event = Callable[[Lab, VirtualHost], object]
+
+
+def restart_agent(number: int) -> Event:
+    """The agent ends by a signal and is started again."""
+
+    def happen(_lab: Lab, host: VirtualHost) -> None:
+        host.agent_stop(number)
+        host.agent_start()
+
+    return happen
+
+
+def restart_service(number: int) -> Event:
+    """The service ends by a signal and is started again."""
+
+    def happen(lab: Lab, _host: VirtualHost) -> None:
+        lab.stop_service(number)
+        lab.start_service()
+
+    return happen
+
+
+def kill_vswitchd(_lab: Lab, host: VirtualHost) -> None:
+    """ovs-vswitchd, and with it the userspace datapath, is gone and comes back."""
+    host.kill("ovs-vswitchd")
+    host.start_vswitchd()
+
+
+def kill_ovsdb(_lab: Lab, host: VirtualHost) -> None:
+    """The switch's database is gone and comes back."""
+    host.kill("ovsdb-server")
+    host.start_ovsdb()
+
+
+def typed(command: str) -> Event:
+    """A command on the host; {qvo} is the target's port in br-int."""
+    return lambda lab, host: host.run(["sh", "-ec", command.format(qvo=port_of(lab))])
+
+
+EVENTS: dict[str, Event] = {
+    "nothing": lambda _lab, _host: None,
+    "agent stopped (SIGTERM) and started": restart_agent(signal.SIGTERM),
+    "agent kill -9 and started": restart_agent(signal.SIGKILL),
+    "service stopped (SIGTERM) and started": restart_service(signal.SIGTERM),
+    "service kill -9 and started": restart_service(signal.SIGKILL),
+    "ovs-vswitchd kill -9 and started": kill_vswitchd,
+    "ovsdb-server kill -9 and started": kill_ovsdb,
+    "both kill -9 and started": lambda _lab, host: host.restart_ovs(),
+    "ovs-ofctl del-flows br-tun": typed("ovs-ofctl del-flows br-tun"),
+    "ovs-ofctl del-flows br-int": typed("ovs-ofctl del-flows br-int"),
+    "ovs-vsctl del-br br-tun": typed("ovs-vsctl del-br br-tun"),
+    "ovs-vsctl del-br br-int": typed("ovs-vsctl del-br br-int"),
+    "ovs-vsctl del-port qvo… of the target": typed("ovs-vsctl del-port {qvo}"),
+    "ovs-vsctl del-port vxlan-…": typed(f"ovs-vsctl del-port {OTHER}"),
+    "ip link del qvo… of the target": typed("ip link del {qvo}"),
+    "ip netns del, the target's": typed(f"ip netns del {TARGET}"),
+    "host rebooted": lambda lab, _host: lab.reboot(WHERE),
+}
+
+
+def port_of(lab: Lab) -> str:
+    """The name of the target's port in br-int."""
+    client = lab.client()
+    ports = client.request("GET", f"/v2.0/ports?name={TARGET}-eth0")["ports"]
+    client.close()
+    return device("qvo", ports[0]["id"])
+
+
+def is_settled(host: VirtualHost) -> bool:
+    """Whether the agent answers, has nothing left to do and sees what a fresh one would see."""
+    try:
+        return bool(asyncio.run(ask(str(host.space.path("/run/patchbay")), "check")).get("ok"))
+    except OSError:
+        return False
+
+
+def settle(lab: Lab) -> None:
+    """Wait until all agents are settled and all ports are ACTIVE."""
+    deadline = time.monotonic() + SETTLE_S
+    for host in lab.hosts.values():
+        while not is_settled(host):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{host.name} does not settle:\n{host.log('agent')}")
+            time.sleep(0.01)
+    lab.wait_until_active(SETTLE_S)
+
+
+def measure(lab: Lab, event: Event) -> tuple[PingReport, float]:
+    """One event under a stream of pings; the report, and the milliseconds from its begin until all is settled."""
+    with lab.ping_stream(SOURCE, TARGET, INTERVAL_S) as stream:
+        if not stream.wait_for_replies(40):
+            raise TimeoutError("no replies before the event")
+        start = time.perf_counter()
+        event(lab, lab.host(WHERE))
+        settle(lab)
+        took = (time.perf_counter() - start) * 1000
+        if not stream.wait_for_replies(40):
+            raise TimeoutError("no replies after the event")
+        return stream.stop(0.5), took
+
+
+def figures(rounds: int) -> list[dict[str, object]]:
+    """A row for each event."""
+    rows: list[dict[str, object]] = []
+    with Lab.up(load_topology(TOPOLOGY)) as lab:
+        settle(lab)
+        for name, event in EVENTS.items():
+            print(name, file=sys.stderr, flush=True)
+            found = [measure(lab, event) for _ in range(rounds)]
+            reports = sorted((report for report, _ in found), key=lambda report: (report.lost, report.longest_outage_s))
+            typical, worst = reports[(rounds - 1) // 2], reports[-1]
+            longest = max(report.longest_outage_s for report in reports)
+            values = (name, typical.lost, round(typical.longest_outage_s * 1000), worst.lost, round(longest * 1000))
+            settled = round(statistics.median(took for _, took in found))
+            rows.append(dict(zip(COLUMNS, (*values, settled, rounds), strict=True)))
+    return rows
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    rows = figures(given.rounds)
+    if given.format == "json":
+        print(json.dumps(rows, indent=2))
+    else:
+        print_list(rows, COLUMNS, "table", ())
+
+
+if __name__ == "__main__":
+    main()
