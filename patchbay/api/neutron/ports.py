@@ -17,6 +17,7 @@ from patchbay.api.neutron.attributes import (
     spec_fields,
     writable,
 )
+from patchbay.api.neutron.query import fixed_ip_filter
 from patchbay.api.neutron.resource import Collection, Filters, View, narrowed
 from patchbay.model import Port
 from patchbay.service.access import is_visible
@@ -186,10 +187,21 @@ def _encoded(service: Service, port: Port) -> bytes:
     return encoded
 
 
+def _with_address(service: Service, filters: Filters) -> list[Port] | None:
+    """The ports that have one of the addresses that a filter names; None when none is named."""
+    named = fixed_ip_filter(filters.get("fixed_ips", ())).get("ip_address")
+    if named is None or any(checks.address(text) for text in named):
+        return None
+    db = service.db
+    numbers = [int(ip_address(text)) for text in named]
+    found = [db.addresses(subnet_id).get(number) for subnet_id in db.subnets for number in numbers]
+    return [db.ports[id_] for id_ in dict.fromkeys(found) if id_ is not None]
+
+
 def _candidates(service: Service, context: RequestContext, filters: Filters) -> Iterable[Port]:
     db = service.db
     indexes = {"device_id": db.ports_by_device, "name": db.ports_by_name, "network_id": db.ports_by_network}
-    ports = narrowed(filters, db.ports, indexes)
+    ports = narrowed(filters, db.ports, indexes, _with_address(service, filters))
     return ports if context.is_admin else [port for port in ports if is_visible(context, port)]
 
 

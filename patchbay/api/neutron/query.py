@@ -11,12 +11,16 @@ import msgspec
 
 from patchbay.api.errors import HTTPBadRequest
 from patchbay.api.neutron import checks
-from patchbay.api.neutron.attributes import NOT_VISIBLE, Attributes
+from patchbay.api.neutron.attributes import NOT_VISIBLE, Attribute, Attributes
 from patchbay.api.neutron.resource import Filters, View
 from patchbay.service.errors import BadRequestFor
 
 CONTROL = frozenset(("fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"))
-Predicate = Callable[[View], bool]
+TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
+LISTS_OF_OBJECTS = frozenset(("allocation_pools", "host_routes"))
+"""Attributes that a view shows in another form than the value has."""
+
+Predicate = Callable[[Any], bool]
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,28 +77,52 @@ def read_filters(query: Mapping[str, Sequence[str]], attributes: Attributes) -> 
     return filters
 
 
-def predicate(filters: Filters, attributes: Attributes) -> Predicate | None:
-    """Whether a view passes all filters; values of one filter are alternatives. None when there are no filters."""
-    tests = [_test(key, values, attributes) for key, values in filters.items()]
-    if not tests:
-        return None
-    return lambda view: all(test(view) for test in tests)
+def predicates(filters: Filters, attributes: Attributes) -> tuple[Predicate | None, Predicate | None]:
+    """Whether a value passes the filters that can be told from it alone, and whether its view passes the others.
+
+    Values of one filter are alternatives. None where there is nothing to test. A view costs as much as many tests of
+    values, so it is made for those values only that pass.
+    """
+    of_values: list[Predicate] = []
+    of_views: list[Predicate] = []
+    for key, values in filters.items():
+        if key in TAG_FILTERS:
+            of_values.append(_tag_test(key, {tag for value in values for tag in value.split(",")}))
+        elif key == "fixed_ips":
+            of_values.append(_fixed_ip_test(values))
+        elif key == "changed_since":
+            of_views.append(_since_test(min(values)))
+        elif (field := attributes[key].field) and key not in LISTS_OF_OBJECTS:
+            of_values.append(_field_test(field, _wanted(values, attributes[key])))
+        else:
+            of_views.append(_view_test(key, _wanted(values, attributes[key])))
+    return _all_of(of_values), _all_of(of_views)
 
 
-def _test(key: str, values: Sequence[str], attributes: Attributes) -> Predicate:
-    if key in ("tags", "tags-any", "not-tags", "not-tags-any"):
-        return _tag_test(key, {tag for value in values for tag in value.split(",")})
-    if key == "changed_since":
-        return lambda view: any(view["updated_at"] >= value for value in values)
-    if key == "fixed_ips":
-        return _fixed_ip_test(values)
-    convert = attributes[key].convert
+def _since_test(moment: str) -> Predicate:
+    return lambda view: bool(view["updated_at"] >= moment)
+
+
+def _field_test(field: str, wanted: set[object]) -> Predicate:
+    return lambda value: _matches(getattr(value, field), wanted)
+
+
+def _view_test(key: str, wanted: set[object]) -> Predicate:
+    return lambda view: _matches(view[key], wanted)
+
+
+def _all_of(tests: Sequence[Predicate]) -> Predicate | None:
+    if len(tests) < 2:
+        return tests[0] if tests else None
+    return lambda item: all(test(item) for test in tests)
+
+
+def _wanted(values: Sequence[str], attribute: Attribute) -> set[object]:
     wanted: set[object] = set()
     for value in values:
-        converted = convert(value) if convert is not None and value != "" else value
+        converted = attribute.convert(value) if attribute.convert is not None and value != "" else value
         wanted.add(converted if isinstance(converted, (str, bool, int)) else value)
-    wanted |= {str(value) for value in wanted if not isinstance(value, bool)}
-    return lambda view: _matches(view[key], wanted)
+    return wanted | {str(value) for value in wanted if not isinstance(value, bool)}
 
 
 def _matches(value: Any, wanted: set[object]) -> bool:
@@ -112,15 +140,16 @@ def _matches(value: Any, wanted: set[object]) -> bool:
 def _tag_test(key: str, tags: set[str]) -> Predicate:
     match key:
         case "tags":
-            return lambda view: tags.issubset(view["tags"])
+            return lambda value: tags.issubset(value.tags)
         case "tags-any":
-            return lambda view: not tags.isdisjoint(view["tags"])
+            return lambda value: not tags.isdisjoint(value.tags)
         case "not-tags":
-            return lambda view: not tags.issubset(view["tags"])
-    return lambda view: tags.isdisjoint(view["tags"])
+            return lambda value: not tags.issubset(value.tags)
+    return lambda value: tags.isdisjoint(value.tags)
 
 
-def _fixed_ip_test(values: Sequence[str]) -> Predicate:
+def fixed_ip_filter(values: Sequence[str]) -> dict[str, set[str]]:
+    """What a filter on ``fixed_ips`` asks for, by ``ip_address``, ``subnet_id`` and ``ip_address_substr``."""
     wanted: dict[str, set[str]] = {}
     for value in values:
         key, sign, text = value.partition("=")
@@ -130,17 +159,18 @@ def _fixed_ip_test(values: Sequence[str]) -> Predicate:
                 "subnet_id or ip_address_substr."
             )
         wanted.setdefault(key, set()).add(str(checks.to_address(text)))
+    return wanted
+
+
+def _fixed_ip_test(values: Sequence[str]) -> Predicate:
+    wanted = fixed_ip_filter(values)
     addresses, subnets, parts = (wanted.get(key) for key in ("ip_address", "subnet_id", "ip_address_substr"))
-
-    def test(view: View) -> bool:
-        return any(
-            (addresses is None or ip["ip_address"] in addresses)
-            and (subnets is None or ip["subnet_id"] in subnets)
-            and (parts is None or any(part in ip["ip_address"] for part in parts))
-            for ip in view["fixed_ips"]
-        )
-
-    return test
+    return lambda port: any(
+        (addresses is None or ip.ip_address in addresses)
+        and (subnets is None or ip.subnet_id in subnets)
+        and (parts is None or any(part in ip.ip_address for part in parts))
+        for ip in port.fixed_ips
+    )
 
 
 def ordered(views: Iterable[View], sorts: Sequence[tuple[str, bool]]) -> list[View]:

@@ -37,21 +37,25 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     delete: Callable[[Service, RequestContext, str, int | None], Awaitable[None]] | None = None
 
 
-def narrowed(filters: Filters, values: Mapping[str, V], indexes: Mapping[str, Index]) -> Iterable[V]:
+def narrowed(
+    filters: Filters, values: Mapping[str, V], indexes: Mapping[str, Index], found: Iterable[V] | None = None
+) -> Iterable[V]:
     """The values that pass the filters on ``id`` and on the attributes that have an index; others are not looked at.
 
-    ``indexes`` are by attribute, the most selective first, and named like the values' fields.
+    ``indexes`` are by attribute, the most selective first, and named like the values' fields. ``found`` are values
+    that were found by other means already; no index is asked then.
     """
     tests = {attribute: set(filters[attribute]) for attribute in ("id", *indexes) if attribute in filters}
-    found: Iterable[V] = values.values()
-    if "id" in tests:
+    if found is None and "id" in tests:
         found = [values[id_] for id_ in tests.pop("id") if id_ in values]
-    else:
+    elif found is None:
         for attribute, wanted in tests.items():
             if "" not in wanted:  # the empty text is in no index
                 del tests[attribute]
                 found = [values[id_] for key in wanted for id_ in indexes[attribute].get(key, ())]
                 break
+    if found is None:
+        found = values.values()
     if not tests:
         return found
     return [value for value in found if all(getattr(value, field) in wanted for field, wanted in tests.items())]

@@ -15,7 +15,7 @@ from patchbay.api.neutron.extensions import EXTENSIONS, get_extension
 from patchbay.api.neutron.instances import INSTANCES
 from patchbay.api.neutron.networks import NETWORKS
 from patchbay.api.neutron.ports import PORTS
-from patchbay.api.neutron.query import cut, grouped, links, ordered, predicate, read_filters, read_page, selected
+from patchbay.api.neutron.query import cut, grouped, links, ordered, predicates, read_filters, read_page, selected
 from patchbay.api.neutron.resource import Collection
 from patchbay.api.neutron.subnets import SUBNETS
 from patchbay.service.errors import BadRequestFor
@@ -105,9 +105,12 @@ def _list(service: Service, request: Request, collection: Collection) -> Respons
     page = read_page(query, collection.attributes)
     filters = read_filters(query, collection.attributes)
     done = {"id", *collection.indexed}
-    test = predicate({key: wanted for key, wanted in filters.items() if key not in done}, collection.attributes)
+    others = {key: wanted for key, wanted in filters.items() if key not in done}
+    of_value, of_view = predicates(others, collection.attributes)
     values = collection.candidates(service, request.context, filters)
-    if test is None and not page.sorts and not page.fields:
+    if of_value is not None:
+        values = [value for value in values if of_value(value)]
+    if of_view is None and not page.sorts and not page.fields:
         by_id: list[Any] = sorted(values, key=lambda value: value.id)
         ids = [value.id for value in by_id]
         chosen = cut(by_id, page, ids)
@@ -116,7 +119,7 @@ def _list(service: Service, request: Request, collection: Collection) -> Respons
         encoded = b"[" + b",".join([collection.encoded(service, value) for value in chosen]) + b"]"
         return _list_response(collection, encoded, links(_url(request), request.query, page, _ids(chosen)))
     views = [collection.view(service, value) for value in values]
-    views = ordered((view for view in views if test is None or test(view)), page.sorts)
+    views = ordered((view for view in views if of_view is None or of_view(view)), page.sorts)
     part = cut(views, page, [view["id"] for view in views])
     if part is None:
         raise _marker_not_found(service, request, collection, page.marker)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchbay.api.neutron.attributes import LIST, READ_ONLY, STANDARD
-from patchbay.api.neutron.query import Page, cut, links, ordered, predicate, selected
+from patchbay.api.neutron.query import Page, cut, links, ordered, predicates, selected
+from patchbay.model import Network
 
 ATTRIBUTES = {**STANDARD, "names": LIST, "map": LIST, "pools": LIST, "number": READ_ONLY, "maybe": READ_ONLY}
 
@@ -49,13 +50,14 @@ def test_null_sorts_first_and_equal_values_by_id() -> None:
     assert [view["id"] for view in ordered(views, [("n", False)])] == ["a", "c", "b"]
 
 
-def test_filters_match_values_of_any_shape() -> None:
+def test_filters_match_views_of_any_shape() -> None:
     view = {"names": ["a", "b"], "map": {"k": "v"}, "pools": [{"start": "1", "end": "2"}], "number": 7, "maybe": None}
 
     def matches(**filters: list[str]) -> bool:
-        test = predicate(filters, ATTRIBUTES)
-        assert test is not None
-        return test(view)
+        of_value, of_view = predicates(filters, ATTRIBUTES)
+        assert of_value is None
+        assert of_view is not None
+        return bool(of_view(view))
 
     assert matches(names=["b"])
     assert not matches(names=["c"])
@@ -65,6 +67,17 @@ def test_filters_match_values_of_any_shape() -> None:
     assert not matches(number=["8"])
     assert matches(maybe=[""])
     assert not matches(number=["7"], names=["c"])
+
+
+def test_what_a_value_tells_is_asked_before_its_view() -> None:
+    network = Network(id="n", name="blue", project_id="p", tags=("a",))
+    of_value, of_view = predicates({"name": ["red", "blue"], "tags": ["a"], "number": ["7"]}, ATTRIBUTES)
+    assert of_value is not None
+    assert of_view is not None
+    assert of_value(network)
+    assert not of_value(Network(id="n", name="blue", tags=("b",)))
+    assert of_view({"number": 7})
+    assert predicates({}, ATTRIBUTES) == (None, None)
 
 
 def test_fields_choose() -> None:
