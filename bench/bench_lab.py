@@ -2,28 +2,36 @@
 """Two hosts of a lab: up and verified; a port from the API call to its first ping; round trips across hosts.
 
 ``-f json`` prints a JSON list of figures, else a table. Needs root and Open vSwitch; everything happens in a lab's
-private namespaces. A new port is pinged from an instance on the other host every millisecond; the clock runs from the
+private namespaces. A new instance pings one on the other host every millisecond; the clock runs from the
 moment before the request that creates the port until the first reply. A second request (the instance) plugs it, and is
 inside that time.
 """
 
 import argparse
+import fcntl
+import ipaddress
 import json
+import socket
 import statistics
+import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from patchbay.cli.output import print_list
+from patchbay.host.netns import inside
+from patchbay.lab.capture import namespace_path
 from patchbay.lab.client import ServiceClient
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import load_topology, parse_topology
+from patchbay.lab.stream import PingStream
 
 SEED = Path(__file__).resolve().parent.parent / "examples" / "seed002.yaml"
 LABS, NEW_PORTS, ROUND_TRIPS = 5, 20, 200
 SMALL, LARGE = 10, 400
+SIOCSARP, ATF_COMPLETE, ATF_PERMANENT = 0x8955, 0x02, 0x04
 TOPOLOGY = """\
 name: bench
 hosts:
@@ -104,6 +112,7 @@ def new_ports(sizes: list[int], plugging: str) -> Iterator[dict[str, Any]]:
             started = time.monotonic()
             fill(lab, client, network, size - there, plugging)
             filled, there = time.monotonic() - started, size
+            wait_until_quiet(lab, "compute2")
             seconds = [one_port(lab, client, network, number, plugging) for number in range(NEW_PORTS)]
             name = f"port created to first ping across hosts, {plugging}, {size} ports on the host"
             yield figure(f"{name}, median", statistics.median(seconds) * 1e3, "ms")
@@ -127,39 +136,70 @@ def fill(lab: Lab, client: ServiceClient, network: str, count: int, plugging: st
 
 def one_port(lab: Lab, client: ServiceClient, network: str, number: int, plugging: str) -> float:
     """Seconds from before the request until the first reply; the port is deleted again."""
-    address, mac = f"10.0.255.{number + 1}", f"fa:16:3e:ff:00:{number:02x}"
-    # The pinging instance knows the MAC already: what is measured is the network, not the ARP timer of a kernel.
-    lab.host("compute1").run(
-        ["ip", "neigh", "replace", address, "lladdr", mac, "dev", "eth0", "nud", "permanent"], instance="red1"
-    )
-    fixed = {"network_id": network, "mac_address": mac, "fixed_ips": [{"ip_address": address}]}
-    with lab.ping_stream("red1", address, 0.001) as stream:
-        started = time.monotonic()
-        port = client.request("POST", "/v2.0/ports", {"port": fixed})["port"]["id"]
-        body = {"name": f"new{number}", "host": "compute2", "plugging": plugging, "interfaces": {"eth0": port}}
-        instance = client.request("POST", "/v2.0/instances", {"instance": body})["instance"]["id"]
-        assert stream.wait_for_replies(1)
+    name, address = f"new{number}", f"10.0.255.{number + 1}"
+    red1 = client.request("GET", "/v2.0/ports?name=red1-eth0")["ports"][0]
+    target = (red1["fixed_ips"][0]["ip_address"], red1["mac_address"])
+    started = time.monotonic()
+    wanted = {"network_id": network, "fixed_ips": [{"ip_address": address}]}
+    port = client.request("POST", "/v2.0/ports", {"port": wanted})["port"]["id"]
+    body = {"name": name, "host": "compute2", "plugging": plugging, "interfaces": {"eth0": port}}
+    instance = client.request("POST", "/v2.0/instances", {"instance": body})["instance"]["id"]
+    host = lab.host("compute2").space
+    wait_until(lambda: introduce(namespace_path(host, name), *target), f"{name} has an interface", pause_s=0.0005)
+    with PingStream(host, name, ipaddress.ip_address(target[0]), 0.001) as stream:
+        assert stream.wait_for_replies(1), f"{name} hears nothing"
         first = stream.first_reply_at
     assert first is not None
     client.request("DELETE", f"/v2.0/instances/{instance}")
     client.request("DELETE", f"/v2.0/ports/{port}")
-    wait_until_gone(lab, f"new{number}")
+    wait_until(lambda: not namespace_path(host, name).exists(), f"{name} is gone")
     return first - started
 
 
-def wait_until_known(lab: Lab, host: str, address: str, timeout_s: float = 10.0) -> None:
+def introduce(namespace: Path, address: str, mac: str) -> bool:
+    """Tell a new instance a MAC (arp(7)): what is measured is the network, not a kernel's timer for ARP requests."""
+    protocol = struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(address))
+    hardware = struct.pack("=H6s8x", 1, bytes.fromhex(mac.replace(":", "")))
+    request = protocol + hardware + struct.pack("=i16x16s", ATF_COMPLETE | ATF_PERMANENT, b"eth0")
+    try:
+        with inside(namespace), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+            fcntl.ioctl(opened, SIOCSARP, request)
+    except OSError:
+        return False
+    return True
+
+
+def wait_until_known(lab: Lab, host: str, address: str) -> None:
     """Until a host answers for an address of the other."""
+
+    def is_known() -> bool:
+        return address in lab.host(host).run(["ovs-ofctl", "dump-flows", "br-tun", "table=21"]).stdout
+
+    wait_until(is_known, f"{host} knows {address}")
+
+
+def wait_until_quiet(lab: Lab, host: str) -> None:
+    """Until a host's switch has nothing more to do: a crowd of instances that appears at once has much to say."""
+    pid = lab.host(host).run(["cat", "/run/openvswitch/ovs-vswitchd.pid"]).stdout.strip()
+
+    def ticks() -> int:
+        fields = lab.host(host).run(["cat", f"/proc/{pid}/stat"]).stdout.split()
+        return int(fields[13]) + int(fields[14])
+
+    def is_quiet() -> bool:
+        before = ticks()
+        time.sleep(1)
+        return ticks() - before <= 3
+
+    wait_until(is_quiet, f"the switch of {host} is quiet", timeout_s=90)
+
+
+def wait_until(is_so: Callable[[], bool], what: str, *, timeout_s: float = 10.0, pause_s: float = 0.005) -> None:
+    """Until it is so."""
     deadline = time.monotonic() + timeout_s
-    while address not in lab.host(host).run(["ovs-ofctl", "dump-flows", "br-tun", "table=21"]).stdout:
-        assert time.monotonic() < deadline, f"{host} does not know {address}"
-
-
-def wait_until_gone(lab: Lab, instance: str, timeout_s: float = 10.0) -> None:
-    """Until the namespace of a deleted instance is away."""
-    path, deadline = lab.host("compute2").space.path(f"/run/netns/{instance}"), time.monotonic() + timeout_s
-    while path.exists():
-        assert time.monotonic() < deadline, f"{instance} is still there"
-        time.sleep(0.005)
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so in time: {what}"
+        time.sleep(pause_s)
 
 
 def figure(name: str, value: float, unit: str) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
+        self._probing = False
         try:
             for message in self._framer.feed(data):
                 self._receive(_decode_message(message))
@@ -146,7 +147,6 @@ class Session(asyncio.Protocol):
         """After ``probe_s`` of silence asks for an echo; after as much again gives up."""
         silence = self._loop.time() - self._heard_at
         if silence < self._probe_s:
-            self._probing = False
             self._probe = self._loop.call_later(self._probe_s - silence, self._probe_peer)
         elif self._probing:
             self.close(f"no answer for {silence:.0f} s")
