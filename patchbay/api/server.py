@@ -129,6 +129,7 @@ async def serve(settings: ServeSettings) -> None:
     async with _intent_remotes(settings) as remotes:
         # A member of a cluster uses its own server, which passes writes on to the one that leads.
         opening = IntentDatabase.open(remotes, leader_only=None if settings.intent else False)
+        log.info("opening the intent database", extra={"remotes": ",".join(remotes)})
         db = await _unless(stopping, opening)
         if db is not None:
             try:

@@ -2,15 +2,19 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.functional.api.conftest import Serving, Start
+from tests.functional.api.conftest import ROOT, Serving, Start
 
 
 def ask(serving: Serving, method: str, path: str, body: object = None) -> tuple[int, Any]:
@@ -124,3 +128,43 @@ def test_any_content_type_will_do_and_head_has_no_body(start_serve: Start) -> No
     connection.request("HEAD", "/v2.0/networks")
     response = connection.getresponse()
     assert (response.status, response.read()) == (200, b"")
+
+
+def child_of(pid: int) -> int:
+    """The first child of a process."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def test_writes_go_on_when_the_database_server_is_killed(start_serve: Start) -> None:
+    serving = start_serve()
+    network = ask(serving, "POST", "/v2.0/networks", {"network": {}})[1]["network"]["id"]
+    subnet = {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/16"}
+    ask(serving, "POST", "/v2.0/subnets", {"subnet": subnet})
+    made: list[str] = []
+
+    def create(count: int) -> None:
+        for _ in range(count):
+            status, body = ask(serving, "POST", "/v2.0/ports", {"port": {"network_id": network}})
+            assert status == 201, body
+            made.append(body["port"]["id"])
+
+    writers = [threading.Thread(target=create, args=(20,)) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    until(lambda: len(made) > 5, "some ports")
+    os.kill(child_of(serving.process.pid), signal.SIGKILL)
+    for writer in writers:
+        writer.join(60)
+    assert len(made) == 80
+    listed = [port["id"] for port in ask(serving, "GET", "/v2.0/ports")[1]["ports"]]
+    assert sorted(listed) == sorted(made)
+
+
+def test_sigterm_ends_it_while_it_waits_for_its_database(tmp_path: Path) -> None:
+    log = tmp_path / "serve.log"
+    command = [sys.executable, "-m", "patchbay", "serve", "--listen", "127.0.0.1:0", "--intent", "unix:/nowhere.sock"]
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=stderr, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    until(lambda: "nowhere.sock" in log.read_text(), "a word about the database")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
