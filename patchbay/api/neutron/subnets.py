@@ -84,7 +84,9 @@ ATTRIBUTES: Attributes = {
         field="ip_version", post=True, is_required=True, convert=checks.to_int, check=checks.one_of((4, 6))
     ),
     "subnetpool_id": Attribute(post=True, check=checks.or_none(checks.uuid)),
-    "prefixlen": Attribute(post=True, convert=checks.to_int, check=checks.non_negative, is_filter=False),
+    "prefixlen": Attribute(
+        post=True, convert=checks.to_int, check=checks.non_negative, is_filter=False, is_sort_key=False
+    ),
     "cidr": Attribute(field="cidr", post=True, convert=checks.to_cidr, check=checks.or_none(checks.subnet)),
     "gateway_ip": writable("gateway_ip", convert=checks.to_address, check=checks.or_none(checks.address)),
     "allocation_pools": writable("allocation_pools", convert=canonical_pools, check=pools, is_sort_key=False),

@@ -5,6 +5,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from patchbay.api.neutron.attributes import NOT_VISIBLE
+from patchbay.api.neutron.routes import COLLECTIONS
+from patchbay.intent.database import Insert, IntentDatabase
+from patchbay.model import Host
+from patchbay.service.access import new_id
 from tests.functional.api.api_world import Api, Object
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -161,3 +166,18 @@ async def test_tags_filter_by_all_any_and_none(api: Api) -> None:
         "tags=red&not-tags=blue": "a",
     }
     assert {query: await names(api, query) for query in queries} == queries
+
+
+@pytest.mark.parametrize("collection", list(COLLECTIONS))
+async def test_every_attribute_that_says_so_filters_and_sorts(api: Api, db: IntentDatabase, collection: str) -> None:
+    network = await api.network("10.0.0.0/24", "fd00::/64")
+    ports = [await api.create("port", network_id=network["id"]) for _ in range(2)]
+    for name, port in zip("ab", ports, strict=True):
+        await api.create("instance", name=name, host="compute1", ports=[port["id"]])
+    await db.transact(Insert(Host(id=new_id(), name="compute1")), Insert(Host(id=new_id(), name="compute2")))
+    for name, attribute in COLLECTIONS[collection].attributes.items():
+        if attribute.is_filter:
+            value = {"fixed_ips": "ip_address=10.0.0.2", "cidr": "10.0.0.0/24"}.get(name, "1")
+            assert (await api.ask("GET", f"/{collection}?{name}={value}")).status_code == 200, name
+        if attribute.is_sort_key and name not in NOT_VISIBLE:
+            assert len(await api.get(f"/{collection}?sort_key={name}&sort_dir=desc")) > 0, name
