@@ -18,7 +18,7 @@ from patchbay.service.errors import BadRequestFor
 CONTROL = frozenset(("fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"))
 TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
 LISTS_OF_OBJECTS = frozenset(("allocation_pools", "host_routes"))
-"""Attributes that a view shows in another form than the value has."""
+"""Attributes that a view shows in another form than the value has; ``start=10.0.0.2`` finds a member."""
 
 Predicate = Callable[[Any], bool]
 
@@ -94,6 +94,8 @@ def predicates(filters: Filters, attributes: Attributes) -> tuple[Predicate | No
             of_views.append(_since_test(min(values)))
         elif (field := attributes[key].field) and key not in LISTS_OF_OBJECTS:
             of_values.append(_field_test(field, _wanted(values, attributes[key])))
+        elif key in LISTS_OF_OBJECTS:
+            of_views.append(_view_test(key, set(values)))
         else:
             of_views.append(_view_test(key, _wanted(values, attributes[key])))
     return _all_of(of_values), _all_of(of_views)

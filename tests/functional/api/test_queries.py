@@ -70,6 +70,8 @@ async def test_networks_are_found_by_id_and_by_subnet(api: Api, three: list[Obje
     assert await names(api, f"subnets={subnet['id']}") == "a"
     assert await names(api, f"network_id={three[0]['id']}&cidr=10.0.0.0/24&ip_version=4", "subnets") == "s"
     assert await names(api, "gateway_ip=10.0.0.1&enable_dhcp=true", "subnets") == "s"
+    assert await names(api, "allocation_pools=start=10.0.0.2&dns_nameservers=9.9.9.9", "subnets") == ""
+    assert await names(api, "allocation_pools=start=10.0.0.2", "subnets") == "s"
     assert await names(api, "ip_version=6", "subnets") == ""
 
 
