@@ -64,7 +64,9 @@ def _compile_devices(
         peer=tap,
         mac=port.mac_address,
         mtu=network.mtu,
-        ipv6=True,
+        # Without an IPv6 address it stays silent: hundreds of instances that appear at once and each solicit a router
+        # from hundreds of others keep a userspace switch busy for a minute.
+        ipv6=any(":" in fixed.ip_address for fixed in port.fixed_ips),
         tx_checksum=checksum,
         alias=alias,
     )
