@@ -3,7 +3,8 @@
 
 Run as root: ``bench/bench_convergence.py [-f json] [--rounds N]``. Each event happens once a round on a running lab of
 ``examples/seed002.yaml``; the next begins when the agents have nothing left to do. The figures are the round with the
-median loss and, beside it, the worst. In the lab, the userspace datapath dies with ovs-vswitchd.
+median loss and, beside it, the worst. In the lab the userspace datapath dies with ovs-vswitchd, and waits while
+ovs-vswitchd has lost its database: packets are late then, and lost when the queues are full.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from patchbay.lab.vhost import VirtualHost
 TOPOLOGY = Path(__file__).resolve().parents[1] / "examples" / "seed002.yaml"
 SOURCE, TARGET, WHERE, OTHER = "red1", "red2", "compute2", "vxlan-ac150ca3"
 INTERVAL_S, SETTLE_S = 0.005, 30.0
-COLUMNS = ("event", "lost packets", "longest gap ms", "worst lost", "worst gap ms", "settled ms", "rounds")
+COLUMNS = ("event", "lost packets", "longest gap ms", "worst lost", "worst gap ms", "latest reply ms", "settled ms")
 Event = Callable[[Lab, VirtualHost], object]
 
 
@@ -132,19 +133,26 @@ def measure(lab: Lab, event: Event) -> tuple[PingReport, float]:
 
 def figures(rounds: int) -> list[dict[str, object]]:
     """A row for each event."""
-    rows: list[dict[str, object]] = []
+    found: dict[str, list[tuple[PingReport, float]]] = {name: [] for name in EVENTS}
     with Lab.up(load_topology(TOPOLOGY)) as lab:
         settle(lab)
-        for name, event in EVENTS.items():
-            print(name, file=sys.stderr, flush=True)
-            found = [measure(lab, event) for _ in range(rounds)]
-            reports = sorted((report for report, _ in found), key=lambda report: (report.lost, report.longest_outage_s))
-            typical, worst = reports[(rounds - 1) // 2], reports[-1]
-            longest = max(report.longest_outage_s for report in reports)
-            values = (name, typical.lost, round(typical.longest_outage_s * 1000), worst.lost, round(longest * 1000))
-            settled = round(statistics.median(took for _, took in found))
-            rows.append(dict(zip(COLUMNS, (*values, settled, rounds), strict=True)))
-    return rows
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+            for name, event in EVENTS.items():
+                found[name].append(measure(lab, event))
+    return [dict(zip(COLUMNS, (name, *summary(each)), strict=True)) for name, each in found.items()]
+
+
+def summary(rounds: list[tuple[PingReport, float]]) -> tuple[int, ...]:
+    """Figures of one event, in the order of the columns."""
+    reports = sorted((report for report, _ in rounds), key=lambda report: (report.lost, report.longest_outage_s))
+    typical = reports[(len(reports) - 1) // 2]
+    longest = max(report.longest_outage_s for report in reports)
+    latest = statistics.median(report.longest_rtt_ms or 0.0 for report in reports)
+    settled = statistics.median(took for _, took in rounds)
+    milliseconds = (typical.longest_outage_s * 1000, longest * 1000, latest, settled)
+    gap, worst, reply, took = map(round, milliseconds)
+    return typical.lost, gap, reports[-1].lost, worst, reply, took
 
 
 def main() -> None:

@@ -18,9 +18,11 @@ from patchbay.lab.namespaces import Space
 
 
 class PingReport(msgspec.Struct, frozen=True):
-    """What a stream saw. ``longest_outage_s``: the longest time without a packet that got through.
+    """What a stream saw.
 
-    ``lost_at_s``: when the lost ones were sent, in seconds since the start.
+    ``longest_outage_s``: the longest time from a packet that got through to the next one that did, others lost between
+    them. ``lost_at_s``: when the lost ones were sent, in seconds since the start. ``longest_rtt_ms``: who was stopped
+    and woken again answers late, and loses nothing.
     """
 
     sent: int
@@ -29,6 +31,7 @@ class PingReport(msgspec.Struct, frozen=True):
     longest_outage_s: float
     median_rtt_ms: float | None
     lost_at_s: tuple[float, ...]
+    longest_rtt_ms: float | None = None
 
 
 class PingStream:
@@ -92,7 +95,8 @@ class PingStream:
             number = len(self._sent)
             self._sent.append(time.monotonic())
             self._pinger.send(self._address, 0x5042, number, self._marker.mark(number))
-            due += self._interval_s
+            # A sender that was itself held up goes on from now: a burst to catch up would overflow what is measured.
+            due = max(due + self._interval_s, self._sent[-1])
             while (left := due - time.monotonic()) > 0:
                 self._receive(left)
 
@@ -109,15 +113,19 @@ class PingStream:
     def _report(self) -> PingReport:
         start = self._sent[0] if self._sent else 0.0
         lost = [number for number in range(len(self._sent)) if number not in self._replies]
-        through = [self._sent[number] for number in sorted(self._replies)]
-        edges = [start, *through, self._sent[-1] if self._sent else 0.0]
-        outages = [later - earlier for earlier, later in itertools.pairwise(edges)]
+        # Before the first and after the last packet there are, as it were, two more that got through.
+        edges = [-1, *sorted(self._replies), len(self._sent)]
+        times = [start, *self._sent, self._sent[-1] if self._sent else 0.0]
+        outages = [
+            times[later + 1] - times[earlier + 1] for earlier, later in itertools.pairwise(edges) if later > earlier + 1
+        ]
         rtts = [(at - self._sent[number]) * 1000 for number, at in self._replies.items()]
         return PingReport(
             sent=len(self._sent),
             received=len(self._replies),
             lost=len(lost),
-            longest_outage_s=max(outages, default=0.0) if lost else 0.0,
+            longest_outage_s=max(outages, default=0.0),
             median_rtt_ms=statistics.median(rtts) if rtts else None,
             lost_at_s=tuple(round(self._sent[number] - start, 3) for number in lost),
+            longest_rtt_ms=max(rtts, default=None),
         )
