@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from patchbay.api.errors import HTTPRequestEntityTooLarge, error_response, internal_error
+from patchbay.api.errors import HTTPNotFound, HTTPRequestEntityTooLarge, error_response, internal_error
 from patchbay.api.http import JSON_TYPE, Request, Response
 from patchbay.api.neutron.routes import answer
-from patchbay.errors import PatchbayError
+from patchbay.errors import NotFound, PatchbayError
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 
@@ -66,7 +66,7 @@ async def _respond(
     try:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body = await _read_body(headers, receive, max_body_bytes)
-        return await answer(service, _request(scope, headers, body, request_id))
+        return await _answer(service, _request(scope, headers, body, request_id))
     except PatchbayError as error:
         response = error_response(error)
         if response.status >= 500:
@@ -77,6 +77,17 @@ async def _respond(
     except Exception:
         log.exception("request failed", extra={"path": scope["path"], "request_id": request_id})
         return internal_error()
+
+
+async def _answer(service: Service, request: Request) -> Response:
+    """The answer; before "not found" is said, what another server may have made a moment ago is asked for."""
+    try:
+        return await answer(service, request)
+    except HTTPNotFound:
+        raise
+    except NotFound:
+        await service.catch_up()
+        return await answer(service, request)
 
 
 async def _read_body(headers: dict[str, str], receive: Receive, max_body_bytes: int) -> bytes:

@@ -29,8 +29,8 @@ T = TypeVar("T")
 
 log = logging.getLogger("patchbay.serve")
 
-GRACE_S = 5
-"""How long requests under way may take when the service stops."""
+GRACE_S, KEEP_ALIVE_S = 5, 75
+"""How long requests under way may take when the service stops, and how long an idle connection is kept."""
 WAIT_TOLD_S = 5.0
 """How often a wait for the database is told."""
 
@@ -169,6 +169,7 @@ async def _serve_http(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     server = HttpServer(config)
     running = asyncio.create_task(server.serve(sockets=[listener]), name="http")

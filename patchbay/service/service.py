@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -12,6 +13,7 @@ from patchbay.errors import IntentError
 from patchbay.intent.database import Change, Duplicate, IntentDatabase, Stale, StillReferenced, Write
 from patchbay.model import Network, Port, Subnet
 from patchbay.model.network import VLAN, VXLAN
+from patchbay.ovsdb import OvsdbError
 from patchbay.service.addresses import pool_ranges
 from patchbay.service.errors import DatabaseUnavailable
 from patchbay.service.numbers import NumberPool
@@ -22,6 +24,9 @@ ATTEMPTS = 10
 
 CATCH_UP_S = 0.002
 """How long a refused change waits, so that what was quicker shows here before the next attempt."""
+
+CATCH_UP_PATIENCE_S = 1.0
+"""How long ``catch_up`` waits for the database."""
 
 
 class Service:
@@ -54,6 +59,15 @@ class Service:
             raise
         except IntentError as error:
             raise DatabaseUnavailable(str(error)) from error
+
+    async def catch_up(self) -> None:
+        """Returns when everything shows here that other servers had written before the call.
+
+        Without a server of the database it returns after a moment, with what was known.
+        """
+        with contextlib.suppress(OvsdbError, TimeoutError):
+            async with asyncio.timeout(CATCH_UP_PATIENCE_S):
+                await self.db.connection.transact([{"op": "comment", "comment": "catch up"}])
 
     def address_pool(self, subnet: Subnet) -> NumberPool:
         """Free addresses of a subnet's allocation pools, as integers."""

@@ -70,7 +70,7 @@ def test_two_servers_share_one_database(start_serve: Start, tmp_path: Path) -> N
     first = start_serve()
     second = start_serve("--intent", f"unix:{tmp_path}/state/intent.sock", state_dir=tmp_path / "other")
     made = ask(first, "POST", "/v2.0/networks", {"network": {}})[1]["network"]
-    until(lambda: ask(second, "GET", f"/v2.0/networks/{made['id']}")[0] == 200, "the network on the other server")
+    assert ask(second, "GET", f"/v2.0/networks/{made['id']}")[0] == 200
     assert ask(second, "PUT", f"/v2.0/networks/{made['id']}", {"network": {"name": "red"}})[0] == 200
     path = f"/v2.0/networks/{made['id']}"
     until(lambda: ask(first, "GET", path)[1]["network"]["name"] == "red", "the new name on the first server")

@@ -35,6 +35,14 @@ async def test_no_address_mac_or_vni_is_given_twice(api: Api, other: Api) -> Non
     assert len(set(ids)) == 20
 
 
+async def test_what_one_server_made_the_other_finds_at_once(api: Api, other: Api) -> None:
+    for _ in range(10):
+        network = await api.create("network")
+        subnet = await other.create("subnet", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+        port = await api.create("port", network_id=network["id"], fixed_ips=[{"subnet_id": subnet["id"]}])
+        await other.delete(f"/ports/{port['id']}")
+
+
 async def test_the_last_address_goes_to_one_of_them(api: Api, other: Api) -> None:
     network = await api.network("10.0.0.0/30")
     body = {"port": {"network_id": network["id"]}}
