@@ -128,10 +128,10 @@ class Machine:
         return await netlink_apply.apply(self.kernel, operations)
 
     async def _add_side_by_side(self, operations: Sequence[Operation]) -> list[Failure]:
-        """Add flows while the switch is idle, then plug ports while their devices are being made.
+        """Add flows while the switch is idle, then plug ports, then make their devices at once.
 
-        ovs-vswitchd looks at every port before it opens a new one, and again at every change of a link. A port that
-        is in the database when its device appears costs one such round less than one that comes after it.
+        ovs-vswitchd looks at every port whenever a link changes (20 ms at 400 ports). A port that is in the database
+        when its device appears costs one such round; one that comes after its device costs two.
         """
         by_domain: dict[str, list[Operation]] = {KERNEL: [], SWITCH: [], FLOWS: []}
         for operation in operations:
@@ -144,8 +144,8 @@ class Machine:
                 failures += await self._apply_to(KERNEL, rest)
                 failures += await self._apply_to(SWITCH, [one for one in by_domain[SWITCH] if self._has_device(one)])
             else:
-                both = await asyncio.gather(self._apply_to(KERNEL, rest), self._apply_to(SWITCH, by_domain[SWITCH]))
-                failures = [*both[0], *both[1]]
+                failures = await self._apply_to(SWITCH, by_domain[SWITCH])
+                failures += await self._apply_to(KERNEL, rest)
         finally:
             failures_of_flows = await flows
         return failures + failures_of_flows

@@ -76,9 +76,9 @@ class _Batch:
         self._failed: set[Key] = set()
 
     def run(self, operations: Sequence[Operation]) -> None:
-        for kind, group in groupby(operations, type):
+        for step, group in groupby(operations, lambda one: _STEPS[type(one)]):
             ready = [one for one in group if self._is_possible(one)]
-            _STEPS[kind](self, ready)
+            step(self, ready)
 
     def view(self, namespace: str) -> NamespaceView:
         """The open namespace. Raises HostError when there is none of ours."""
@@ -178,36 +178,30 @@ class _Batch:
 
     # --- links --------------------------------------------------------------------------------------------------------
 
-    def add_veths(self, operations: Sequence[AddVeth]) -> None:
-        """Make pairs, then configure both ends."""
+    def add_links(self, operations: Sequence[AddBridgeLink | AddVeth]) -> None:
+        """Make Linux bridges and cables, all in one message batch, then configure them."""
         requests: list[tuple[Operation, str, Request]] = []
         descriptors: dict[str, int] = {}
         try:
-            for one in self.each(operations, lambda one: self._open_for_pair(one, descriptors)):
-                a, b = (one.a, one.b) if one.a.namespace == HOST else (one.b, one.a)
-                fd = None if a.namespace == b.namespace else descriptors[b.namespace]
-                body = rtnetlink.pack_new_veth(a, b, fd)
-                requests.append((one, a.namespace, Request(rtnetlink.RTM_NEWLINK, rtnetlink.CREATE, body)))
+            for one in self.each(operations, lambda one: self._open_for(one, descriptors)):
+                if isinstance(one, AddBridgeLink):
+                    namespace, body = one.link.namespace, rtnetlink.pack_new_bridge(one.link)
+                else:
+                    a, b = (one.a, one.b) if one.a.namespace == HOST else (one.b, one.a)
+                    fd = None if a.namespace == b.namespace else descriptors[b.namespace]
+                    namespace, body = a.namespace, rtnetlink.pack_new_veth(a, b, fd)
+                requests.append((one, namespace, Request(rtnetlink.RTM_NEWLINK, rtnetlink.CREATE, body)))
             self.send(requests, _EXISTS)
         finally:
             for fd in descriptors.values():
                 os.close(fd)
-        self._configure([(one, end) for one in operations for end in (one.a, one.b)])
+        self._configure([(one, end) for one in operations for end in _ends(one)])
 
-    def _open_for_pair(self, operation: AddVeth, descriptors: dict[str, int]) -> None:
-        for end in (operation.a, operation.b):
+    def _open_for(self, operation: AddBridgeLink | AddVeth, descriptors: dict[str, int]) -> None:
+        for end in _ends(operation):
             view = self.view(end.namespace)
             if end.namespace != HOST and end.namespace not in descriptors:
                 descriptors[end.namespace] = view.open_namespace()
-
-    def add_bridges(self, operations: Sequence[AddBridgeLink]) -> None:
-        """Make Linux bridges, then configure them."""
-        requests: list[tuple[Operation, str, Request]] = []
-        for one in self.each(operations, lambda one: self.view(one.link.namespace)):
-            request = Request(rtnetlink.RTM_NEWLINK, rtnetlink.CREATE, rtnetlink.pack_new_bridge(one.link))
-            requests.append((one, one.link.namespace, request))
-        self.send(requests, _EXISTS)
-        self._configure([(one, one.link) for one in operations])
 
     def set_links(self, operations: Sequence[SetLink]) -> None:
         """Configure links that are there."""
@@ -316,6 +310,10 @@ class _Batch:
         self.send(requests, fine)
 
 
+def _ends(operation: AddBridgeLink | AddVeth) -> tuple[Link, ...]:
+    return (operation.link,) if isinstance(operation, AddBridgeLink) else (operation.a, operation.b)
+
+
 def _named(link: Link) -> tuple[str, Request]:
     body = rtnetlink.pack_named_link(link.name)
     return link.namespace, Request(rtnetlink.RTM_DELLINK, rtnetlink.CHANGE, body)
@@ -377,8 +375,8 @@ _STEPS: dict[type[Operation], Callable[..., None]] = {
     AddNamespace: _Batch.add_namespaces,
     SetNamespace: _Batch.set_namespaces,
     DelNamespace: _Batch.del_namespaces,
-    AddVeth: _Batch.add_veths,
-    AddBridgeLink: _Batch.add_bridges,
+    AddVeth: _Batch.add_links,
+    AddBridgeLink: _Batch.add_links,
     SetLink: _Batch.set_links,
     DelLink: _Batch.del_links,
     AddAddress: _Batch.add_addresses,
