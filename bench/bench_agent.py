@@ -42,7 +42,7 @@ def measure(known: int) -> list[dict[str, Any]]:
     with Lab.up(parse_topology(TOPOLOGY, Path("bench.yaml"))) as lab:
         client = lab.client()
         network = client.request("GET", "/v2.0/networks?name=red")["networks"][0]["id"]
-        few = [one_port(lab, client, network, number, "direct") for number in range(NEW_PORTS)]
+        few = [one_port(lab, client, network, "direct") for _ in range(NEW_PORTS)]
         say(f"creating {known} ports")
         started = time.monotonic()
         create(client, network, known)
@@ -50,7 +50,7 @@ def measure(known: int) -> list[dict[str, Any]]:
         wait_for_flows(lab, known)
         say("restarting the agent")
         starts, memory = zip(*(restart(lab) for _ in range(STARTS)), strict=True)
-        many = [one_port(lab, client, network, number, "direct") for number in range(NEW_PORTS)]
+        many = [one_port(lab, client, network, "direct") for _ in range(NEW_PORTS)]
     return [
         figure(f"{known} ports created through the API in requests of {AT_ONCE}", created, "s"),
         figure(f"agent's start with {known} known ports and nothing to change, median", statistics.median(starts), "s"),
