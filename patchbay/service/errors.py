@@ -32,13 +32,6 @@ class InstanceNotFound(NotFound):
         super().__init__(f"Instance {instance_id} could not be found.")
 
 
-class HostNotFound(NotFound):
-    def __init__(self, host: str) -> None:
-        super().__init__(
-            f"Host {host} could not be found.", "Start an agent there first; `network agent list` shows hosts."
-        )
-
-
 class TagNotFound(NotFound):
     def __init__(self, tag: str) -> None:
         super().__init__(f"Tag {tag} could not be found.")
@@ -77,10 +70,9 @@ class InvalidIpForSubnet(BadRequest):
         )
 
 
-class AllocationOnAutoAddressSubnet(InvalidInput):
+class AllocationOnAutoAddressSubnet(BadRequest):
     def __init__(self, ip_address: str, subnet_id: str) -> None:
-        BadRequest.__init__(
-            self,
+        super().__init__(
             f"IPv6 address {ip_address} cannot be directly assigned to a port on subnet {subnet_id} as the "
             "subnet is configured for automatic addresses",
         )
@@ -115,22 +107,26 @@ class AllowedAddressPairExhausted(BadRequest):
         super().__init__(f"The number of allowed address pair exceeds the maximum {quota}.")
 
 
-class DuplicateAddressPairInRequest(InvalidInput):
+class AllowedAddressPairsMissingIP(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("AllowedAddressPair must contain ip_address")
+
+
+class DuplicateAddressPairInRequest(BadRequest):
     def __init__(self, mac_address: str, ip_address: str) -> None:
-        BadRequest.__init__(
-            self,
+        super().__init__(
             f"Request contains duplicate address pair: mac_address {mac_address} ip_address {ip_address}.",
         )
 
 
-class InvalidInputSubnetServiceType(InvalidInput):
+class InvalidInputSubnetServiceType(BadRequest):
     def __init__(self, service_type: object) -> None:
-        BadRequest.__init__(self, f"Subnet service type {service_type} is not a string.")
+        super().__init__(f"Subnet service type {service_type} is not a string.")
 
 
-class InvalidSubnetServiceType(InvalidInput):
+class InvalidSubnetServiceType(BadRequest):
     def __init__(self, service_type: str) -> None:
-        BadRequest.__init__(self, f"Subnet service type {service_type} does not correspond to a valid device owner.")
+        super().__init__(f"Subnet service type {service_type} does not correspond to a valid device owner.")
 
 
 class IpAddressGenerationFailure(Conflict):

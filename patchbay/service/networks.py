@@ -21,9 +21,7 @@ from patchbay.service.errors import (
 from patchbay.service.segments import Segment, check_unchanged, choose_segment, largest_mtu, segment_in_use
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 from patchbay.service.specs import NetworkSpec
-
-MIN_MTU = {4: 68, 6: 1280}
-"""Bytes; RFC 791 and RFC 8200."""
+from patchbay.service.subnet_rules import MIN_MTU
 
 AUTO_DELETE_OWNERS = ("network:dhcp", "network:distributed")
 """Owners of ports that go with their network."""

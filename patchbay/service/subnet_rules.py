@@ -24,7 +24,10 @@ from patchbay.service.errors import (
 from patchbay.service.settings import NetworkSettings
 
 MIN_MTU = {4: 68, 6: 1280}
+"""The smallest MTU of a network with subnets of an IP version, in bytes (RFC 791, RFC 8200)."""
+
 OWNER_PREFIXES = ("network:", "compute:", "baremetal:", "trunk:")
+"""What the device owners begin with that a subnet may be meant for."""
 
 
 def check_new_subnet(settings: NetworkSettings, subnet: Subnet, network: Network) -> None:

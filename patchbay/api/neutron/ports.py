@@ -22,7 +22,7 @@ from patchbay.api.neutron.resource import Collection, Filters, View, narrowed
 from patchbay.model import Port
 from patchbay.service.access import is_visible
 from patchbay.service.context import RequestContext
-from patchbay.service.errors import InvalidInput
+from patchbay.service.errors import AllowedAddressPairsMissingIP
 from patchbay.service.ports import create_ports, delete_port, get_port, update_port
 from patchbay.service.service import Service
 from patchbay.service.specs import PortSpec
@@ -88,14 +88,6 @@ def _pair_address(value: object) -> str | None:
     if reason := checks.subnet(value) if "/" in value else checks.address(value):
         return reason
     return f"'{value}' is a multicast IP address" if ip_network(value, strict=False).is_multicast else None
-
-
-class AllowedAddressPairsMissingIP(InvalidInput):
-    """An allowed address pair names no address."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-        self.message = "AllowedAddressPair must contain ip_address"
 
 
 ATTRIBUTES: Attributes = {
