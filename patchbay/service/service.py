@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 
 from patchbay.errors import IntentError
-from patchbay.intent.database import Change, Duplicate, IntentDatabase, Stale, StillReferenced, Write
+from patchbay.intent.database import Change, Duplicate, IntentDatabase, Refused, Stale, StillReferenced, Write
 from patchbay.model import Network, Port, Subnet
 from patchbay.model.network import VLAN, VXLAN
 from patchbay.ovsdb import OvsdbError
 from patchbay.service.addresses import pool_ranges
-from patchbay.service.errors import DatabaseUnavailable
+from patchbay.service.errors import DatabaseUnavailable, InvalidInput
 from patchbay.service.numbers import NumberPool
 from patchbay.service.settings import NetworkSettings
 
@@ -49,14 +49,16 @@ class Service:
     async def commit(self, *writes: Write) -> None:
         """Make the changes, all or none, durably.
 
-        Raises Duplicate, StillReferenced or Stale of ``patchbay.intent`` for the caller to explain, and
-        DatabaseUnavailable for everything else.
+        Raises Duplicate, StillReferenced or Stale of ``patchbay.intent`` for the caller to explain, InvalidInput for a
+        value that the database cannot hold, and DatabaseUnavailable for everything else.
         """
         try:
             await self.db.transact(*writes)
         except (Duplicate, StillReferenced, Stale):
             await asyncio.sleep(CATCH_UP_S)
             raise
+        except Refused as error:
+            raise InvalidInput(str(error).rstrip("."), "Leave out what it names.") from error
         except IntentError as error:
             raise DatabaseUnavailable(str(error)) from error
 
