@@ -101,7 +101,7 @@ class Transaction:
                 return
             self._check_ours(port, row, bridge)
         where = self._where_bridge(port)
-        self._del_port(port.name)
+        self._del_port(port.name, is_wanted=True)
         reference = self._insert_port(
             {
                 "name": port.name,
@@ -120,7 +120,8 @@ class Transaction:
 
     @staticmethod
     def _check_ours(port: BridgePort, row: Row, bridge: Row | None) -> None:
-        if OWNER not in row["external_ids"]:
+        """On our own bridges our names are ours, whoever plugged them; on another's they are not."""
+        if OWNER not in row["external_ids"] and (bridge is None or OWNER not in bridge["external_ids"]):
             place = bridge["name"] if bridge else "no bridge"
             raise HostError(
                 f"Port {port.name} is wanted in {port.bridge}, but somebody plugged one of this name into {place}.",
@@ -149,10 +150,11 @@ class Transaction:
         for interface in row["interfaces"]:
             self._update("Interface", interface, columns)
 
-    def _del_port(self, name: str) -> None:
+    def _del_port(self, name: str, *, is_wanted: bool = False) -> None:
+        """Unplug a port of ours, or one that stands in the way of a wanted one (see ``_check_ours``)."""
         uuid = self._uuids["Port"].pop(name, None)
         bridge = self._bridge_of_port.get(uuid) if uuid else None
-        if uuid and bridge and OWNER in self._rows("Port")[uuid]["external_ids"]:
+        if uuid and bridge and (is_wanted or OWNER in self._rows("Port")[uuid]["external_ids"]):
             self._mutate("Bridge", [["_uuid", "==", uuid_ref(bridge)]], ["ports", "delete", uuid_ref(uuid)])
 
     def _write_tag(self, name: str, tag: int | None, gone: list[str], pairs: Pairs) -> None:
