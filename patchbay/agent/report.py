@@ -28,10 +28,17 @@ RETRY_S = 1.0
 class Reporter:
     """Writes this host's own Host row and its Plug rows. ``note`` says for which ports to look again."""
 
-    def __init__(self, intent: IntentDatabase, view: HostView, is_complete: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        intent: IntentDatabase,
+        view: HostView,
+        is_complete: Callable[[str], bool],
+        announce: Callable[[str], None],
+    ) -> None:
         self._intent = intent
         self._view = view
         self._is_complete = is_complete
+        self._announce = announce
         self._noted: set[str] = set()
         self._down: set[str] = set()
         self._wake = asyncio.Event()
@@ -77,6 +84,8 @@ class Reporter:
             return
         is_up = plugged.ofport > 0 and self._is_complete(port_id)
         (self._down.discard if is_up else self._down.add)(port_id)
+        if is_up and not (row and row.up):
+            self._announce(port_id)
         if row is None:
             new = Plug(id=str(uuid.uuid4()), port_id=port_id, network_id=port.network_id, host=host, up=is_up)
             yield Insert(new)

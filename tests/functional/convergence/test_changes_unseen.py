@@ -160,6 +160,31 @@ def test_a_moved_instance_is_reached_again_soon(lab: Lab) -> None:
     assert report.longest_outage_s < 3
 
 
+def test_an_instance_made_again_with_another_mac_is_reached_at_once_by_who_knew_the_old_one(lab: Lab) -> None:
+    port = find(lab, "ports", "blue3-eth0")
+    with lab.ping_stream("blue1", "blue3", 0.01) as stream:
+        assert stream.wait_for_replies(5)
+        delete(lab, "instances", "blue3")
+        change(lab, "ports", "blue3-eth0", mac_address="fa:16:3e:77:77:77")
+        with contextlib.closing(lab.client()) as client:
+            apply_topology(client, with_mac(lab.topology, "blue3", "fa:16:3e:77:77:77"))
+        assert stream.wait_for_replies(5), "blue3 answers with its new MAC"
+        report = stream.stop(0.25)
+    print(f"blue3 with another MAC: lost {report.lost}, longest {report.longest_outage_s * 1000:.0f} ms")
+    assert report.longest_outage_s < 3
+    delete(lab, "instances", "blue3")
+    change(lab, "ports", "blue3-eth0", mac_address=port["mac_address"])
+    restore(lab)
+
+
+def with_mac(topology: Topology, instance: str, mac: str) -> Topology:
+    """The topology with another MAC for an instance."""
+    spec = topology.instances[instance]
+    eth0 = msgspec.structs.replace(spec.interfaces["eth0"], mac=mac)
+    again = msgspec.structs.replace(spec, interfaces={"eth0": eth0})
+    return msgspec.structs.replace(topology, instances={**topology.instances, instance: again})
+
+
 @pytest.mark.parametrize("plugging", ["direct", "hybrid"])
 def test_an_instance_plugged_otherwise_loses_its_old_devices(lab: Lab, plugging: str) -> None:
     host = lab.host("compute1")

@@ -44,7 +44,8 @@ def test_what_was_killed_comes_back_and_so_does_the_traffic(lab: Lab, where: str
 def test_the_database_s_death_costs_no_packet(lab: Lab) -> None:
     host = lab.host("compute1")
     before = fingerprint(host)
-    with traffic(lab, "ovsdb-server killed (-9) and away for a while") as seen:
+    # The userspace datapath waits while ovs-vswitchd tries to reconnect, seconds perhaps; packets queue up meanwhile.
+    with traffic(lab, "ovsdb-server killed (-9) and away for a while", ("red1", "red2"), interval_s=0.02) as seen:
         host.kill("ovsdb-server")
         wait_for(lambda: not agent(host)["ovs_connected"], "the agent notices that ovsdb-server is gone")
         host.start_ovsdb()
@@ -57,7 +58,8 @@ def test_the_database_s_death_costs_no_packet(lab: Lab) -> None:
 def test_an_instance_s_namespace_deleted_while_the_database_is_away_comes_back(lab: Lab) -> None:
     # While its database is away ovs-vswitchd answers nobody, not even ovs-ofctl; the kernel can be repaired.
     host = lab.host("compute2")
-    with traffic(lab, "ip netns del red2 while ovsdb-server is away", ("blue1", "blue2"), ("red1", "red2")) as seen:
+    pairs = (("blue1", "blue2"), ("red1", "red2"))
+    with traffic(lab, "ip netns del red2 while ovsdb-server is away", *pairs, interval_s=0.03) as seen:
         host.kill("ovsdb-server")
         wait_for(lambda: not agent(host)["ovs_connected"], "the agent notices that ovsdb-server is gone")
         host.run(["ip", "netns", "del", "red2"])

@@ -28,7 +28,7 @@ DAMAGE = (
     "ovs-vsctl del-port br-int int-br-ex",
     "ovs-vsctl del-port br-flat phy-br-flat -- del-port br-int int-br-flat",
     "ovs-vsctl set interface phy-br-ex options:peer=nowhere",
-    "ovs-ofctl add-flow br-ex priority=4,in_port=phy-br-ex,actions=drop",
+    "ovs-ofctl add-flow br-ex priority=1,actions=drop",
     "ovs-vsctl del-br br-int",
     "ip netns del office2",
 )
@@ -72,9 +72,9 @@ def test_what_was_killed_comes_back_and_so_does_the_traffic(lab: Lab, what: str)
         start[what]()
         converged(lab)
     if what != "ovs-vswitchd":
-        assert seen.lost == 0
         assert before.differences(fingerprint(host)) == []
     if what == "agent":
+        assert seen.lost == 0
         assert agent(host)["operations"] == 0
 
 
