@@ -42,4 +42,4 @@ def test_what_is_watched_is_in_the_schema_and_makes_models(columns: Columns) -> 
 
 def test_the_service_watches_every_column_but_those_of_the_database_itself() -> None:
     for table in MODELS:
-        assert set(SCHEMA[table]["columns"]) - set(ALL_COLUMNS[table]) <= {"segment", "subnet_sequence"}
+        assert set(SCHEMA[table]["columns"]) - set(ALL_COLUMNS[table]) <= {"segment"}
