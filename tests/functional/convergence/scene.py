@@ -7,6 +7,7 @@ agent has nothing left to do, sees what a fresh one would see, and the topology'
 
 import asyncio
 import contextlib
+import difflib
 import ipaddress
 import re
 import time
@@ -152,6 +153,8 @@ def converged(lab: Lab, timeout_s: float = 20.0) -> None:
 # --- what hosts show --------------------------------------------------------------------------------------------------
 
 _DURATION = re.compile(r"duration=([0-9.]+)s, ")
+# Flags and states are the kernel's: they follow carriers, captures and the switch.
+_LINK = re.compile(r"^\d+: \S+|mtu \d+|master \S+|link/ether \S+|inet \S+")
 _COUNTERS = re.compile(r"\b(n_packets|n_bytes|idle_age|hard_age)=\d+, ")
 
 
@@ -176,7 +179,7 @@ class Fingerprint(msgspec.Struct, frozen=True):
     def differences(self, later: "Fingerprint") -> list[str]:
         """Sentences about what was touched between this and a ``later`` one."""
         wrong = [
-            f"{what}:\n{before}\n→\n{after}"
+            "\n".join([what, *difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)])
             for what, before, after in (
                 ("transactions on the switch's database (next_cfg)", self.next_cfg, later.next_cfg),
                 ("bridges and ports", self.switch, later.switch),
@@ -201,7 +204,7 @@ def fingerprint(host: VirtualHost) -> Fingerprint:
     return Fingerprint(
         next_cfg=host.run(["ovs-vsctl", "get", "Open_vSwitch", ".", "next_cfg"]).stdout,
         switch=host.run(["sh", "-c", ports]).stdout,
-        links=host.run(["sh", "-c", links]).stdout,
+        links="\n".join(" ".join(_LINK.findall(line)) for line in host.run(["sh", "-c", links]).stdout.splitlines()),
         flows={bridge: flow_durations(host, bridge) for bridge in ("br-int", "br-tun")},
     )
 
