@@ -32,6 +32,7 @@ GROUPS = (1, 5, 7, 9, 11)
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_NET_NS_FD, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 20, 26, 28, 29, 37
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER, _INET6_CONF = 1, 2, 1, 2
+_IFLA_BR_MCAST_SNOOPING = 23
 _DEVCONF_DISABLE_IPV6 = 26
 _SKIP_STATISTICS = 1 << 3
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 8, 2
@@ -155,8 +156,13 @@ def _new_link(link: Link) -> bytes:
 
 
 def pack_new_bridge(link: Link) -> bytes:
-    """Body of RTM_NEWLINK for a Linux bridge, down."""
-    info = _attribute(_IFLA_LINKINFO | _NESTED, _text(_INFO_KIND, "bridge"))
+    """Body of RTM_NEWLINK for a Linux bridge, down.
+
+    Without multicast snooping, as os-vif makes it: a bridge that snoops reports its own memberships by IGMP, and a
+    tenant's network would hear from a device of the host.
+    """
+    silent = _attribute(_INFO_DATA | _NESTED, _attribute(_IFLA_BR_MCAST_SNOOPING, b"\0"))
+    info = _attribute(_IFLA_LINKINFO | _NESTED, _text(_INFO_KIND, "bridge") + silent)
     return _IFINFO.pack(0, 0, 0, 0, 0) + _new_link(link) + info
 
 

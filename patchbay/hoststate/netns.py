@@ -27,7 +27,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     ``kind`` is veth or bridge. A veth pair is two Links, each naming the other in ``peer`` and ``peer_namespace``.
     ``master`` is the bridge that it is a port of. ``mac`` "" means: whatever the kernel chose. ``mtu`` in bytes of
     the IP packet. ``ipv6`` False means disable_ipv6=1 on it. ``tx_checksum`` False means ``ethtool -K … tx off``,
-    which the userspace datapath needs. Every Link we make is up.
+    which the userspace datapath needs. Every Link we make is up; every bridge is made without multicast snooping,
+    so that it sends no IGMP reports of its own into a tenant's network.
     """
 
     name: str

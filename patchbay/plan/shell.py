@@ -195,9 +195,9 @@ def _end(link: Link) -> str:
 
 
 def add_bridge_link(link: Link) -> list[str]:
-    """A Linux bridge as ``brctl addbr`` makes it."""
+    """A Linux bridge as ``brctl addbr`` makes it, but without snooping: it says nothing of its own to the network."""
     address = f" address {link.mac}" if link.mac else ""
-    make = inside(link.namespace, f"ip link add name {link.name}{address} mtu {link.mtu} type bridge")
+    make = inside(link.namespace, f"ip link add name {link.name}{address} mtu {link.mtu} type bridge mcast_snooping 0")
     return [make, *_configure(link)]
 
 

@@ -67,6 +67,13 @@ def test_table_20_shows_what_is_known_and_what_was_learned(lab: Lab, host: str) 
 
 
 @pytest.mark.parametrize("host", ["compute1", "compute2"])
+def test_nobody_but_instances_speaks_in_a_tenant_s_network(lab: Lab, host: str) -> None:
+    """No device of a host (tap, qvb, qbr …) sends a frame of its own: none is ever learned."""
+    learned = re.findall(r"priority=1,vlan_tci=\S+,dl_dst=(\S+)", "\n".join(dump(lab, host)))
+    assert set(learned) <= {mac_of(lab, name) for name in lab.topology.instances}
+
+
+@pytest.mark.parametrize("host", ["compute1", "compute2"])
 def test_bridges_and_tunnels_are_set_as_in_the_seed(lab: Lab, host: str) -> None:
     assert vsctl(lab, host, "get-fail-mode", "br-tun") == "secure"
     assert vsctl(lab, host, "get-fail-mode", "br-int") == "standalone"
