@@ -29,7 +29,8 @@ async def check(agent: Agent) -> list[str]:
     observed = await observe(agent)
     kept = dict(agent.machine.observed.resources)
     wrong += [f"seen anew, {line}" for line in _differences(observed.resources, kept)]
-    wrong += [f"left to do: {operation.sentence()}" for operation in diff(observed, agent.compiled.state)]
+    left = diff(observed, agent.compiled.state)
+    wrong += [f"left to do: {operation.sentence()} ({operation.command()[0]})" for operation in left]
     return wrong
 
 
@@ -52,7 +53,7 @@ async def observe(agent: Agent) -> Observed:
     ofports = switch.ofports
     await switch.close()
     observed = Observed(resources)
-    for bridge in agent.machine.flows.ready:
+    for bridge in sorted(agent.machine.flows.ready):
         for flow in await agent.machine.flows.look(bridge):
             observed.put(flow)
     observed.recognise((item for item in desired.values() if isinstance(item, Flow)), ofports)

@@ -55,6 +55,7 @@ class FlowTables:
         self._numbers: dict[tuple[str, str], int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._counting: set[str] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
         self._news = asyncio.Event()
 
     def open(self, bridge: str) -> None:
@@ -113,6 +114,16 @@ class FlowTables:
         if connection is None:
             error = BridgeUnreachable(f"Bridge {bridge} does not exist.", f"Create it: ovs-vsctl add-br {bridge}")
             return [Failure(operation, error) for operation in operations]
+        async with self._turn(bridge):
+            return await self._send(connection, bridge, operations)
+
+    def _turn(self, bridge: str) -> asyncio.Lock:
+        """Changing, reading and counting flows of one bridge take turns: what is recorded is then what was counted."""
+        return self._turns.setdefault(bridge, asyncio.Lock())
+
+    async def _send(
+        self, connection: OpenFlowConnection, bridge: str, operations: Sequence[FlowOperation]
+    ) -> list[Failure]:
         first, add, last = self._sort(operations)
         refused: dict[Key, HostError] = {}
         try:
@@ -206,6 +217,8 @@ class FlowTables:
 
     async def look(self, bridge: str) -> list[ObservedFlow]:
         """The flows of ours on a bridge, read anew. Raises BridgeUnreachable."""
+        if bridge not in self._connections:
+            raise BridgeUnreachable(f"Bridge {bridge} has gone.")
         found = await self._connections[bridge].observe_ports()
         return [
             ObservedFlow(bridge=bridge, table=flow.table, cookie=flow.cookie, ofports=ports) for flow, ports in found
@@ -214,14 +227,15 @@ class FlowTables:
     async def _observe(self, bridge: str) -> None:
         """Read the flows of a bridge anew and recognise those that are wanted."""
         connection = self._connections.get(bridge)
-        if connection is None:
-            return
-        try:
-            found = await self.look(bridge)
-        except BridgeUnreachable:
-            return
-        if self._connections.get(bridge) is not connection:
-            return
+        async with self._turn(bridge):
+            try:
+                found = await self.look(bridge)
+            except BridgeUnreachable:
+                return
+            if connection is not None and self._connections.get(bridge) is connection and connection.connected:
+                self._take_in(bridge, found)
+
+    def _take_in(self, bridge: str, found: list[ObservedFlow]) -> None:
         wanted = [one for one in self._desired.values() if isinstance(one, Flow) and one.bridge == bridge]
         keys = {flow.key for flow in wanted} | self._observed.drop_flows_of(bridge)
         keys |= self._recognise(found, wanted)
@@ -266,14 +280,15 @@ class FlowTables:
 
     async def _count(self, bridge: str) -> None:
         """A foreign flow may have replaced one of ours without the switch saying so: then there are fewer."""
-        try:
-            count = await self._connections[bridge].count()
-        except (KeyError, BridgeUnreachable):
-            return
-        finally:
+        async with self._turn(bridge):
             self._counting.discard(bridge)
-        known = self._observed.dependents(("bridge", bridge))
-        if count < sum(key[0] in ("flow", "observed-flow") for key in known):
+            try:
+                count = await self._connections[bridge].count()
+            except (KeyError, BridgeUnreachable):
+                return
+            keys = self._observed.dependents(("bridge", bridge))
+            known = sum(key[0] in ("flow", "observed-flow") for key in keys)
+        if count != known:
             await self._observe(bridge)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:

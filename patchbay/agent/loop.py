@@ -190,6 +190,7 @@ class Agent:
     async def _turn(self, changed: set[Key]) -> None:
         """Compare what changed and make it right."""
         self.turns += 1
+        await self.machine.replug()
         self.machine.want_flows({key[1] for key in changed if key[0] == "flow"})
         keys = changed | self.machine.take_changed() | self._deferred | self._take_due()
         self._deferred = {key for key in keys if not self.machine.is_comparable(key)}

@@ -59,6 +59,7 @@ class Machine:
         self._wake = wake
         self._changed: set[Key] = set()
         self._flow_bridges: set[str] = set()
+        self._stale: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -167,18 +168,21 @@ class Machine:
 
         It would keep reading from the device that is no more (userspace datapath). The next turn plugs them again.
         """
-        names = {
-            end.name for one in operations if isinstance(one, AddVeth) for end in (one.a, one.b) if not end.namespace
-        }
-        ports = [self.switch.resources.get(("bridge-port", name)) for name in sorted(names)]
-        stale = [
-            DelPort(port.name, port.bridge)
-            for port in ports
-            if isinstance(port, BridgePort) and port.name in self.switch.ofports.get(port.bridge, {})
-        ]
-        if stale:
-            await self._apply_to_switch(cast(list[SwitchOperation], stale))
-            await self.switch.wait_settled(SETTLE_PATIENCE_S)
+        ends = (end for one in operations if isinstance(one, AddVeth) for end in (one.a, one.b))
+        for end in ends:
+            port = self.switch.resources.get(("bridge-port", end.name)) if not end.namespace else None
+            if isinstance(port, BridgePort) and port.name in self.switch.ofports.get(port.bridge, {}):
+                self._stale.add(port.name)
+        await self.replug()
+
+    async def replug(self) -> None:
+        """Unplug what has been found stale; what ovs-vswitchd has not confirmed, or cannot now, is left for later."""
+        if not self._stale or not self.switch.is_in_sync:
+            return
+        found = [self.switch.resources.get(("bridge-port", name)) for name in sorted(self._stale)]
+        ports: list[SwitchOperation] = [DelPort(one.name, one.bridge) for one in found if isinstance(one, BridgePort)]
+        if not ports or (not await self._apply_to_switch(ports) and await self.switch.wait_settled(SETTLE_PATIENCE_S)):
+            self._stale.clear()
 
     # --- feeds --------------------------------------------------------------------------------------------------------
 

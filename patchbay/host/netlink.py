@@ -127,7 +127,11 @@ class Kernel:
             loop.add_reader(view.events.fileno(), self._read_view, view)
 
     def adopt_view(self, view: NamespaceView) -> None:
-        """Take over a namespace that was just made or appeared, and follow it."""
+        """Take over a namespace that was just made or appeared, and follow it; unless its name went meanwhile."""
+        if netns.find_namespace(view.name) != view.inode:
+            view.close()
+            self._changed.add(("netns", view.name))
+            return
         self._forget_view(self.views.get(view.name))
         self.views[view.name] = view
         if self._watch:

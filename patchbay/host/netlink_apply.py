@@ -234,16 +234,28 @@ class _Batch:
         if ethtool.read_tx_checksum(view.commands, link.name) not in (None, link.tx_checksum):
             ethtool.write_tx_checksum(view.commands, link.name, is_on=link.tx_checksum)
         if found.ipv6 not in (None, link.ipv6):
-            with netns.inside(netns.NETNS_DIRECTORY / link.namespace) if link.namespace else nullcontext():
-                netns.write_disable_ipv6(link.name, is_disabled=not link.ipv6)
+            self._write_ipv6(view, link)
         return rtnetlink.pack_set_link(
             link.name,
             up=True,
+            # Open vSwitch makes its devices promiscuous, and whenever a link changes it looks at all of its ports again.
+            promiscuous=link.kind == "veth" and link.namespace == HOST and not link.master,
             alias=link.alias,
             mtu=link.mtu if link.mtu != found.mtu else None,
             mac=link.mac if link.mac != found.mac else None,
             master=_choose_master(view, link, found),
         )
+
+    @staticmethod
+    def _write_ipv6(view: NamespaceView, link: Link) -> None:
+        """In the namespace of the open sockets: its name may mean another one by now."""
+        descriptor = view.open_namespace() if link.namespace else None
+        try:
+            with netns.inside(descriptor) if descriptor is not None else nullcontext():
+                netns.write_disable_ipv6(link.name, is_disabled=not link.ipv6)
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
 
     def del_links(self, operations: Sequence[DelLink]) -> None:
         """Delete links; a pair goes with its first end."""

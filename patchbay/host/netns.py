@@ -59,11 +59,11 @@ def find_namespace(name: str) -> int | None:
 
 
 @contextlib.contextmanager
-def inside(path: Path) -> Iterator[None]:
-    """Step the calling thread into the namespace at ``path`` and back. Raises OSError when there is none."""
+def inside(where: Path | int) -> Iterator[None]:
+    """Step the calling thread into the namespace at a path or of a descriptor, and back. Raises OSError."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        target = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        target = os.open(where, os.O_RDONLY | os.O_CLOEXEC) if isinstance(where, Path) else os.dup(where)
         try:
             _setns(target)
         finally:
@@ -92,7 +92,8 @@ def new_namespace(name: str) -> Iterator[None]:
         _check(_libc.unshare(_CLONE_NEWNET), "unshare", "")
         try:
             yield
-            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
+            path.unlink(missing_ok=True)
+            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
             _mount("/proc/thread-self/ns/net", path, _MS_BIND)
         finally:
             _setns(home)

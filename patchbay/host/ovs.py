@@ -24,6 +24,8 @@ from patchbay.ovsdb.errors import OvsdbError, TransactionError
 from patchbay.ovsdb.replica import Replica, RowChange
 from patchbay.ovsdb.values import Row
 
+COMMIT_PATIENCE_S = 1.0
+"""How long a change waits for ovsdb-server: meanwhile nothing else is repaired."""
 SOCKET = "unix:/run/openvswitch/db.sock"
 __all__ = ["SWITCH_OPERATIONS", "Switch", "SwitchChange", "SwitchOperation"]
 
@@ -162,7 +164,7 @@ class Switch:
             except HostError as error:
                 refused.append((operation, error))
         try:
-            await self.connection.transact(transaction.finish())
+            await self.connection.transact(transaction.finish(), timeout_s=COMMIT_PATIENCE_S)
         except TransactionError as refusal:
             if len(operations) == 1:
                 return [(operations[0], _refused(operations[0], refusal))]

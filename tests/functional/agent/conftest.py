@@ -10,6 +10,7 @@ import pytest
 from patchbay.agent import AgentSettings
 from patchbay.agent.check import check
 from patchbay.agent.run import open_agent
+from patchbay.errors import PatchbayError
 from patchbay.intent.database import IntentDatabase
 from patchbay.intent.server import EmbeddedServer
 from tests.functional.agent.intent_by_hand import Writer
@@ -50,22 +51,26 @@ class Compute:
     async def settled(self, deadline_s: float = 10.0) -> None:
         """Wait until everything is as desired, and the checks of the control socket agree."""
 
-        def is_settled() -> bool:
+        def waits_for() -> list[str]:
             agent = self.agent
-            return (
-                not agent.unsettled
-                and not agent.wake.is_set()
-                and not agent._changes
-                and agent.machine.switch.is_settled
-            )
+            waits = [" ".join(key) for key in sorted(agent.unsettled)[:9]]
+            waits += ["a turn of the loop"] if agent.wake.is_set() or agent._changes else []
+            return waits + ([] if agent.machine.switch.is_settled else ["ovs-vswitchd"])
 
-        await self.host.until(is_settled, f"settled, missing {sorted(self.agent.unsettled)[:5]}", deadline_s)
-        wrong = await check(self.agent)
+        try:
+            await self.host.until(lambda: not waits_for(), "settled", deadline_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {waits_for()} after {self.agent.turns} turns") from None
         end = asyncio.get_running_loop().time() + deadline_s
-        while wrong and asyncio.get_running_loop().time() < end:
+        while wrong := await self._check():
+            assert asyncio.get_running_loop().time() < end, wrong
             await asyncio.sleep(0.05)
-            wrong = await check(self.agent)
-        assert wrong == []
+
+    async def _check(self) -> list[str]:
+        try:
+            return await check(self.agent)
+        except PatchbayError as error:
+            return [str(error)]
 
     async def up(self, *ports, deadline_s: float = 10.0) -> None:
         """Wait until the agent says that these ports are complete."""

@@ -76,7 +76,6 @@ class Chaos:
         self.sh(
             f"ovs-vsctl --no-wait --if-exists del-port {port}",
             f"ovs-vsctl --no-wait set port {port} tag=99",
-            f"ovs-vsctl --no-wait clear port {port} external_ids",
             f"ovs-vsctl --no-wait clear interface {port} external_ids",
             f"ovs-vsctl --no-wait set interface {port} options:peer=nobody",
             "ovs-vsctl --no-wait --if-exists del-br br-tun",
@@ -95,16 +94,17 @@ class Chaos:
             "ovs-ofctl add-flow br-int priority=0,actions=drop",
         )
 
-    def neighbours_reach_each_other(self) -> bool:
-        """Instances of one network in a ring; nobody of another network answers is proved elsewhere."""
+    def cut_off(self) -> list[str]:
+        """Who does not reach the next of its network, in a ring; that nobody else answers is proved elsewhere."""
         rings: dict[str, list[str]] = {}
         for name, port in self.ports.items():
             rings.setdefault(port.network_id, []).append(name)
-        return all(
-            self.one.reaches(name, self.ports[other].fixed_ips[0].ip_address)
+        return [
+            f"{name} → {other}"
             for ring in rings.values()
             for name, other in zip(ring, ring[1:] + ring[:1], strict=True)
-        )
+            if not self.one.reaches(name, self.ports[other].fixed_ips[0].ip_address)
+        ]
 
     def sh(self, *commands: str) -> None:
         command = self.random.choice(commands)
@@ -112,7 +112,7 @@ class Chaos:
         self.done.append(command)
 
 
-@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("seed", [117, 122, 209, 212, 301, 331])
 def test_any_mixture_of_users_and_strangers_ends_as_intent_says(on_compute, seed):
     async def scenario(one):
         await one.start_agent()
@@ -125,8 +125,8 @@ def test_any_mixture_of_users_and_strangers_ends_as_intent_says(on_compute, seed
                     await chaos.step()
                 await one.settled(20)
             await one.up(*chaos.ports.values())
-            await one.host.until(chaos.neighbours_reach_each_other, "neighbours reach each other")
+            await one.host.until(lambda: not chaos.cut_off(), "neighbours reach each other")
         except AssertionError as error:
-            raise AssertionError("\n".join([*chaos.done[-12:], str(error)])) from None
+            raise AssertionError("\n".join([*chaos.done[-12:], str(error), *chaos.cut_off()])) from None
 
     on_compute(scenario)
