@@ -34,6 +34,19 @@ LABS, NEW_PORTS, ROUND_TRIPS = 5, 20, 200
 SMALL, LARGE = 10, 400
 PAUSE_S = 0.5
 """After a port is deleted: the switch is still at it when the namespace has gone."""
+BY_HAND = """\
+ip netns add {name}
+ip -batch - <<END
+link add name {device} mtu 1450 type veth peer name eth0 netns {name} mtu 1450
+link set {device} addrgenmode none up
+END
+ip -n {name} -batch - <<END
+link set eth0 up
+addr add {address} dev eth0
+END
+ip netns exec {name} ethtool -K eth0 tx off >/dev/null
+ovs-vsctl add-port br-int {device} tag={tag}
+"""
 _numbers = itertools.count()
 SIOCSARP, ATF_COMPLETE, ATF_PERMANENT = 0x8955, 0x02, 0x04
 TOPOLOGY = """\
@@ -121,6 +134,10 @@ def new_ports(sizes: list[int], plugging: str) -> Iterator[dict[str, Any]]:
             name = f"port created to first ping across hosts, {plugging}, {size} ports on the host"
             yield figure(f"{name}, median", statistics.median(seconds) * 1e3, "ms")
             yield figure(f"{name}, 95th percentile", sorted(seconds)[NEW_PORTS * 95 // 100] * 1e3, "ms")
+            if plugging == "direct":
+                by_hand = [one_port_by_hand(lab, client) for _ in range(NEW_PORTS)]
+                name = f"for comparison, ip and ovs-vsctl by hand to first ping, {size} ports on the host"
+                yield figure(f"{name}, median", statistics.median(by_hand) * 1e3, "ms")
             if size > SMALL:
                 yield figure(f"{size} ports created in bulk until all are ACTIVE, {plugging}", filled, "s")
 
@@ -142,8 +159,7 @@ def one_port(lab: Lab, client: ServiceClient, network: str, plugging: str) -> fl
     """Seconds from before the request until the first reply; the port is deleted again."""
     number = next(_numbers)  # an address is used once: who pinged it remembers the MAC that it had
     name, address = f"new{number}", f"10.0.{128 + number // 250}.{number % 250 + 1}"
-    red1 = client.request("GET", "/v2.0/ports?name=red1-eth0")["ports"][0]
-    target = (red1["fixed_ips"][0]["ip_address"], red1["mac_address"])
+    target = red1_of(client)
     started = time.monotonic()
     wanted = {"network_id": network, "fixed_ips": [{"ip_address": address}]}
     port = client.request("POST", "/v2.0/ports", {"port": wanted})["port"]["id"]
@@ -160,6 +176,33 @@ def one_port(lab: Lab, client: ServiceClient, network: str, plugging: str) -> fl
     wait_until(lambda: not namespace_path(host, name).exists(), f"{name} is gone")
     time.sleep(PAUSE_S)
     return first - started
+
+
+def one_port_by_hand(lab: Lab, client: ServiceClient) -> float:
+    """What the switch itself allows: the same cable from one shell script, into a bridge with as many ports."""
+    number = next(_numbers)
+    name, device = f"hand{number}", f"hand{number}p"
+    port = client.request("GET", "/v2.0/ports?name=red2-eth0")["ports"][0]["id"]
+    host = lab.host("compute2")
+    tag = host.run(["ovs-vsctl", "get", "port", f"qvo{port[:11]}", "tag"]).stdout.strip()
+    address = f"10.0.{128 + number // 250}.{number % 250 + 1}/16"
+    target = red1_of(client)
+    started = time.monotonic()
+    host.run(["sh", "-e"], text=BY_HAND.format(name=name, device=device, address=address, tag=tag))
+    wait_until(lambda: introduce(namespace_path(host.space, name), *target), f"{name} has an interface")
+    with PingStream(host.space, name, ipaddress.ip_address(target[0]), 0.001) as stream:
+        assert stream.wait_for_replies(1), f"{name} hears nothing"
+        first = stream.first_reply_at
+    assert first is not None
+    host.run(["sh", "-e"], text=f"ovs-vsctl del-port {device}\nip link del {device}\nip netns del {name}\n")
+    time.sleep(PAUSE_S)
+    return first - started
+
+
+def red1_of(client: ServiceClient) -> tuple[str, str]:
+    """Address and MAC of the instance that is pinged."""
+    red1 = client.request("GET", "/v2.0/ports?name=red1-eth0")["ports"][0]
+    return red1["fixed_ips"][0]["ip_address"], red1["mac_address"]
 
 
 def introduce(namespace: Path, address: str, mac: str) -> bool:

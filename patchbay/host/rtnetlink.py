@@ -41,6 +41,7 @@ _NETNSA_NSID, _NETNSA_FD = 1, 3
 _RT_TABLE_MAIN, _RTPROT_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _RTN_UNICAST = 254, 4, 0, 253, 1
 _RTM_F_CLONED = 0x200
 _OF_PERSONS = (3, 4)  # RTPROT_BOOT, RTPROT_STATIC
+_IFF_PROMISC = 0x100
 _IFF_UP = 1
 _NESTED = 0x8000
 _TYPE_MASK = 0x3FFF
@@ -170,6 +171,7 @@ def pack_set_link(
     name: str,
     *,
     up: bool | None = None,
+    promiscuous: bool = False,
     alias: str | None = None,
     mtu: int | None = None,
     mac: str | None = None,
@@ -177,6 +179,8 @@ def pack_set_link(
 ) -> bytes:
     """Body of RTM_SETLINK: only what is given is changed. ``master`` 0 takes it out of its bridge."""
     flags, change = (_IFF_UP if up else 0, _IFF_UP) if up is not None else (0, 0)
+    if promiscuous:
+        flags, change = flags | _IFF_PROMISC, change | _IFF_PROMISC
     body = _IFINFO.pack(0, 0, 0, flags, change) + _text(_IFLA_IFNAME, name)
     if alias is not None:
         body += _attribute(_IFLA_IFALIAS, alias.encode())
