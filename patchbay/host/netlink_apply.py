@@ -238,7 +238,7 @@ class _Batch:
         return rtnetlink.pack_set_link(
             link.name,
             up=True,
-            # Open vSwitch makes its devices promiscuous, and whenever a link changes it looks at all of its ports again.
+            # Open vSwitch makes its devices promiscuous, and when a link changes it looks at all of its ports again.
             promiscuous=link.kind == "veth" and link.namespace == HOST and not link.master,
             alias=link.alias,
             mtu=link.mtu if link.mtu != found.mtu else None,

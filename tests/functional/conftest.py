@@ -41,7 +41,8 @@ class PrivateHost:
         """Start ovs-vswitchd."""
         self.sh(
             "rm -f /run/openvswitch/ovs-vswitchd.pid\n"
-            "ovs-vsctl --no-wait init; ovs-vswitchd --pidfile --detach --no-chdir --log-file=/run/vswitchd.log 2>/dev/null"
+            "ovs-vsctl --no-wait init\n"
+            "ovs-vswitchd --pidfile --detach --no-chdir --log-file=/run/vswitchd.log 2>/dev/null"
         )
 
     def start_ovs(self) -> None:

@@ -114,9 +114,10 @@ def test_settings_are_set_back_on_links_that_are_there(on_private_host):
     async def scenario(host):
         kernel = await Kernel.open(RESOURCES)
         await apply(kernel, OPERATIONS)
-        host.sh("ip link set tap1 down; ip link set tap1 nomaster; ip link set tap1 mtu 1300; ip link set tap1 alias ''")
+        host.sh("ip link set tap1 down; ip link set tap1 nomaster mtu 1300; ip link set tap1 alias ''")
         host.sh("ip netns exec web ip link set eth0 address 02:00:00:00:00:09")
-        host.sh("ip netns exec web sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1; ip netns exec web ethtool -K eth0 tx on")
+        host.sh("ip netns exec web sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1")
+        host.sh("ip netns exec web ethtool -K eth0 tx on")
         assert await apply(kernel, [SetLink(TAP, TAP), SetLink(ETH0, ETH0)]) == []
         assert kernel.resources[TAP.key] == TAP
         assert kernel.resources[ETH0.key] == ETH0
@@ -133,7 +134,8 @@ def test_foreign_namespaces_and_links_are_neither_seen_nor_touched(on_private_ho
         failures = await apply(kernel, OPERATIONS)
         words = [str(failure.error) for failure in failures if failure.error]
         assert words == [
-            "Namespace web exists and is not Patchbay's. Rename the instance, or delete the namespace: ip netns del web",
+            "Namespace web exists and is not Patchbay's. "
+            "Rename the instance, or delete the namespace: ip netns del web",
             "Link qbr1 exists and is not Patchbay's. Rename or delete it: ip link del qbr1",
         ]
         assert [failure.operation for failure in failures if not failure.error] == OPERATIONS[2:]
