@@ -202,6 +202,8 @@ class FlowTables:
             bridge, name = place
             number = self._ofports.get(bridge, {}).get(name)
             if number is None:
+                if not self._observed.dependents(("flows-naming", bridge, name)):
+                    self._numbers.pop(place, None)
                 continue
             changed = self._held.pop(place, set())
             if self._numbers.get(place, number) != number:

@@ -4,7 +4,6 @@ import asyncio
 
 from msgspec.structs import replace
 
-from patchbay.agent.check import check
 from patchbay.intent.database import Insert, Update
 
 
@@ -161,8 +160,7 @@ def test_while_the_intent_database_is_away_the_host_is_still_repaired(on_compute
         assert one.reaches("red1", "10.0.0.12")
         one.host.sh("ovs-vsctl del-br br-int; ip netns del red2")
         await one.host.until(lambda: one.reaches("red1", "10.0.0.12"), "the repair without intent")
-        await one.host.until(lambda: not one.agent.unsettled, "all is repaired")
-        assert await check(one.agent) == []
+        await one.settled()
         await one.restart_server()
         third = await one.writer.instance("red3", red, "10.0.0.13")
         await one.up(third, *ports)

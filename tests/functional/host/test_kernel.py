@@ -1,5 +1,6 @@
 """The kernel's state over netlink: made, seen, changed by strangers, removed."""
 
+import socket
 import time
 
 from patchbay.host.netlink import Kernel
@@ -155,6 +156,25 @@ def test_one_refused_link_does_not_stop_its_neighbours(on_private_host):
         failures = await apply(kernel, [*OPERATIONS[:2], bad, *OPERATIONS[2:]])
         assert [failure.operation for failure in failures] == [bad]
         assert kernel.resources == RESOURCES
+        kernel.close()
+
+    on_private_host(scenario)
+
+
+def test_events_that_the_kernel_dropped_are_made_good_by_reading_anew(on_private_host):
+    async def scenario(host):
+        kernel = await Kernel.open(RESOURCES)
+        await apply(kernel, OPERATIONS)
+        for view in kernel.views.values():
+            view.events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        host.sh(
+            "ip link set tap1 mtu 1300\n"
+            "for i in $(seq 50); do ip link add x$i type bridge; ip netns exec web ip link add y$i type bridge; done\n"
+            "ip netns exec web ip addr del 10.0.0.5/24 dev eth0; ip link set qbr1 down"
+        )
+        await host.until(lambda: kernel.resources[TAP.key].mtu == 1300, "the new MTU is known")
+        await host.until(lambda: ADDRESSES[0].key not in kernel.resources, "the lost address is known")
+        await host.until(lambda: kernel.resources[QBR.key] != QBR, "the bridge that is down is known")
         kernel.close()
 
     on_private_host(scenario)
