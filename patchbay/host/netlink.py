@@ -156,10 +156,11 @@ class Kernel:
             view.note_address(told, is_there=True)
             self._refresh_link(view, told.index)
 
-    async def drain(self) -> None:
-        """Read what the kernel has told so far, so that ``resources`` shows what was just done; tell listeners."""
-        for view in list(self.views.values()):
-            self._read_pending(view)
+    async def drain(self, names: Iterable[str]) -> None:
+        """Read what the kernel has told so far of these namespaces, so that ``resources`` shows what was just done."""
+        for name in names:
+            if name in self.views:
+                self._read_pending(self.views[name])
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._emit()

@@ -18,6 +18,7 @@ import msgspec
 from patchbay.errors import HostError
 from patchbay.host import ethtool, netns, rtnetlink
 from patchbay.host.netlink import HOST, Kernel
+from patchbay.host.netlink_needs import needed_by, provided_by
 from patchbay.host.netlink_view import NamespaceView, Refusal, Request
 from patchbay.host.rtnetlink import AddressState, LinkState
 from patchbay.hoststate import Key, Link, Namespace
@@ -60,7 +61,7 @@ async def apply(kernel: Kernel, operations: Sequence[Operation]) -> list[Failure
         kernel.adopt_view(view)
     for namespace, told in batch.given:
         kernel.note_address(namespace, told)
-    await kernel.drain()
+    await kernel.drain({HOST, *batch.touched})
     return batch.failures
 
 
@@ -71,6 +72,7 @@ class _Batch:
         self.kernel = kernel
         self.made: list[NamespaceView] = []
         self.removed: list[str] = []
+        self.touched: set[str] = set()
         self.given: list[tuple[str, AddressState]] = []
         self.failures: list[Failure] = []
         self._failed: set[Key] = set()
@@ -82,6 +84,7 @@ class _Batch:
 
     def view(self, namespace: str) -> NamespaceView:
         """The open namespace. Raises HostError when there is none of ours."""
+        self.touched.add(namespace)
         for view in self.made:
             if view.name == namespace:
                 return view
@@ -91,10 +94,10 @@ class _Batch:
 
     def fail(self, operation: Operation, error: HostError | None) -> None:
         self.failures.append(Failure(operation, error))
-        self._failed.update(_makes(operation))
+        self._failed.update(provided_by(operation))
 
     def _is_possible(self, operation: Operation) -> bool:
-        if self._failed and not self._failed.isdisjoint(_needs(operation)):
+        if self._failed and not self._failed.isdisjoint(needed_by(operation)):
             self.fail(operation, None)
             return False
         return True
@@ -349,38 +352,6 @@ _REMEDIES = {
     errno.EOPNOTSUPP: "The kernel lacks this kind of device: load its module (veth, bridge).",
     errno.EMFILE: "Raise the agent's limit of open files (LimitNOFILE).",
 }
-
-
-def _makes(operation: Operation) -> tuple[Key, ...]:
-    """Keys of what an operation provides for others."""
-    match operation:
-        case AddNamespace(namespace):
-            return (namespace.key,)
-        case AddVeth(a, b):
-            return (a.key, b.key)
-        case AddBridgeLink(link):
-            return (link.key,)
-        case _:
-            return ()
-
-
-def _needs(operation: Operation) -> tuple[Key, ...]:
-    """Keys of what must be there before an operation."""
-    match operation:
-        case AddVeth(a, b):
-            return tuple(key for end in (a, b) for key in _needs_of_link(end))
-        case AddBridgeLink(link) | SetLink(_, link):
-            return _needs_of_link(link)
-        case AddAddress(address):
-            return (("link", address.namespace, address.link),)
-        case AddRoute(route):
-            return (("link", route.namespace, route.link),)
-        case _:
-            return ()
-
-
-def _needs_of_link(link: Link) -> tuple[Key, ...]:
-    return ("netns", link.namespace), ("link", link.namespace, link.master)
 
 
 _STEPS: dict[type[Operation], Callable[..., None]] = {
