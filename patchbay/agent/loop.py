@@ -9,19 +9,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import msgspec
 
+from patchbay.agent.announcer import Announcer
 from patchbay.agent.complaints import Complaints
 from patchbay.agent.machine import Machine
 from patchbay.agent.report import Reporter
 from patchbay.agent.settings import AgentSettings
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import Compiled
-from patchbay.compile.names import namespace
 from patchbay.compile.view import Fragment, HostView
-from patchbay.host.announce import announce
 from patchbay.host.netlink import Kernel
 from patchbay.host.netlink_apply import Failure
 from patchbay.host.ovs import Switch
@@ -58,7 +56,8 @@ class Agent:
         self.compiled = Compiled(self.view)
         self.wake = asyncio.Event()
         self.machine = Machine(settings, kernel, switch, self.compiled.state, self.wake.set)
-        self.reporter = Reporter(intent, self.view, self.is_complete, self._announce)
+        self.announcer = Announcer(self.view, kernel.thread)
+        self.reporter = Reporter(intent, self.view, self.is_complete, self.announcer.announce)
         self.complaints = Complaints(settings, self.view, switch)
         self.unsettled: set[Key] = set()
         self.turns = self.applies = self.operations = 0
@@ -67,7 +66,6 @@ class Agent:
         self._changes: list[Change] = []
         self._watched: tuple[frozenset[str], frozenset[str]] | None = None
         self._watching: set[asyncio.Task[None]] = set()
-        self._announcing: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Take in the intent of this host and the state of the machine, and compile. Changes nothing."""
@@ -261,21 +259,6 @@ class Agent:
         return {key for key, attempt in self._retries.items() if attempt.due <= now}
 
     # --- what users are told ------------------------------------------------------------------------------------------
-
-    def _announce(self, port_id: str) -> None:
-        """Tell the neighbours of an instance's port that it is here now: it may have been on another host."""
-        port, found = self.view.ports.get(port_id), self.view.interface_of(port_id)
-        if port and found and port.fixed_ips:
-            addresses = [each.ip_address for each in port.fixed_ips]
-            work = partial(announce, namespace(found[0]), found[1], port.mac_address, addresses)
-            task = asyncio.create_task(self.machine.kernel.thread.run(work))
-            self._announcing.add(task)
-            task.add_done_callback(self._announced)
-
-    def _announced(self, task: asyncio.Task[None]) -> None:
-        self._announcing.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.info("a new port could not be announced: %s", error)
 
     def is_complete(self, port_id: str) -> bool:
         """Whether the data plane of a port here is done: host, network, instance and port are as desired.

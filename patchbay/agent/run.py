@@ -123,6 +123,7 @@ async def open_agent(
         agent = Agent(settings, identity, intent, kernel, switch)
         stack.push_async_callback(agent.machine.close)
         stack.callback(agent.complaints.close)
+        stack.callback(agent.announcer.close)
         yield agent
 
 
