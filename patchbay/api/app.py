@@ -10,10 +10,17 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from patchbay.api.errors import HTTPNotFound, HTTPRequestEntityTooLarge, error_response, internal_error
+from patchbay.api.errors import (
+    HTTPBadRequest,
+    HTTPNotFound,
+    HTTPRequestEntityTooLarge,
+    MalformedRequestBody,
+    error_response,
+    internal_error,
+)
 from patchbay.api.http import JSON_TYPE, Request, Response
 from patchbay.api.neutron.routes import answer
-from patchbay.errors import NotFound, PatchbayError
+from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError, PreconditionFailed
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 
@@ -80,12 +87,15 @@ async def _respond(
 
 
 async def _answer(service: Service, request: Request) -> Response:
-    """The answer; before "not found" is said, what another server may have made a moment ago is asked for."""
+    """The answer; before a request is refused, what another server may have made a moment ago is asked for.
+
+    A refusal has changed nothing, so asking the rules again is safe.
+    """
     try:
         return await answer(service, request)
-    except HTTPNotFound:
+    except (HTTPBadRequest, HTTPNotFound, MalformedRequestBody):
         raise
-    except NotFound:
+    except (BadRequest, Conflict, NotFound, PreconditionFailed):
         await service.catch_up()
         return await answer(service, request)
 
