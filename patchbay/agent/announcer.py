@@ -1,7 +1,8 @@
 """Announces ports that have become complete to their neighbours, one after the other.
 
 Used by the loop. An announcement is flooded to every port of its network, which occupies a switch with 400 ports for
-some milliseconds; so when many ports come at once, their announcements are spread and hold up nothing else.
+some milliseconds, just when the new port wants to talk. So on a host with many ports it waits a moment, and when many
+ports come at once, their announcements are spread and hold up nothing else.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from patchbay.host.netns import NamespaceThread
 logger = logging.getLogger(__name__)
 
 PAUSE_S = 0.05
+MANY_PORTS, DELAY_S = 100, 0.4
 
 
 class Announcer:
@@ -40,6 +42,8 @@ class Announcer:
 
     async def _work(self) -> None:
         try:
+            if len(self._view.facts.plugged) > MANY_PORTS:
+                await asyncio.sleep(DELAY_S)
             while self._waiting:
                 port_id = next(iter(self._waiting))
                 del self._waiting[port_id]
