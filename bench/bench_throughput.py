@@ -17,7 +17,7 @@ from patchbay.cli.output import print_list
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import parse_topology
 
-SECONDS, ROUNDS = 3, 7
+SECONDS, ROUNDS = 3, 12
 TOPOLOGY = """\
 name: throughput
 hosts:
@@ -107,6 +107,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
             for which, lab, client, server in order if number % 2 else order[::-1]:
                 print(f"round {number + 1} of {rounds}: {which}", file=sys.stderr, flush=True)
                 rates[which].append(throughput(lab, client, server))
+                print(f"  {rates[which][-1] / 1e6:.0f} Mbit/s", file=sys.stderr, flush=True)
     medians = {which: statistics.median(found) for which, found in rates.items()}
     ratios = [ours / hand for ours, hand in zip(rates["ours"], rates["hand"], strict=True)]
     return [
