@@ -97,8 +97,12 @@ def test_what_is_learned_is_not_reported_and_can_be_forgotten(on_private_host):
         assert "load:0->NXM_OF_VLAN_TCI[],load:0->NXM_NX_TUN_ID[],output:2" in learned(host)
         await connection.apply(delete=[learned_on(13)])
         assert MAC_B in learned(host)
-        await connection.apply(delete=[learned_on(12)])
-        assert learned(host) == ""
+        for _ in range(5):  # packets that were not accounted yet are learned from once more
+            await connection.apply(delete=[learned_on(12)])
+            if learned(host) == "":
+                break
+        else:
+            raise AssertionError(learned(host))
         await connection.apply([short], [learned_on(12)], ports=PORTS)
 
         def learned_again() -> bool:

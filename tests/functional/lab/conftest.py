@@ -9,9 +9,12 @@ import pytest
 from tests.functional.lab.machine import processes_of
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The registry of these tests; its path in their environment marks every process that they start."""
+    """The registry of a module's tests; its path in their environment marks every process that they start.
+
+    Not longer than the module: what other modules start must not carry the mark.
+    """
     folder = tmp_path_factory.mktemp("labs")
     os.environ["PATCHBAY_LAB_DIR"] = str(folder)
     yield folder
