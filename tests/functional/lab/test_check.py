@@ -10,6 +10,16 @@ from tests.functional.lab.by_hand import build, repair, write_flows, wrong
 from tests.functional.lab.machine import EXAMPLES
 
 
+def found_wrong(lab: Lab, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What a check finds, once it finds these pairs: a switch goes on for a moment as it did before it was changed."""
+    for _ in range(5):
+        found = wrong(lab.check(patience_s=1.0))
+        if pairs <= found.keys():
+            break
+    assert pairs <= found.keys()
+    return found
+
+
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with Lab.up(load_topology(EXAMPLES / "seed002.yaml"), is_bare=True) as running:
@@ -62,8 +72,7 @@ def test_a_learning_switch_in_place_of_the_pipeline_joins_the_tenants_and_is_fou
 
 def test_a_port_with_the_other_tenant_s_vlan_is_found_on_both_sides(broken: Lab) -> None:
     broken.host("compute1").run(["ovs-vsctl", "set", "port", "qvoblue1", "tag=12"])
-    found = wrong(broken.check(patience_s=1.0))
-    assert {("blue1", "blue2"), ("blue2", "blue1"), ("red2", "blue1"), ("blue1", "red2")} <= found.keys()
+    found = found_wrong(broken, {("blue1", "blue2"), ("blue2", "blue1"), ("red2", "blue1"), ("blue1", "red2")})
     assert found["red2", "blue1"].startswith("blue1 saw ")
     assert ("blue2", "blue3") not in found
 
@@ -72,8 +81,7 @@ def test_a_leak_in_one_direction_is_found_without_any_answer(broken: Lab) -> Non
     # What comes from compute1's red goes out twice: as red and as blue. No ping between the tenants is answered.
     twice = "table=22,dl_vlan=12,actions=strip_vlan,set_tunnel:0x22,output:7,set_tunnel:0x23,output:7"
     broken.host("compute1").run(["ovs-ofctl", "add-flow", "br-tun", twice])
-    found = wrong(broken.check(patience_s=1.0))
-    assert {("red1", "blue2"), ("red3", "blue3")} <= found.keys()
+    found = found_wrong(broken, {("red1", "blue2"), ("red3", "blue3")})
     assert not [each for each in broken.check(patience_s=1.0) if not each.pair.expected and each.found]
 
 
