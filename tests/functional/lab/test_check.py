@@ -81,14 +81,15 @@ def test_a_leak_in_one_direction_is_found_without_any_answer(broken: Lab) -> Non
     # What comes from compute1's red goes out twice: as red and as blue. No ping between the tenants is answered.
     twice = "table=22,dl_vlan=12,actions=strip_vlan,set_tunnel:0x22,output:7,set_tunnel:0x23,output:7"
     broken.host("compute1").run(["ovs-ofctl", "add-flow", "br-tun", twice])
-    found = found_wrong(broken, {("red1", "blue2"), ("red3", "blue3")})
+    found_wrong(broken, {("red1", "blue2"), ("red3", "blue3")})
     assert not [each for each in broken.check(patience_s=1.0) if not each.pair.expected and each.found]
 
 
 def test_two_hosts_that_disagree_on_the_vni_do_not_reach_each_other(broken: Lab) -> None:
     write_flows(broken, broken.host("compute2"), {"red": 0x99})
-    found = wrong(broken.check(patience_s=1.0))
-    assert found.keys() == {("red1", "red2"), ("red2", "red1"), ("red2", "red3"), ("red3", "red2")}
+    pairs = {("red1", "red2"), ("red2", "red1"), ("red2", "red3"), ("red3", "red2")}
+    found = found_wrong(broken, pairs)
+    assert found.keys() == pairs
     assert found["red1", "red2"] == "the request came to nobody"
 
 
@@ -101,7 +102,7 @@ def test_a_request_that_arrives_while_its_reply_does_not_is_told_apart(broken: L
 
 def test_a_link_that_is_down_is_no_traceback(broken: Lab) -> None:
     broken.host("compute1").run(["ip", "link", "set", "tapred1", "down"])
-    assert ("red1", "red2") in wrong(broken.check(patience_s=0.5))
+    found_wrong(broken, {("red1", "red2")})
 
 
 def test_an_instance_that_is_not_there_is_named() -> None:
