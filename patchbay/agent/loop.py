@@ -25,6 +25,7 @@ from patchbay.host.netlink_apply import Failure
 from patchbay.host.ovs import Switch
 from patchbay.hoststate import Key
 from patchbay.intent.database import Change, IntentDatabase
+from patchbay.model import AddressScope, SubnetPool
 from patchbay.plan.diff import diff, is_same
 from patchbay.plan.operations import Operation
 
@@ -64,14 +65,14 @@ class Agent:
         self._retries: dict[Key, Attempt] = {}
         self._deferred: set[Key] = set()
         self._changes: list[Change] = []
-        self._watched: tuple[frozenset[str], frozenset[str]] | None = None
+        self._watched: tuple[frozenset[str], frozenset[str], frozenset[str]] | None = None
         self._watching: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Take in the intent of this host and the state of the machine, and compile. Changes nothing."""
         self.intent.subscribe(self._note_intent)
         self.intent.on_state(lambda _connected: self.wake.set())
-        for table in ("hosts", "networks", "subnets", "instances", "plugs", "ports"):
+        for table in ("hosts", "networks", "subnets", "instances", "plugs", "routers", "floatingips", "ports"):
             for value in getattr(self.intent, table).values():
                 self.view.put(value)
         await self._absorb(watch_patience_s=None)
@@ -140,10 +141,10 @@ class Agent:
         while True:
             changes, self._changes = self._changes, []
             for change in changes:
-                if change.new is not None:
-                    dirty |= self.view.put(change.new)
-                elif change.old is not None:
-                    dirty |= self.view.remove(change.old)
+                value = change.new or change.old
+                if value is None or isinstance(value, SubnetPool | AddressScope):
+                    continue
+                dirty |= self.view.put(value) if change.new is not None else self.view.remove(value)
             if self._is_fact_changed():
                 dirty |= self.view.set_facts(self._facts())
             if not await self._watch(watch_patience_s) and not self._changes:
@@ -162,14 +163,14 @@ class Agent:
         )
 
     async def _watch(self, patience_s: float | None) -> bool:
-        """Watch the networks that are here and the ports that others plugged here; returns whether that brought more.
+        """Watch networks and routers that are here and ports that others plugged here; returns whether that brought more.
 
         A database that does not answer within ``patience_s`` must not hold up repairs: its answer wakes the loop.
         Without a limit (at the start) nothing goes on before all is known.
         """
         plugged = self.view.facts.plugged.items()
         foreign = frozenset(port_id for port_id, interface in plugged if not interface.ours)
-        needed = frozenset(self.view.networks_here()), foreign
+        needed = frozenset(self.view.networks_here()), foreign, frozenset(self.view.routers_here())
         if needed == self._watched or not (patience_s is None or self.intent.is_connected):
             return False
         self._watched = needed

@@ -28,7 +28,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ``host`` is its name. ``datapath_type`` is netdev or system. ``tunnel_ip`` is the local end of tunnels ("" when it
     has none). ``bridge_mappings`` maps physical networks to bridges, ``bridges`` names those that exist (a mapping to
     one that does not exist waits). ``local_vlans`` maps network ids to the local VLANs found on ports. ``plugged``
-    maps iface-ids to interfaces.
+    maps iface-ids to interfaces. ``run_dir`` holds what a reboot may forget. ``services`` names what this host can do
+    besides switching. ``metadata_command`` starts its metadata server, to which the path of the list of its listeners
+    is added.
     """
 
     host: str
@@ -38,3 +40,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     bridges: frozenset[str] = frozenset()
     local_vlans: Mapping[str, int] = {}
     plugged: Mapping[str, Plugged] = {}
+    run_dir: str = "/run/patchbay"
+    services: tuple[str, ...] = ()
+    metadata_command: tuple[str, ...] = ("patchbay", "metadata")

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from patchbay.compile.br_int import compile_foreign_port, compile_integration_bridge
 from patchbay.compile.br_tun import compile_known_port, compile_tunnel, compile_tunnel_bridge, compile_vxlan_network
+from patchbay.compile.dhcp import compile_dhcp
 from patchbay.compile.instance import compile_instance
+from patchbay.compile.metadata import compile_metadata
 from patchbay.compile.provider import compile_provider, compile_provider_network
+from patchbay.compile.router import compile_router
 from patchbay.compile.view import Fragment, HostView
 from patchbay.hoststate import HostState, Key, Resource
 from patchbay.model.network import FLAT, VLAN, VXLAN
@@ -52,6 +55,9 @@ COMPILE: Mapping[str, Callable[..., Iterable[Resource]]] = {
     "network": _compile_network,
     "port": _compile_port,
     "instance": _compile_instance,
+    "dhcp": compile_dhcp,
+    "router": compile_router,
+    "metadata": compile_metadata,
 }
 """The first word of a fragment, and the function that compiles it; the other words are its arguments."""
 

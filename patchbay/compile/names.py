@@ -26,7 +26,7 @@ DEVICE_NAME = re.compile(r"(?!lo$|all$|default$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}
 
 
 def device(prefix: str, port_id: str) -> str:
-    """``tap``, ``qvo``, ``qvb`` or ``qbr`` and the first 11 characters of the port's id."""
+    """``tap``, ``qvo``, ``qvb``, ``qbr``, ``qr-`` or ``qg-`` and the first 11 characters of the port's id."""
     return prefix + port_id[:11]
 
 
@@ -49,6 +49,16 @@ def integration_patch(bridge: str) -> str:
 def provider_patch(bridge: str) -> str:
     """``phy-br-ex``: the port of a provider bridge that leads to br-int."""
     return _shortened("phy-", bridge)
+
+
+def dhcp_namespace(network_id: str) -> str:
+    """``qdhcp-<network id>``: where dnsmasq of a network runs."""
+    return f"qdhcp-{network_id}"
+
+
+def router_namespace(router_id: str) -> str:
+    """``qrouter-<router id>``."""
+    return f"qrouter-{router_id}"
 
 
 def _shortened(prefix: str, name: str) -> str:

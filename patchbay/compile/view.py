@@ -1,93 +1,52 @@
-"""HostView: what one host knows of the intent, and which fragments a change makes dirty.
+"""HostView: the knowledge of one host, kept up to date, and which fragments a change makes dirty.
 
 The agent (and ``patchbay plan``) puts intent values and facts in; the compile modules ask it questions. Values may
 come in any order, twice, or with what they refer to missing: every answer follows from what is there now. Indexes make
 one more port among ten thousand cost what it costs among ten.
-
-A port is *here* if it is bound to this host and has an interface of an instance here or an interface that somebody
-else plugged; or if it is bound to no host and somebody plugged it here. It is *elsewhere* if it is bound to another
-host, or bound to none and another host's agent says (``Plug``) that it is plugged there.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
-from patchbay.compile import names
-from patchbay.compile.facts import Facts, Plugged
-from patchbay.compile.index import Index, Trace
-from patchbay.compile.instances import InstancesHere
+from patchbay.compile.facts import Facts
+from patchbay.compile.index import Trace
+from patchbay.compile.knowledge import HOST, METADATA, ROUTER_PORTS, SERVICE_PORTS, Fragment, HostKnowledge, Value
 from patchbay.compile.local_vlans import LocalVlans
 from patchbay.compile.segment import provider_bridge, segment
-from patchbay.compile.tunnels import Tunnels
-from patchbay.model import Host, Instance, Network, Plug, Port, Subnet
-
-Fragment = tuple[str, ...]
-"""("host",), ("tunnel", remote tunnel IP), ("provider", bridge), ("network", id), ("port", id), ("instance", id)"""
-
-Value = Network | Subnet | Port | Instance | Host | Plug
-
-HOST: Fragment = ("host",)
+from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
+from patchbay.model.port import DHCP_SERVER
 
 
-class HostView:
-    """Intent values and facts of one host, indexed. See the module for the meaning of here and elsewhere."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-        self.networks: dict[str, Network] = {}
-        self.subnets: dict[str, Subnet] = {}
-        self.ports: dict[str, Port] = {}
-        self.instances: dict[str, Instance] = {}
-        self.hosts: dict[str, Host] = {}
-        self.plugs: dict[str, Plug] = {}
-        self._clear_indexes()
-
-    def _clear_indexes(self) -> None:
-        self._traces = Index()
-        """Owners are ports: net, here, at, mac, ip."""
-        self._reach = Index()
-        """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here."""
-        self._rows = Index()
-        """Small tables: plugs by port, networks by segment."""
-        self.tunnels = Tunnels(self.facts)
-        self._instances_here = InstancesHere()
-        self._local_vlans = LocalVlans(self.facts.local_vlans)
-
-    # What changed
+class HostView(HostKnowledge):
+    """What changed, and what follows from it."""
 
     def put(self, value: Value) -> set[Fragment]:
         """There is such a value, new or changed. Returns the fragments to compile again."""
-        match value:
-            case Port():
-                return self._change_ports([value.id], lambda: self.ports.__setitem__(value.id, value))
-            case Network():
-                return self._change_network(value.id, value)
-            case Subnet():
-                old = self.subnets.get(value.id)
-                self.subnets[value.id] = value
-                return self._subnet_fragments(value) | (self._subnet_fragments(old) if old else set())
-            case Instance():
-                return self._change_instance(value.id, value)
-            case Host():
-                return self._change_host(value.id, value)
-            case Plug():
-                return self._change_plug(value.id, value)
+        return self._change(value, value)
 
     def remove(self, value: Value) -> set[Fragment]:
         """There is no such value any more. Returns the fragments to compile again."""
+        return self._change(value, None)
+
+    def _change(self, value: Value, new: Value | None) -> set[Fragment]:
         match value:
-            case Port():
-                return self._change_ports([value.id], lambda: self.ports.pop(value.id, None))
-            case Network():
-                return self._change_network(value.id, None)
-            case Subnet():
-                old = self.subnets.pop(value.id, None)
-                return self._subnet_fragments(old) if old else set()
-            case Instance():
-                return self._change_instance(value.id, None)
-            case Host():
-                return self._change_host(value.id, None)
-            case Plug():
-                return self._change_plug(value.id, None)
+            case Port(id=port_id):
+                return self._change_ports([port_id], lambda: _store(self.ports, port_id, new))
+            case Network(id=network_id):
+                return self._change_network(network_id, cast(Network | None, new))
+            case Subnet(id=subnet_id):
+                return self._change_subnet(subnet_id, cast(Subnet | None, new))
+            case Instance(id=instance_id):
+                return self._change_instance(instance_id, cast(Instance | None, new))
+            case Host(id=host_id):
+                return self._change_host(host_id, cast(Host | None, new))
+            case Plug(id=plug_id):
+                return self._change_plug(plug_id, cast(Plug | None, new))
+            case Router(id=router_id):
+                _store(self.routers, router_id, new)
+                return {("router", router_id)}
+            case FloatingIP(id=floatingip_id):
+                return self._change_floatingip(floatingip_id, cast(FloatingIP | None, new))
 
     def set_facts(self, facts: Facts) -> set[Fragment]:
         """The machine is like this now. Returns the fragments to compile again."""
@@ -114,84 +73,6 @@ class HostView:
         for value in values:
             self.put(value)
 
-    # Questions of the compile modules
-
-    def fragments(self) -> Iterable[Fragment]:
-        """Every fragment that may cause a resource now."""
-        yield HOST
-        yield from (("tunnel", tunnel_ip) for tunnel_ip in self.tunnels.addresses())
-        yield from {("provider", bridge) for bridge in self.facts.bridge_mappings.values()}
-        yield from (("network", network_id) for network_id in self.networks)
-        yield from (("port", port_id) for port_id in {*self.ports, *self.facts.plugged})
-        yield from (("instance", instance.id) for instance in self.instances.values() if self.is_mine(instance))
-
-    def is_mine(self, instance: Instance) -> bool:
-        """The instance is to live on this host."""
-        return instance.host == self.facts.host
-
-    def tunnel_port(self, host_name: str) -> str | None:
-        """The port of br-tun that leads to this host; None if there is none."""
-        return self.tunnels.port_to(host_name)
-
-    def hosts_of(self, network_id: str) -> list[str]:
-        """Names of the other hosts where this network has ports that may talk."""
-        return sorted(self._reach.owners(("hosts", network_id)))
-
-    def networks_here(self) -> set[str]:
-        """Ids of the networks of ports here, known or not: what the agent must watch."""
-        return set(self._reach.owners(("here",)))
-
-    def ports_here(self, network_id: str) -> Iterable[str]:
-        """Ids of this network's ports that are here."""
-        return self._traces.owners(("here", network_id))
-
-    def is_here(self, port: Port) -> bool:
-        """See the module."""
-        foreign = self.foreign(port.id) is not None
-        if port.host == self.facts.host:
-            return foreign or self.interface_of(port.id) is not None
-        return port.host == "" and foreign
-
-    def elsewhere(self, port: Port) -> set[str]:
-        """Names of other hosts that the port is on; see the module."""
-        if port.host:
-            return {port.host} - {self.facts.host}
-        plugged = {self.plugs[plug_id].host for plug_id in self._rows.owners(("plugs", port.id))}
-        return plugged - {self.facts.host}
-
-    def foreign(self, port_id: str) -> Plugged | None:
-        """The interface of br-int that somebody else plugged for this port."""
-        plugged = self.facts.plugged.get(port_id)
-        return plugged if plugged and not plugged.ours and plugged.bridge == names.BR_INT else None
-
-    def interface_of(self, port_id: str) -> tuple[Instance, str] | None:
-        """The instance here and the device in it that this port is for."""
-        return self._instances_here.interface_of(port_id)
-
-    def owns_namespace(self, instance: Instance) -> bool:
-        """Of several instances here with one name, the oldest has the namespace."""
-        return self._instances_here.owns_namespace(instance)
-
-    def owns_segment(self, network: Network) -> bool:
-        """Of several networks known here with one segment (a moment between two updates), the oldest has it."""
-        rivals = (self.networks[item] for item in self._rows.owners(segment(network)))
-        return min(((item.created_at, item.id) for item in rivals), default=("", "")) == (
-            network.created_at,
-            network.id,
-        )
-
-    def is_sole(self, kind: str, port: Port, what: str) -> bool:
-        """No other port of its network claims this ``mac`` or ``ip``, as its own or as an allowed address pair."""
-        return self._traces.is_sole((kind, port.network_id, what), port.id)
-
-    def local_vlan(self, network_id: str) -> int | None:
-        """The network's number on this host; None if it is not here."""
-        return self._local_vlans.get(network_id)
-
-    def local_vlans(self) -> Mapping[str, int]:
-        """All local VLANs given so far, by network id."""
-        return self._local_vlans.given()
-
     # Ports
 
     def _traces_of(self, port_id: str) -> set[Trace]:
@@ -207,6 +88,10 @@ class HostView:
             traces.add(("ip", network_id, pair.ip_address.removesuffix("/32").removesuffix("/128")))
         if self.is_here(port):
             traces.add(("here", network_id))
+            if port.device_owner == DHCP_SERVER and port.host == self.facts.host:
+                traces.add(("dhcp", network_id))
+            elif port.device_owner in ROUTER_PORTS and port.host == self.facts.host:
+                traces.add(("router", port.device_id))
         if port.admin_state_up:
             traces.update(("at", network_id, host) for host in self.elsewhere(port))
         return traces
@@ -230,6 +115,16 @@ class HostView:
     def _port_fragments(self, port_id: str) -> set[Fragment]:
         dirty: set[Fragment] = {("port", port_id)}
         dirty.update(("instance", instance_id) for instance_id in self._instances_here.using(port_id))
+        port = self.ports.get(port_id)
+        return dirty | self._service_fragments(port) if port else dirty
+
+    def _service_fragments(self, port: Port) -> set[Fragment]:
+        """What serves this port here, and what it is a part of."""
+        dirty: set[Fragment] = set()
+        if ("dhcp", port.network_id) in self._traces:
+            dirty.add(("dhcp", port.network_id))
+        if port.device_owner in ROUTER_PORTS and self.is_here(port):
+            dirty.add(("router", port.device_id))
         return dirty
 
     def _trace_added(self, trace: Trace, port_id: str) -> set[Fragment]:
@@ -258,6 +153,11 @@ class HostView:
             case ("here", network_id):
                 edit(("here",), network_id)
                 return self._settle_network(network_id)
+            case ("dhcp", network_id):
+                edit(("dhcp",), network_id)
+                return {("dhcp", network_id), METADATA}
+            case ("router", router_id):
+                return {("router", router_id), METADATA}
         return set()
 
     # Networks
@@ -280,9 +180,11 @@ class HostView:
         return dirty | self._instance_fragments(network_id)
 
     def _instance_fragments(self, network_id: str) -> set[Fragment]:
-        """Fragments of instances here with a port of this network."""
+        """Fragments of instances and services here with a port of this network."""
         ports = self._traces.owners(("here", network_id))
-        return {("instance", item) for port_id in ports for item in self._instances_here.using(port_id)}
+        dirty = {("instance", item) for port_id in ports for item in self._instances_here.using(port_id)}
+        services = (port_id for port_id in ports if self.ports[port_id].device_owner in SERVICE_PORTS)
+        return dirty.union(*(self._service_fragments(self.ports[port_id]) for port_id in services))
 
     def _change_network(self, network_id: str, new: Network | None) -> set[Fragment]:
         old = self.networks.pop(network_id, None)
@@ -305,8 +207,24 @@ class HostView:
         rivals = [item for item in self._rows.owners(segment(network)) if item != network.id]
         return {fragment for rival in rivals for fragment in self._network_fragments(rival)}
 
-    def _subnet_fragments(self, subnet: Subnet) -> set[Fragment]:
-        return self._instance_fragments(subnet.network_id)
+    def _change_subnet(self, subnet_id: str, new: Subnet | None) -> set[Fragment]:
+        old = self.subnets.get(subnet_id)
+        if old is not None:
+            self._parts.discard(("subnets", old.network_id), subnet_id)
+        _store(self.subnets, subnet_id, new)
+        if new is not None:
+            self._parts.add(("subnets", new.network_id), subnet_id)
+        networks = {subnet.network_id for subnet in (old, new) if subnet is not None}
+        return {fragment for network_id in networks for fragment in self._instance_fragments(network_id)}
+
+    def _change_floatingip(self, floatingip_id: str, new: FloatingIP | None) -> set[Fragment]:
+        old = self.floatingips.get(floatingip_id)
+        if old is not None and old.router_id:
+            self._parts.discard(("floatingips", old.router_id), floatingip_id)
+        _store(self.floatingips, floatingip_id, new)
+        if new is not None and new.router_id:
+            self._parts.add(("floatingips", new.router_id), floatingip_id)
+        return {("router", item.router_id) for item in (old, new) if item is not None and item.router_id}
 
     def _mapping_fragments(self, old: Facts, new: Facts) -> set[Fragment]:
         """Provider bridges that came, went or changed their physical network, and the networks on them."""
@@ -379,3 +297,14 @@ class HostView:
                 self.plugs[plug_id] = new
 
         return self._change_ports(ports, change)
+
+
+def _store(table: dict[str, Any], key: str, value: object) -> None:
+    """Put it there, or take away what is there."""
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = value
+
+
+__all__ = ["HOST", "METADATA", "Fragment", "HostView", "Value"]

@@ -7,6 +7,7 @@ values are a change of one thing.
 
 from patchbay.hoststate.flow import Flow
 from patchbay.hoststate.netns import Address, Link, Namespace, Route
+from patchbay.hoststate.services import Daemon, Ruleset, Sysctl
 from patchbay.hoststate.state import HostState, Key, Resource
 from patchbay.hoststate.switch import Bridge, BridgePort, PortTag
 
@@ -14,6 +15,7 @@ __all__ = [
     "Address",
     "Bridge",
     "BridgePort",
+    "Daemon",
     "Flow",
     "HostState",
     "Key",
@@ -22,4 +24,6 @@ __all__ = [
     "PortTag",
     "Resource",
     "Route",
+    "Ruleset",
+    "Sysctl",
 ]

@@ -22,9 +22,11 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """A kernel link: one end of a veth pair, or a bridge.
+    """A kernel link: one end of a veth pair, a bridge, or the device of an internal port of Open vSwitch.
 
-    ``kind`` is veth or bridge. A veth pair is two Links, each naming the other in ``peer`` and ``peer_namespace``.
+    ``kind`` is veth, bridge or internal. The switch makes an internal device, in the host's namespace, when a
+    BridgePort of its name has type internal; Patchbay then moves it into ``namespace`` and configures it. A veth pair
+    is two Links, each naming the other in ``peer`` and ``peer_namespace``.
     ``master`` is the bridge that it is a port of. ``mac`` "" means: whatever the kernel chose. ``mtu`` in bytes of
     the IP packet. ``ipv6`` False means disable_ipv6=1 on it. ``tx_checksum`` False means ``ethtool -K … tx off``,
     which the userspace datapath needs. Every Link we make is up; every bridge is made without multicast snooping,

@@ -12,23 +12,33 @@ import msgspec
 
 from patchbay.model import (
     AddressPair,
+    AddressScope,
     AllocationPool,
+    DhcpOption,
+    FloatingIP,
     Host,
     HostRoute,
     Instance,
     Network,
     Plug,
     Port,
+    PortForwarding,
+    Router,
     Subnet,
+    SubnetPool,
 )
 from patchbay.ovsdb import Value, ovs_map, ovs_set, uuid_ref
 
-Model = Network | Subnet | Port | Instance | Host | Plug
+Model = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP | SubnetPool | AddressScope
 MODELS: dict[str, type[Model]] = {
     "Host": Host,
+    "AddressScope": AddressScope,
+    "SubnetPool": SubnetPool,
     "Network": Network,
     "Subnet": Subnet,
     "Port": Port,
+    "Router": Router,
+    "FloatingIP": FloatingIP,
     "Instance": Instance,
     "Plug": Plug,
 }
@@ -62,6 +72,10 @@ def _write_optional(value: Any) -> Any:
     return ovs_set(()) if value is None else value
 
 
+def _write_optional_reference(value: str | None) -> Any:
+    return ovs_set(()) if value is None else uuid_ref(value)
+
+
 def _read_strings(value: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(value)) if value else ()
 
@@ -70,7 +84,7 @@ def _read_list(text: str) -> tuple[str, ...]:
     return tuple(msgspec.json.decode(text)) if text else ()
 
 
-def _write_list(values: tuple[str, ...]) -> str:
+def _write_list(values: tuple[Any, ...]) -> str:
     return msgspec.json.encode(values).decode() if values else ""
 
 
@@ -99,6 +113,14 @@ def _write_pairs(pairs: tuple[AddressPair, ...]) -> Any:
     return ovs_set(sorted({f"{pair.ip_address},{pair.mac_address}" for pair in pairs}))
 
 
+def _read_options(text: str) -> tuple[DhcpOption, ...]:
+    return msgspec.json.decode(text, type=tuple[DhcpOption, ...]) if text else ()
+
+
+def _read_forwardings(text: str) -> tuple[PortForwarding, ...]:
+    return msgspec.json.decode(text, type=tuple[PortForwarding, ...]) if text else ()
+
+
 def _write_interfaces(interfaces: Mapping[str, str]) -> Any:
     return ovs_map({name: uuid_ref(port_id) for name, port_id in interfaces.items()})
 
@@ -107,6 +129,7 @@ _Codec = tuple[Callable[[Value], Any] | None, Callable[[Any], Any]]
 _PLAIN: _Codec = (None, _same)
 _OPTIONAL: _Codec = (None, _write_optional)
 _REFERENCE: _Codec = (None, uuid_ref)
+_OPTIONAL_REFERENCE: _Codec = (None, _write_optional_reference)
 _STRINGS: _Codec = (_read_strings, ovs_set)
 _CODECS: dict[str, _Codec] = {
     "network_id": _REFERENCE,
@@ -114,6 +137,9 @@ _CODECS: dict[str, _Codec] = {
     "tags": _STRINGS,
     "service_types": _STRINGS,
     "bridge_mappings": (None, ovs_map),
+    "metadata": (None, ovs_map),
+    "services": _STRINGS,
+    "disabled_services": _STRINGS,
     "interfaces": (None, _write_interfaces),
     "physical_network": _OPTIONAL,
     "segmentation_id": _OPTIONAL,
@@ -123,9 +149,35 @@ _CODECS: dict[str, _Codec] = {
     "dns_nameservers": (_read_list, _write_list),
     "allocation_pools": (_read_pools, _write_pools),
     "host_routes": (_read_routes, _write_routes),
+    "routes": (_read_routes, _write_routes),
+    "dhcp_ranges": (_read_pools, _write_pools),
+    "public_keys": (_read_list, _write_list),
+    "prefixes": (_read_list, _write_list),
+    "default_quota": _OPTIONAL,
+    "address_scope_id": _OPTIONAL_REFERENCE,
+    "subnetpool_id": _OPTIONAL_REFERENCE,
+    "gateway_port_id": _OPTIONAL_REFERENCE,
+    "floating_network_id": _REFERENCE,
+    "floating_port_id": _REFERENCE,
+    "router_id": _OPTIONAL_REFERENCE,
+    "fixed_ip_address": _OPTIONAL,
+    "port_forwardings": (_read_forwardings, _write_list),
+    "extra_dhcp_opts": (_read_options, _write_list),
     "allowed_address_pairs": (_read_pairs, _write_pairs),
 }
-_COLUMNS = {"network_id": "network", "port_id": "port"}
+_OF_MODEL: dict[tuple[type[Model], str], _Codec] = {(FloatingIP, "port_id"): _OPTIONAL_REFERENCE}
+"""Where a model's field of a common name is written in another way."""
+_REFERENCES = {
+    "network_id",
+    "port_id",
+    "address_scope_id",
+    "subnetpool_id",
+    "gateway_port_id",
+    "floating_network_id",
+    "floating_port_id",
+    "router_id",
+}
+_COLUMNS = {name: name.removesuffix("_id") for name in _REFERENCES}
 JOINED = "fixed_ips"
 """The one field that is not a column of its own: ``Address`` rows, which ``Port.fixed_ips`` refers to."""
 
@@ -133,7 +185,7 @@ JOINED = "fixed_ips"
 def fields_of(model: type[Model]) -> tuple[Field, ...]:
     """The fields of a model that are columns of its table."""
     return tuple(
-        Field(name, _COLUMNS.get(name, name), *_CODECS.get(name, _PLAIN))
+        Field(name, _COLUMNS.get(name, name), *_OF_MODEL.get((model, name), _CODECS.get(name, _PLAIN)))
         for name in model.__struct_fields__
         if name not in ("id", JOINED)
     )

@@ -9,11 +9,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import resources
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import msgspec
 
-from patchbay.intent.columns import MODELS, Model, address_number
+from patchbay.intent.columns import MODELS, Model
 from patchbay.intent.commit import CommitQueue
 from patchbay.intent.errors import (
     Duplicate,
@@ -24,10 +24,10 @@ from patchbay.intent.errors import (
     Unavailable,
     duplicate_from,
 )
-from patchbay.intent.index import Index
 from patchbay.intent.rows import Delete, Insert, OperationList, Reader, Update, Write, is_same, join_addresses, reader
 from patchbay.intent.scope import AGENT_COLUMNS, ALL_COLUMNS, AgentScope
-from patchbay.model import Host, Instance, Network, Plug, Port, Subnet
+from patchbay.intent.tables import Tables
+from patchbay.model import Port
 from patchbay.ovsdb import (
     Connection,
     ConnectionLost,
@@ -52,20 +52,6 @@ PATIENCE_S = 15.0
 
 _BAD_VALUES = ("syntax error", "range error", "domain error")
 _ORDER = {table: number for number, table in enumerate(MODELS)}
-_INDEXES: dict[str, tuple[str, str]] = {
-    "hosts_by_name": ("Host", "name"),
-    "networks_by_name": ("Network", "name"),
-    "subnets_by_name": ("Subnet", "name"),
-    "subnets_by_network": ("Subnet", "network_id"),
-    "ports_by_name": ("Port", "name"),
-    "ports_by_network": ("Port", "network_id"),
-    "ports_by_device": ("Port", "device_id"),
-    "ports_by_host": ("Port", "host"),
-    "instances_by_name": ("Instance", "name"),
-    "instances_by_host": ("Instance", "host"),
-    "plugs_by_port": ("Plug", "port_id"),
-    "plugs_by_host": ("Plug", "host"),
-}
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -83,44 +69,19 @@ def schema_text() -> str:
     return resources.files("patchbay.intent").joinpath("patchbay.ovsschema").read_text("utf-8")
 
 
-class IntentDatabase:
+class IntentDatabase(Tables):
     """See the module. ``open`` makes one."""
 
     def __init__(self, connection: Connection, scope: AgentScope | None) -> None:
         self.connection = connection
-        self.hosts: Mapping[str, Host] = {}
-        self.networks: Mapping[str, Network] = {}
-        self.subnets: Mapping[str, Subnet] = {}
-        self.ports: Mapping[str, Port] = {}
-        self.instances: Mapping[str, Instance] = {}
-        self.plugs: Mapping[str, Plug] = {}
-        self.hosts_by_name, self.networks_by_name, self.subnets_by_name = Index(), Index(), Index()
-        self.subnets_by_network, self.ports_by_network, self.ports_by_device = Index(), Index(), Index()
-        self.ports_by_name, self.ports_by_host, self.plugs_by_port = Index(), Index(), Index()
-        self.instances_by_name, self.instances_by_host, self.plugs_by_host = Index(), Index(), Index()
+        super().__init__(is_whole=scope is None)
         self._scope = scope
         self._columns = ALL_COLUMNS if scope is None else AGENT_COLUMNS
         self._replica = Replica(connection, self._columns, scope.conditions() if scope else None)
         self._queue = CommitQueue(connection)
         self._subscribers: list[Subscriber] = []
-        self._used: dict[str, dict[int, str]] = {}
         self._unjoined: set[str] = set()
-        self._tables = cast(
-            dict[str, dict[str, Model]],
-            {
-                "Host": self.hosts,
-                "Network": self.networks,
-                "Subnet": self.subnets,
-                "Port": self.ports,
-                "Instance": self.instances,
-                "Plug": self.plugs,
-            },
-        )
         self._readers: dict[str, Reader] = {table: reader(table, self._columns[table]) for table in MODELS}
-        self._indexes: dict[str, list[tuple[str, Index]]] = {table: [] for table in MODELS}
-        for name, (table, field) in _INDEXES.items():
-            if scope is None or field != "device_id":
-                self._indexes[table].append((field, getattr(self, name)))
 
     @classmethod
     async def open(
@@ -168,14 +129,15 @@ class IntentDatabase:
         """``callback`` hears every change from now on: once for each update message, synchronously."""
         self._subscribers.append(callback)
 
-    def addresses(self, subnet_id: str) -> Mapping[int, str]:
-        """The used addresses of a subnet, as integers, and the port of each; live. Not kept in an agent's scope."""
-        return self._used.setdefault(subnet_id, {})
+    async def watch(
+        self, networks: Collection[str], ports: Collection[str] = (), routers: Collection[str] = ()
+    ) -> None:
+        """Agents: watch these networks, these ports besides one's own, and the floating IPs of these routers.
 
-    async def watch(self, networks: Collection[str], ports: Collection[str] = ()) -> None:
-        """Agents: watch these networks, and these ports besides one's own. Returns when their content is here."""
+        Returns when their content is here.
+        """
         assert self._scope is not None, "only an agent's scope can change"
-        scope = AgentScope(self._scope.host, frozenset(networks), frozenset(ports))
+        scope = AgentScope(self._scope.host, frozenset(networks), frozenset(ports), frozenset(routers))
         if scope != self._scope:
             self._scope = scope
             await self._replica.set_conditions(scope.conditions())
@@ -291,8 +253,7 @@ class IntentDatabase:
                     logger.exception("a subscriber of the intent database failed")
 
     def _take_in(self, table: str, row_id: str, row: Mapping[str, Any] | None, changes: list[Change]) -> None:
-        values = self._tables[table]
-        old, new = values.get(row_id), None
+        old, new = self._tables[table].get(row_id), None
         if table == "Port":
             self._unjoined.discard(row_id)
         if row is not None:
@@ -303,38 +264,8 @@ class IntentDatabase:
                     self._unjoined.add(row_id)
         if new == old:
             return
-        if new is None:
-            del values[row_id]
-        else:
-            values[row_id] = new
-        self._reindex(table, old, new)
+        self._put(table, old, new)
         changes.append(Change(old, new))
-
-    def _reindex(self, table: str, old: Model | None, new: Model | None) -> None:
-        for field, index in self._indexes[table]:
-            before = None if old is None else getattr(old, field)
-            after = None if new is None else getattr(new, field)
-            if before == after:
-                continue
-            if old is not None and before:
-                index.discard(before, old.id)
-            if new is not None and after:
-                index.add(after, new.id)
-        if table == "Port" and self._scope is None:
-            self._reindex_addresses(cast(Port | None, old), cast(Port | None, new))
-
-    def _reindex_addresses(self, old: Port | None, new: Port | None) -> None:
-        before = old.fixed_ips if old is not None else ()
-        after = new.fixed_ips if new is not None else ()
-        if before == after:
-            return
-        for ip in before:
-            number = address_number(ip.ip_address)
-            if old is not None and self._used[ip.subnet_id].get(number) == old.id:
-                del self._used[ip.subnet_id][number]
-        for ip in after:
-            assert new is not None
-            self._used.setdefault(ip.subnet_id, {})[address_number(ip.ip_address)] = new.id
 
 
 def version_number(version: str) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ AGENT_COLUMNS: Columns = {
         "network_type",
         "physical_network",
         "segmentation_id",
+        "dns_domain",
     ),
     "Subnet": (
         "name",
@@ -44,24 +45,51 @@ AGENT_COLUMNS: Columns = {
         "host_routes",
         "ipv6_ra_mode",
         "ipv6_address_mode",
+        "dhcp_ranges",
         "created_at",
     ),
-    "Port": ("network", "mac_address", JOINED, "admin_state_up", "device_owner", "host", "allowed_address_pairs"),
+    "Port": (
+        "network",
+        "mac_address",
+        JOINED,
+        "admin_state_up",
+        "device_id",
+        "device_owner",
+        "host",
+        "allowed_address_pairs",
+        "dns_name",
+        "dns_domain",
+        "extra_dhcp_opts",
+    ),
     "Address": _ADDRESS,
-    "Instance": ("project_id", "name", "host", "plugging", "interfaces"),
-    "Plug": ("port", "network", "host", "up"),
+    "Instance": ("project_id", "name", "host", "plugging", "interfaces", "addressing"),
+    "Plug": ("port", "network", "host", "up", "trouble"),
+    "Router": ("project_id", "name", "admin_state_up", "distributed", "host", "gateway_port", "enable_snat", "routes"),
+    "FloatingIP": (
+        "floating_network",
+        "floating_ip_address",
+        "floating_port",
+        "port",
+        "fixed_ip_address",
+        "router",
+        "port_forwardings",
+    ),
+    "SubnetPool": (),
+    "AddressScope": (),
 }
 
 
 class AgentScope(msgspec.Struct, frozen=True):
-    """All hosts, the instances and plugs of ``host``, the ports bound to it, and everything on ``networks``.
+    """All hosts, the instances, routers and plugs of ``host``, the ports bound to it, and everything on ``networks``.
 
-    ``ports`` are watched besides, by id: those plugged here that may be bound elsewhere.
+    ``ports`` are watched besides, by id: those plugged here that may be bound elsewhere. ``routers`` are those whose
+    floating IPs are watched.
     """
 
     host: str
     networks: frozenset[str] = frozenset()
     ports: frozenset[str] = frozenset()
+    routers: frozenset[str] = frozenset()
 
     def conditions(self) -> Conditions:
         """The monitor conditions: a row is sent when one of its table's clauses holds."""
@@ -75,6 +103,10 @@ class AgentScope(msgspec.Struct, frozen=True):
             "Address": _any_of(on_networks),
             "Instance": [here],
             "Plug": _any_of([here, *on_networks]),
+            "Router": [here],
+            "FloatingIP": _any_of([["router", "includes", uuid_ref(router)] for router in sorted(self.routers)]),
+            "SubnetPool": _any_of([]),
+            "AddressScope": _any_of([]),
         }
 
 

@@ -7,19 +7,27 @@ their own. A value never changes: an update makes a new one with ``msgspec.struc
 from patchbay.model.host import Host, Plug
 from patchbay.model.instance import Instance
 from patchbay.model.network import AllocationPool, HostRoute, Network, Subnet
-from patchbay.model.port import AddressPair, FixedIP, Port
+from patchbay.model.pool import AddressScope, SubnetPool
+from patchbay.model.port import AddressPair, DhcpOption, FixedIP, Port
 from patchbay.model.resource import Resource
+from patchbay.model.router import FloatingIP, PortForwarding, Router
 
 __all__ = [
     "AddressPair",
+    "AddressScope",
     "AllocationPool",
+    "DhcpOption",
     "FixedIP",
+    "FloatingIP",
     "Host",
     "HostRoute",
     "Instance",
     "Network",
     "Plug",
     "Port",
+    "PortForwarding",
     "Resource",
+    "Router",
     "Subnet",
+    "SubnetPool",
 ]

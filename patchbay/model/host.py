@@ -9,7 +9,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """A machine with an agent; Neutron's API shows it as an "Open vSwitch agent".
 
     ``tunnel_ip`` is the local end of its VXLAN tunnels ("" when it has none). ``bridge_mappings`` maps physical
-    network names to bridges. ``started_at`` and ``heartbeat_at`` are Unix seconds.
+    network names to bridges. ``services`` names what its agent can do besides switching (``dhcp``, ``l3``,
+    ``metadata``); an administrator keeps those in ``disabled_services`` from getting new work. ``started_at`` and
+    ``heartbeat_at`` are Unix seconds.
     """
 
     id: str
@@ -17,6 +19,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     tunnel_ip: str = ""
     bridge_mappings: Mapping[str, str] = {}
     datapath_type: str = ""
+    services: tuple[str, ...] = ()
+    disabled_services: tuple[str, ...] = ()
     admin_state_up: bool = True
     description: str = ""
     version: str = ""
@@ -25,10 +29,15 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plug(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent's word that the interface of a port is on its host. ``up``: the data plane for it is complete."""
+    """An agent's word that the interface of a port is on its host. ``up``: the data plane for it is complete.
+
+    The agent of a router's host writes one for the port of each of its floating IPs, too. ``trouble`` says why it
+    cannot be made complete ("" when nothing is known to be wrong).
+    """
 
     id: str
     port_id: str
     network_id: str
     host: str
     up: bool = False
+    trouble: str = ""

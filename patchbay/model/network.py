@@ -12,6 +12,8 @@ class Network(Resource, frozen=True, kw_only=True):
 
     ``network_type`` is local, flat, vlan or vxlan; ``physical_network`` is set for flat and vlan;
     ``segmentation_id`` is the VLAN id (vlan) or VNI (vxlan), else None. ``mtu`` counts bytes of the IP packet.
+    ``external``: routers have their gateways here, and floating IPs come from here. ``dns_domain`` ends with a dot, or
+    is "".
     """
 
     admin_state_up: bool = True
@@ -21,6 +23,8 @@ class Network(Resource, frozen=True, kw_only=True):
     network_type: str = VXLAN
     physical_network: str | None = None
     segmentation_id: int | None = None
+    dns_domain: str = ""
+    is_default: bool = False
 
 
 class AllocationPool(msgspec.Struct, frozen=True):
@@ -38,7 +42,11 @@ class HostRoute(msgspec.Struct, frozen=True):
 
 
 class Subnet(Resource, frozen=True, kw_only=True):
-    """A block of addresses on a network. ``gateway_ip`` None means: no gateway."""
+    """A block of addresses on a network. ``gateway_ip`` None means: no gateway.
+
+    ``dhcp_ranges`` are addresses that the DHCP server may lend to clients that are no ports (seed 000); the service
+    gives none of them to a port by itself.
+    """
 
     network_id: str
     ip_version: int
@@ -51,3 +59,5 @@ class Subnet(Resource, frozen=True, kw_only=True):
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
     service_types: tuple[str, ...] = ()
+    subnetpool_id: str | None = None
+    dhcp_ranges: tuple[AllocationPool, ...] = ()

@@ -19,11 +19,23 @@ class AddressPair(msgspec.Struct, frozen=True):
     mac_address: str
 
 
+class DhcpOption(msgspec.Struct, frozen=True):
+    """One of Neutron's ``extra_dhcp_opts``: ``name`` is dnsmasq's name or a number, ``ip_version`` 4 or 6."""
+
+    name: str
+    value: str
+    ip_version: int = 4
+
+
+DHCP_SERVER = "network:dhcp"
+"""``device_owner`` of the port of a DHCP server; its ``host`` is where the server runs."""
+
+
 class Port(Resource, frozen=True, kw_only=True):
     """A port. ``host`` is Neutron's ``binding:host_id`` ("" while unbound).
 
     Its status is not stored: it follows from the ``Plug`` rows that agents write.
-    ``profile`` is the JSON text of ``binding:profile``.
+    ``profile`` is the JSON text of ``binding:profile``. ``dns_name`` is its host name ("" : made from its address).
     """
 
     network_id: str
@@ -36,3 +48,6 @@ class Port(Resource, frozen=True, kw_only=True):
     vnic_type: str = "normal"
     profile: str = "{}"
     allowed_address_pairs: tuple[AddressPair, ...] = ()
+    dns_name: str = ""
+    dns_domain: str = ""
+    extra_dhcp_opts: tuple[DhcpOption, ...] = ()

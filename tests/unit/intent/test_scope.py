@@ -19,6 +19,10 @@ def test_a_new_agent_asks_for_its_own_and_for_no_network() -> None:
         "Address": [False],
         "Instance": [["host", "==", "compute1"]],
         "Plug": [["host", "==", "compute1"]],
+        "Router": [["host", "==", "compute1"]],
+        "FloatingIP": [False],
+        "SubnetPool": [False],
+        "AddressScope": [False],
     }
 
 

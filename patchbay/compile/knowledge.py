@@ -1,0 +1,174 @@
+"""What one host knows of the intent, indexed, and the questions that the compile modules ask.
+
+``HostView`` keeps it up to date. A port is *here* if it is bound to this host and is a router's or a DHCP server's, has
+an interface of an instance here or an interface that somebody else plugged; or if it is bound to no host and somebody
+plugged it here. It is *elsewhere* if it is bound to another host, or bound to none and another host's agent says
+(``Plug``) that it is plugged there.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from patchbay.compile import names
+from patchbay.compile.facts import Facts, Plugged
+from patchbay.compile.index import Index
+from patchbay.compile.instances import InstancesHere
+from patchbay.compile.local_vlans import LocalVlans
+from patchbay.compile.segment import segment
+from patchbay.compile.tunnels import Tunnels
+from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
+from patchbay.model.port import DHCP_SERVER
+from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACE
+
+Fragment = tuple[str, ...]
+"""("host",), ("tunnel", remote tunnel IP), ("provider", bridge), ("network", id), ("port", id), ("instance", id),
+("dhcp", network id), ("router", id), ("metadata",)"""
+
+Value = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP
+
+ROUTER_PORTS = (ROUTER_INTERFACE, ROUTER_GATEWAY)
+SERVICE_PORTS = (*ROUTER_PORTS, DHCP_SERVER)
+
+HOST: Fragment = ("host",)
+METADATA: Fragment = ("metadata",)
+
+
+class HostKnowledge:
+    """Intent values and facts of one host, indexed. See the module for the meaning of here and elsewhere."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.networks: dict[str, Network] = {}
+        self.subnets: dict[str, Subnet] = {}
+        self.ports: dict[str, Port] = {}
+        self.instances: dict[str, Instance] = {}
+        self.hosts: dict[str, Host] = {}
+        self.plugs: dict[str, Plug] = {}
+        self.routers: dict[str, Router] = {}
+        self.floatingips: dict[str, FloatingIP] = {}
+        self._parts = Index()
+        """("subnets", network) → subnets, ("floatingips", router) → floating IPs: whatever the facts are."""
+        self._clear_indexes()
+
+    def _clear_indexes(self) -> None:
+        self._traces = Index()
+        """Owners are ports: net, here, at, mac, ip, dhcp (a server of the network here), router (a port of it here)."""
+        self._reach = Index()
+        """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here;
+        ("dhcp",) → networks with a DHCP server here."""
+        self._rows = Index()
+        """Small tables: plugs by port, networks by segment."""
+        self.tunnels = Tunnels(self.facts)
+        self._instances_here = InstancesHere()
+        self._local_vlans = LocalVlans(self.facts.local_vlans)
+
+    def fragments(self) -> Iterable[Fragment]:
+        """Every fragment that may cause a resource now."""
+        yield HOST
+        yield from (("tunnel", tunnel_ip) for tunnel_ip in self.tunnels.addresses())
+        yield from {("provider", bridge) for bridge in self.facts.bridge_mappings.values()}
+        yield from (("network", network_id) for network_id in self.networks)
+        yield from (("port", port_id) for port_id in {*self.ports, *self.facts.plugged})
+        yield from (("instance", instance.id) for instance in self.instances.values() if self.is_mine(instance))
+        yield from (("dhcp", network_id) for network_id in self.dhcp_here())
+        yield from (("router", router_id) for router_id in self.routers_here())
+        yield METADATA
+
+    def is_mine(self, instance: Instance) -> bool:
+        """The instance is to live on this host."""
+        return instance.host == self.facts.host
+
+    def tunnel_port(self, host_name: str) -> str | None:
+        """The port of br-tun that leads to this host; None if there is none."""
+        return self.tunnels.port_to(host_name)
+
+    def hosts_of(self, network_id: str) -> list[str]:
+        """Names of the other hosts where this network has ports that may talk."""
+        return sorted(self._reach.owners(("hosts", network_id)))
+
+    def networks_here(self) -> set[str]:
+        """Ids of the networks of ports here, known or not: what the agent must watch."""
+        return set(self._reach.owners(("here",)))
+
+    def ports_of(self, network_id: str) -> Iterable[str]:
+        """Ids of this network's ports, wherever they are."""
+        return self._traces.owners(("net", network_id))
+
+    def subnets_of(self, network_id: str) -> list[Subnet]:
+        """The network's subnets, the oldest first."""
+        found = (self.subnets[subnet_id] for subnet_id in self._parts.owners(("subnets", network_id)))
+        return sorted(found, key=lambda subnet: (subnet.created_at, subnet.id))
+
+    def floatingips_of(self, router_id: str) -> list[FloatingIP]:
+        """The router's floating IPs."""
+        found = (self.floatingips[item] for item in self._parts.owners(("floatingips", router_id)))
+        return sorted(found, key=lambda floatingip: floatingip.id)
+
+    def dhcp_here(self) -> list[str]:
+        """Ids of networks with a DHCP server on this host."""
+        return sorted(self._reach.owners(("dhcp",)))
+
+    def dhcp_port(self, network_id: str) -> Port | None:
+        """The port of this host's DHCP server of the network."""
+        found = [self.ports[port_id] for port_id in self._traces.owners(("dhcp", network_id))]
+        return min(found, key=lambda port: port.id, default=None)
+
+    def routers_here(self) -> list[str]:
+        """Ids of the routers that live on this host."""
+        return sorted(router.id for router in self.routers.values() if router.host == self.facts.host)
+
+    def router_ports(self, router_id: str) -> list[Port]:
+        """The router's ports on this host, its gateway included."""
+        return sorted(
+            (self.ports[port_id] for port_id in self._traces.owners(("router", router_id))), key=lambda port: port.id
+        )
+
+    def ports_here(self, network_id: str) -> Iterable[str]:
+        """Ids of this network's ports that are here."""
+        return self._traces.owners(("here", network_id))
+
+    def is_here(self, port: Port) -> bool:
+        """See the module."""
+        foreign = self.foreign(port.id) is not None
+        if port.host == self.facts.host:
+            return foreign or port.device_owner in SERVICE_PORTS or self.interface_of(port.id) is not None
+        return port.host == "" and foreign
+
+    def elsewhere(self, port: Port) -> set[str]:
+        """Names of other hosts that the port is on; see the module."""
+        if port.host:
+            return {port.host} - {self.facts.host}
+        plugged = {self.plugs[plug_id].host for plug_id in self._rows.owners(("plugs", port.id))}
+        return plugged - {self.facts.host}
+
+    def foreign(self, port_id: str) -> Plugged | None:
+        """The interface of br-int that somebody else plugged for this port."""
+        plugged = self.facts.plugged.get(port_id)
+        return plugged if plugged and not plugged.ours and plugged.bridge == names.BR_INT else None
+
+    def interface_of(self, port_id: str) -> tuple[Instance, str] | None:
+        """The instance here and the device in it that this port is for."""
+        return self._instances_here.interface_of(port_id)
+
+    def owns_namespace(self, instance: Instance) -> bool:
+        """Of several instances here with one name, the oldest has the namespace."""
+        return self._instances_here.owns_namespace(instance)
+
+    def owns_segment(self, network: Network) -> bool:
+        """Of several networks known here with one segment (a moment between two updates), the oldest has it."""
+        rivals = (self.networks[item] for item in self._rows.owners(segment(network)))
+        return min(((item.created_at, item.id) for item in rivals), default=("", "")) == (
+            network.created_at,
+            network.id,
+        )
+
+    def is_sole(self, kind: str, port: Port, what: str) -> bool:
+        """No other port of its network claims this ``mac`` or ``ip``, as its own or as an allowed address pair."""
+        return self._traces.is_sole((kind, port.network_id, what), port.id)
+
+    def local_vlan(self, network_id: str) -> int | None:
+        """The network's number on this host; None if it is not here."""
+        return self._local_vlans.get(network_id)
+
+    def local_vlans(self) -> Mapping[str, int]:
+        """All local VLANs given so far, by network id."""
+        return self._local_vlans.given()

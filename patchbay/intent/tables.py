@@ -1,0 +1,135 @@
+"""The model values of the intent database in memory: by id, and by the properties that somebody asks for.
+
+``IntentDatabase`` is one of these, kept up to date by its replica. Mappings are live.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+from patchbay.intent.columns import MODELS, Model, address_number
+from patchbay.intent.index import Index
+from patchbay.model import (
+    AddressScope,
+    FloatingIP,
+    Host,
+    Instance,
+    Network,
+    Plug,
+    Port,
+    Router,
+    Subnet,
+    SubnetPool,
+)
+
+_INDEXES: dict[str, tuple[str, str]] = {
+    "hosts_by_name": ("Host", "name"),
+    "networks_by_name": ("Network", "name"),
+    "subnets_by_name": ("Subnet", "name"),
+    "subnets_by_network": ("Subnet", "network_id"),
+    "subnets_by_pool": ("Subnet", "subnetpool_id"),
+    "ports_by_name": ("Port", "name"),
+    "ports_by_network": ("Port", "network_id"),
+    "ports_by_device": ("Port", "device_id"),
+    "ports_by_host": ("Port", "host"),
+    "instances_by_name": ("Instance", "name"),
+    "instances_by_host": ("Instance", "host"),
+    "plugs_by_port": ("Plug", "port_id"),
+    "plugs_by_host": ("Plug", "host"),
+    "routers_by_name": ("Router", "name"),
+    "routers_by_host": ("Router", "host"),
+    "floatingips_by_router": ("FloatingIP", "router_id"),
+    "floatingips_by_port": ("FloatingIP", "port_id"),
+    "floatingips_by_network": ("FloatingIP", "floating_network_id"),
+    "subnetpools_by_name": ("SubnetPool", "name"),
+    "subnetpools_by_scope": ("SubnetPool", "address_scope_id"),
+    "address_scopes_by_name": ("AddressScope", "name"),
+}
+_SERVICE_ONLY = frozenset({"ports_by_device"})
+"""Indexes that an agent, which must stay small, does without."""
+
+
+class Tables:
+    """All values that are in scope. A key that nothing has is in no index."""
+
+    def __init__(self, *, is_whole: bool) -> None:
+        self.hosts: Mapping[str, Host] = {}
+        self.networks: Mapping[str, Network] = {}
+        self.subnets: Mapping[str, Subnet] = {}
+        self.ports: Mapping[str, Port] = {}
+        self.instances: Mapping[str, Instance] = {}
+        self.plugs: Mapping[str, Plug] = {}
+        self.routers: Mapping[str, Router] = {}
+        self.floatingips: Mapping[str, FloatingIP] = {}
+        self.subnetpools: Mapping[str, SubnetPool] = {}
+        self.address_scopes: Mapping[str, AddressScope] = {}
+        self.hosts_by_name, self.networks_by_name, self.subnets_by_name = Index(), Index(), Index()
+        self.subnets_by_network, self.subnets_by_pool, self.ports_by_name = Index(), Index(), Index()
+        self.ports_by_network, self.ports_by_device, self.ports_by_host = Index(), Index(), Index()
+        self.instances_by_name, self.instances_by_host = Index(), Index()
+        self.plugs_by_port, self.plugs_by_host = Index(), Index()
+        self.routers_by_name, self.routers_by_host = Index(), Index()
+        self.floatingips_by_router, self.floatingips_by_port = Index(), Index()
+        self.floatingips_by_network = Index()
+        self.subnetpools_by_name, self.subnetpools_by_scope = Index(), Index()
+        self.address_scopes_by_name = Index()
+        self._is_whole = is_whole
+        self._used: dict[str, dict[int, str]] = {}
+        self._tables = cast(
+            dict[str, dict[str, Model]],
+            {
+                "Host": self.hosts,
+                "Network": self.networks,
+                "Subnet": self.subnets,
+                "Port": self.ports,
+                "Instance": self.instances,
+                "Plug": self.plugs,
+                "Router": self.routers,
+                "FloatingIP": self.floatingips,
+                "SubnetPool": self.subnetpools,
+                "AddressScope": self.address_scopes,
+            },
+        )
+        self._indexes = self._by_table()
+
+    def _by_table(self) -> dict[str, list[tuple[str, Index]]]:
+        indexes: dict[str, list[tuple[str, Index]]] = {table: [] for table in MODELS}
+        for name, (table, field) in _INDEXES.items():
+            if self._is_whole or name not in _SERVICE_ONLY:
+                indexes[table].append((field, getattr(self, name)))
+        return indexes
+
+    def addresses(self, subnet_id: str) -> Mapping[int, str]:
+        """The used addresses of a subnet, as integers, and the port of each; live. Not kept in an agent's scope."""
+        return self._used.setdefault(subnet_id, {})
+
+    def _put(self, table: str, old: Model | None, new: Model | None) -> None:
+        """``new`` takes the place of ``old``, in all indexes."""
+        values = self._tables[table]
+        if new is not None:
+            values[new.id] = new
+        elif old is not None:
+            del values[old.id]
+        for field, index in self._indexes[table]:
+            before = None if old is None else getattr(old, field)
+            after = None if new is None else getattr(new, field)
+            if before == after:
+                continue
+            if old is not None and before:
+                index.discard(before, old.id)
+            if new is not None and after:
+                index.add(after, new.id)
+        if table == "Port" and self._is_whole:
+            self._put_addresses(cast(Port | None, old), cast(Port | None, new))
+
+    def _put_addresses(self, old: Port | None, new: Port | None) -> None:
+        before = old.fixed_ips if old is not None else ()
+        after = new.fixed_ips if new is not None else ()
+        if before == after:
+            return
+        for ip in before:
+            number = address_number(ip.ip_address)
+            if old is not None and self._used[ip.subnet_id].get(number) == old.id:
+                del self._used[ip.subnet_id][number]
+        for ip in after:
+            assert new is not None
+            self._used.setdefault(ip.subnet_id, {})[address_number(ip.ip_address)] = new.id
