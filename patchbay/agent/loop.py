@@ -163,7 +163,7 @@ class Agent:
         )
 
     async def _watch(self, patience_s: float | None) -> bool:
-        """Watch networks and routers that are here and ports that others plugged here; returns whether that brought more.
+        """Watch networks and routers that are here and ports that others plugged; returns whether that brought more.
 
         A database that does not answer within ``patience_s`` must not hold up repairs: its answer wakes the loop.
         Without a limit (at the start) nothing goes on before all is known.
