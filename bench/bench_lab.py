@@ -59,7 +59,7 @@ networks:
     project: red
     type: vxlan
     segmentation_id: 0x22
-    subnets: {red-v4: {cidr: 10.0.0.0/16, gateway: none, pools: [10.0.0.100-10.0.127.255]}}
+    subnets: {red-v4: {cidr: 10.0.0.0/16, gateway: none, enable_dhcp: false, pools: [10.0.0.100-10.0.127.255]}}
 instances:
   red1: {host: compute1, plugging: hybrid, network: red, address: 10.0.0.11}
   red2: {host: compute2, plugging: hybrid, network: red, address: 10.0.0.12}
