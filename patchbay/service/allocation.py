@@ -19,6 +19,7 @@ from patchbay.service.addresses import (
     is_usable,
     parse_cidr,
 )
+from patchbay.service.dhcp_ranges import contains
 from patchbay.service.errors import (
     AllocationOnAutoAddressSubnet,
     InvalidInput,
@@ -27,6 +28,7 @@ from patchbay.service.errors import (
     IpAddressAlreadyAllocated,
     IpAddressGenerationFailure,
     IpAddressGenerationFailureNoMatchingSubnet,
+    IpAddressInDhcpRange,
     MacAddressInUse,
     SubnetNotFound,
 )
@@ -52,7 +54,7 @@ class Allocator:
         """The new addresses of a port, apart from those that it keeps.
 
         Raises InvalidInput, InvalidIpForNetwork, InvalidIpForSubnet, SubnetNotFound, IpAddressAlreadyAllocated,
-        AllocationOnAutoAddressSubnet, MacAddressInUse or IpAddressGenerationFailure.
+        AllocationOnAutoAddressSubnet, IpAddressInDhcpRange, MacAddressInUse or IpAddressGenerationFailure.
         """
         subnets = self._eligible(device_owner, wanted)
         if wanted is UNSET:
@@ -143,6 +145,8 @@ class Allocator:
             raise MacAddressInUse(self._network_id, mac_address) from None
 
     def _take(self, subnet: Subnet, address: str) -> FixedIP:
+        if subnet.dhcp_ranges and contains(subnet.dhcp_ranges, ip_address(address)):
+            raise IpAddressInDhcpRange(address, subnet.id)
         if not self._taken.named(self._service.address_pool(subnet), int(ip_address(address))):
             raise IpAddressAlreadyAllocated(address, subnet.id)
         return FixedIP(subnet.id, address)

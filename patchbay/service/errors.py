@@ -70,6 +70,14 @@ class InvalidIpForSubnet(BadRequest):
         )
 
 
+class IpAddressInDhcpRange(BadRequest):
+    def __init__(self, ip_address: str, subnet_id: str) -> None:
+        super().__init__(
+            f"IP address {ip_address} is in a DHCP range of subnet {subnet_id}, which ports get no addresses from.",
+            "Choose an address outside the subnet's dhcp_ranges.",
+        )
+
+
 class AllocationOnAutoAddressSubnet(BadRequest):
     def __init__(self, ip_address: str, subnet_id: str) -> None:
         super().__init__(
@@ -165,6 +173,15 @@ class SubnetInUse(Conflict):
         super().__init__(
             f"Unable to complete operation on subnet {subnet_id}: "
             "One or more ports have an IP allocation from this subnet."
+        )
+
+
+class DhcpRangeInUse(Conflict):
+    def __init__(self, subnet_id: str, ip_address: str, port_id: str) -> None:
+        super().__init__(
+            f"Unable to complete operation on subnet {subnet_id}: port {port_id} has address {ip_address} of a DHCP "
+            "range.",
+            "Give the port another address first, or choose another range.",
         )
 
 

@@ -11,9 +11,10 @@ from msgspec import UNSET
 
 from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
 from patchbay.model import Instance, Port
-from patchbay.model.instance import DIRECT, HYBRID
+from patchbay.model.instance import DHCP, DIRECT, HYBRID, STATIC
 from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
 from patchbay.service.context import RequestContext
+from patchbay.service.dns_names import is_label
 from patchbay.service.errors import (
     InstanceNameInUse,
     InstanceNotFound,
@@ -71,6 +72,10 @@ def _new_instance(service: Service, context: RequestContext, spec: InstanceSpec)
         host="" if spec.host is UNSET else spec.host,
         plugging=HYBRID if spec.plugging is UNSET else spec.plugging,
         interfaces={} if spec.interfaces is UNSET else dict(spec.interfaces),
+        addressing=STATIC if spec.addressing is UNSET else spec.addressing,
+        public_keys=() if spec.public_keys is UNSET else spec.public_keys,
+        user_data="" if spec.user_data is UNSET else spec.user_data,
+        metadata={} if spec.metadata is UNSET else dict(spec.metadata),
     )
     _check(instance)
     for other_id in service.db.instances_by_host.get(instance.host, ()):
@@ -91,6 +96,8 @@ def _check(instance: Instance) -> None:
         raise InvalidInput(f"'{instance.host}' is not a valid host name")
     if instance.plugging not in (HYBRID, DIRECT):
         raise InvalidInput(f"plugging '{instance.plugging}' is not one of {HYBRID}, {DIRECT}")
+    if instance.addressing not in (STATIC, DHCP):
+        raise InvalidInput(f"addressing '{instance.addressing}' is not one of {STATIC}, {DHCP}")
     for device in instance.interfaces:
         if not _DEVICE.fullmatch(device) or device == "lo":
             raise InvalidInput(f"'{device}' is not a valid device name")
@@ -99,7 +106,7 @@ def _check(instance: Instance) -> None:
 
 
 def _bound(service: Service, context: RequestContext, instances: Sequence[Instance]) -> list[Write]:
-    """Updates that bind the instances' ports to them."""
+    """Updates that bind the instances' ports to them. New ports without a DNS name get the instance's, as from Nova."""
     writes: dict[str, Write] = {}
     for instance in instances:
         for port_id in instance.interfaces.values():
@@ -107,6 +114,8 @@ def _bound(service: Service, context: RequestContext, instances: Sequence[Instan
             if port.device_id not in ("", instance.id) or port_id in writes:
                 raise PortInUse(port.id, port.network_id, port.device_id or instance.id)
             new = msgspec.structs.replace(port, device_id=instance.id, device_owner=DEVICE_OWNER, host=instance.host)
+            if not port.dns_name and not port.device_id and is_label(instance.name):
+                new = msgspec.structs.replace(new, dns_name=instance.name.lower())
             writes[port_id] = Update(port, revised(port, new))
     return list(writes.values())
 
@@ -118,6 +127,8 @@ def _unbound(ports: Mapping[str, Port], instance: Instance, released: Sequence[s
         port = ports.get(port_id)
         if port is not None and port.device_id == instance.id:
             new = msgspec.structs.replace(port, device_id="", device_owner="", host="")
+            if port.dns_name == instance.name.lower():
+                new = msgspec.structs.replace(new, dns_name="")
             writes.append(Update(port, revised(port, new)))
     return writes
 
@@ -150,6 +161,10 @@ async def update_instance(
             host=old.host if spec.host is UNSET else spec.host,
             plugging=old.plugging if spec.plugging is UNSET else spec.plugging,
             interfaces=old.interfaces if spec.interfaces is UNSET else dict(spec.interfaces),
+            addressing=old.addressing if spec.addressing is UNSET else spec.addressing,
+            public_keys=old.public_keys if spec.public_keys is UNSET else spec.public_keys,
+            user_data=old.user_data if spec.user_data is UNSET else spec.user_data,
+            metadata=old.metadata if spec.metadata is UNSET else dict(spec.metadata),
         )
         _check(new)
         new = revised(old, new)

@@ -73,6 +73,8 @@ def _new_network(
         network_type=segment.network_type,
         physical_network=segment.physical_network,
         segmentation_id=segment.segmentation_id,
+        dns_domain="" if spec.dns_domain is UNSET else spec.dns_domain,
+        is_default=False if spec.is_default is UNSET else spec.is_default,
     )
     return msgspec.structs.replace(network, mtu=_checked_mtu(service, network, spec)), segment
 
@@ -124,6 +126,8 @@ def _changed(service: Service, old: Network, spec: NetworkSpec) -> Network:
         shared=old.shared if spec.shared is UNSET else spec.shared,
         external=old.external if spec.external is UNSET else spec.external,
         mtu=old.mtu if spec.mtu is UNSET else _checked_mtu(service, old, spec),
+        dns_domain=old.dns_domain if spec.dns_domain is UNSET else spec.dns_domain,
+        is_default=old.is_default if spec.is_default is UNSET else spec.is_default,
     )
 
 

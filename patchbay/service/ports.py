@@ -12,6 +12,7 @@ from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, 
 from patchbay.service.addresses import in_order
 from patchbay.service.allocation import Allocator, split_kept
 from patchbay.service.context import RequestContext
+from patchbay.service.dhcp_options import changed_options
 from patchbay.service.errors import (
     AllowedAddressPairExhausted,
     DuplicateAddressPairInRequest,
@@ -68,7 +69,7 @@ def _new_ports(
         if spec.network_id not in allocators:
             get_network(service, context, spec.network_id)
             allocators[spec.network_id] = Allocator(service, spec.network_id, taken, spread)
-        ports[index] = _new_port(service.settings, context, spec, allocators[spec.network_id])
+        ports[index] = new_port(service.settings, context, spec, allocators[spec.network_id])
     return [ports[index] for index in range(len(specs))]
 
 
@@ -76,7 +77,8 @@ def _names_address(spec: PortSpec) -> bool:
     return spec.fixed_ips is not UNSET and any(ip.ip_address is not None for ip in spec.fixed_ips)
 
 
-def _new_port(settings: NetworkSettings, context: RequestContext, spec: PortSpec, allocator: Allocator) -> Port:
+def new_port(settings: NetworkSettings, context: RequestContext, spec: PortSpec, allocator: Allocator) -> Port:
+    """A port as asked for, with what was left open chosen; not yet in the database. Raises as ``create_ports``."""
     mac_address = _free_mac(settings, allocator) if spec.mac_address is UNSET else spec.mac_address
     device_owner = "" if spec.device_owner is UNSET else spec.device_owner
     moment = now()
@@ -99,6 +101,9 @@ def _new_port(settings: NetworkSettings, context: RequestContext, spec: PortSpec
         vnic_type="normal" if spec.vnic_type is UNSET else spec.vnic_type,
         profile="{}" if spec.profile is UNSET else spec.profile,
         allowed_address_pairs=_pairs(settings, spec.allowed_address_pairs or (), mac_address),
+        dns_name="" if spec.dns_name is UNSET else spec.dns_name,
+        dns_domain="" if spec.dns_domain is UNSET else spec.dns_domain,
+        extra_dhcp_opts=changed_options((), spec.extra_dhcp_opts or ()),
     )
 
 
@@ -190,6 +195,9 @@ def _changed(service: Service, old: Port, spec: PortSpec, allocator: Allocator) 
         host=old.host if spec.host is UNSET else spec.host,
         vnic_type=old.vnic_type if spec.vnic_type is UNSET else spec.vnic_type,
         profile=old.profile if spec.profile is UNSET else spec.profile,
+        dns_name=old.dns_name if spec.dns_name is UNSET else spec.dns_name,
+        dns_domain=old.dns_domain if spec.dns_domain is UNSET else spec.dns_domain,
+        extra_dhcp_opts=changed_options(old.extra_dhcp_opts, spec.extra_dhcp_opts or ()),
     )
     if spec.allowed_address_pairs is not UNSET:
         pairs = _pairs(service.settings, spec.allowed_address_pairs, mac_address)
@@ -199,10 +207,11 @@ def _changed(service: Service, old: Port, spec: PortSpec, allocator: Allocator) 
     wanted = [WantedIP(subnet_id=ip.subnet_id, ip_address=ip.ip_address) for ip in old.fixed_ips]
     if spec.fixed_ips is not UNSET:
         wanted = list(spec.fixed_ips)
-    return _readdressed(service, old, new, wanted, allocator)
+    return readdressed(service, old, new, wanted, allocator)
 
 
-def _readdressed(service: Service, old: Port, new: Port, wanted: list[WantedIP], allocator: Allocator) -> Port:
+def readdressed(service: Service, old: Port, new: Port, wanted: list[WantedIP], allocator: Allocator) -> Port:
+    """``new`` with the addresses wanted: those that ``old`` has and may keep, and others allocated."""
     mac_changed = new.mac_address != old.mac_address
     kept, missing = split_kept(service, old.fixed_ips, wanted, new.device_owner, mac_changed)
     added = allocator.allocate(missing, new.mac_address, new.device_owner, kept)

@@ -25,6 +25,8 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     network_type: str | UnsetType = UNSET
     physical_network: str | UnsetType = UNSET
     segmentation_id: int | UnsetType = UNSET
+    dns_domain: str | UnsetType = UNSET
+    is_default: bool | UnsetType = UNSET
 
 
 class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,7 @@ class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
     ipv6_ra_mode: str | UnsetType = UNSET
     ipv6_address_mode: str | UnsetType = UNSET
     service_types: tuple[str, ...] | UnsetType = UNSET
+    dhcp_ranges: tuple[AllocationPool, ...] | UnsetType = UNSET
 
 
 class WantedIP(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,14 @@ class WantedPair(msgspec.Struct, frozen=True, kw_only=True):
 
     ip_address: str
     mac_address: str | None = None
+
+
+class WantedOption(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of ``extra_dhcp_opts`` as asked for; without ``value`` the option of that name goes."""
+
+    name: str
+    value: str | None = None
+    ip_version: int = 4
 
 
 class PortSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +88,9 @@ class PortSpec(msgspec.Struct, frozen=True, kw_only=True):
     vnic_type: str | UnsetType = UNSET
     profile: str | UnsetType = UNSET
     allowed_address_pairs: tuple[WantedPair, ...] | UnsetType = UNSET
+    dns_name: str | UnsetType = UNSET
+    dns_domain: str | UnsetType = UNSET
+    extra_dhcp_opts: tuple[WantedOption, ...] | UnsetType = UNSET
 
 
 class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +102,10 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     host: str | UnsetType = UNSET
     plugging: str | UnsetType = UNSET
     interfaces: Mapping[str, str] | UnsetType = UNSET
+    addressing: str | UnsetType = UNSET
+    public_keys: tuple[str, ...] | UnsetType = UNSET
+    user_data: str | UnsetType = UNSET
+    metadata: Mapping[str, str] | UnsetType = UNSET
 
 
 class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from patchbay.service.addresses import (
     parse_cidr,
 )
 from patchbay.service.context import RequestContext
+from patchbay.service.dhcp_ranges import check_ranges_apart, checked_ranges, without_ranges
 from patchbay.service.errors import SubnetInUse, SubnetNotFound, TooMuchContention
 from patchbay.service.networks import AUTO_DELETE_OWNERS, get_network
 from patchbay.service.service import ATTEMPTS, Service
@@ -95,12 +96,22 @@ def _new_subnet(
     check_new_subnet(service.settings, subnet, network)
     existing = [service.db.subnets[id_] for id_ in service.db.subnets_by_network.get(network.id, ())]
     check_cidr(subnet, [*existing, *siblings])
+    return _with_pools(service, subnet, spec)
+
+
+def _with_pools(service: Service, subnet: Subnet, spec: SubnetSpec) -> Subnet:
+    """The new subnet with its allocation pools and DHCP ranges."""
+    cidr = parse_cidr(subnet.cidr)
+    ranges = checked_ranges(spec.dhcp_ranges or (), subnet)
     if spec.allocation_pools is UNSET:
-        return msgspec.structs.replace(subnet, allocation_pools=default_pools(cidr, subnet.gateway_ip))
-    pools = check_pools(spec.allocation_pools, cidr)
-    if subnet.gateway_ip is not None:
-        check_gateway_outside_pools(subnet.gateway_ip, pools)
-    return msgspec.structs.replace(subnet, allocation_pools=pools)
+        pools = without_ranges(default_pools(cidr, subnet.gateway_ip), ranges)
+    else:
+        pools = check_pools(spec.allocation_pools, cidr)
+        if subnet.gateway_ip is not None:
+            check_gateway_outside_pools(subnet.gateway_ip, pools)
+    subnet = msgspec.structs.replace(subnet, allocation_pools=pools, dhcp_ranges=ranges)
+    check_ranges_apart(service.db, subnet)
+    return subnet
 
 
 def _sorted_routes(routes: Iterable[HostRoute]) -> tuple[HostRoute, ...]:
@@ -163,6 +174,10 @@ def _changed(service: Service, old: Subnet, spec: SubnetSpec) -> Subnet:
         new = msgspec.structs.replace(new, allocation_pools=check_pools(spec.allocation_pools, parse_cidr(old.cidr)))
     if new.gateway_ip is not None and (new.gateway_ip != old.gateway_ip or spec.allocation_pools is not UNSET):
         check_gateway_outside_pools(new.gateway_ip, new.allocation_pools)
+    if spec.dhcp_ranges is not UNSET:
+        new = msgspec.structs.replace(new, dhcp_ranges=checked_ranges(spec.dhcp_ranges, new))
+    if new != old:
+        check_ranges_apart(service.db, new)
     return new
 
 

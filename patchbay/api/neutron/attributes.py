@@ -40,6 +40,7 @@ def writable(
     convert: Convert | None = None,
     check: Check | None = None,
     is_required: bool = False,
+    is_filter: bool = True,
     is_sort_key: bool = True,
 ) -> Attribute:
     """An attribute of both POST and PUT."""
@@ -50,6 +51,7 @@ def writable(
         convert=convert,
         check=check,
         is_required=is_required,
+        is_filter=is_filter,
         is_sort_key=is_sort_key,
     )
 

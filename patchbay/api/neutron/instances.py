@@ -1,5 +1,6 @@
 """/v2.0/instances: our own extension "patchbay-instances"; a namespace on a host that stands in for a machine."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -32,6 +33,39 @@ def port_list(value: object) -> str | None:
     return next((reason for port_id in value if (reason := checks.uuid(port_id))), None)
 
 
+MAX_USER_DATA_BYTES, MAX_METADATA_ITEMS, MAX_KEY_LENGTH = 65535, 128, 16384
+_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( [^\x00-\x1f\x7f]*)?")
+
+
+def user_data(value: object) -> str | None:
+    """Text of at most 65,535 bytes in UTF-8, served as it is: base64, which Nova's API wants, is not decoded."""
+    if not isinstance(value, str) or "\0" in value:
+        return "user_data is not a text"
+    size = len(value.encode())
+    return f"user_data has {size} bytes, more than {MAX_USER_DATA_BYTES}" if size > MAX_USER_DATA_BYTES else None
+
+
+def key_list(value: object) -> str | None:
+    """A list of different lines of OpenSSH's ``authorized_keys``."""
+    if reason := checks.unique_texts(MAX_KEY_LENGTH)(value):
+        return reason
+    assert isinstance(value, list)
+    wrong = next((key for key in value if not _KEY.fullmatch(key)), None)
+    return None if wrong is None else f"'{wrong}' is not an OpenSSH public key: write TYPE BASE64 COMMENT on one line"
+
+
+def metadata(value: object) -> str | None:
+    """Up to 128 texts by name, of at most 255 characters each (as in Nova)."""
+    if reason := checks.is_dict(value):
+        return reason
+    assert isinstance(value, dict)
+    if len(value) > MAX_METADATA_ITEMS:
+        return f"metadata has {len(value)} items, more than {MAX_METADATA_ITEMS}"
+    if "" in value:
+        return "a name in metadata is empty"
+    return next((reason for text in (*value, *value.values()) if (reason := checks.text(255)(text))), None)
+
+
 ATTRIBUTES: Attributes = {
     **STANDARD,
     "name": Attribute(field="name", post=True, is_required=True, check=checks.name),
@@ -39,6 +73,12 @@ ATTRIBUTES: Attributes = {
     "plugging": writable("plugging", check=checks.text(32)),
     "interfaces": writable("interfaces", check=interfaces, is_sort_key=False),
     "ports": writable(check=port_list, is_sort_key=False),
+    "addressing": writable("addressing", check=checks.text(32)),
+    "public_keys": writable("public_keys", convert=checks.none_to_list, check=key_list, is_sort_key=False),
+    "user_data": writable(
+        "user_data", convert=checks.none_to_text, check=user_data, is_filter=False, is_sort_key=False
+    ),
+    "metadata": writable("metadata", convert=checks.none_to_dict, check=metadata, is_filter=False, is_sort_key=False),
     "status": READ_ONLY,
 }
 
@@ -55,6 +95,10 @@ def view_instance(service: Service, instance: Instance) -> View:
         "plugging": instance.plugging,
         "interfaces": dict(ordered),
         "ports": [port_id for _, port_id in ordered],
+        "addressing": instance.addressing,
+        "public_keys": instance.public_keys,
+        "user_data": instance.user_data,
+        "metadata": dict(sorted(instance.metadata.items())),
         "status": instance_status(service, instance),
         "description": instance.description,
         "tags": instance.tags,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from patchbay.api.neutron import checks
+from patchbay.api.neutron import checks, names
 from patchbay.api.neutron.attributes import (
     LIST,
     READ_ONLY,
@@ -33,6 +33,8 @@ ATTRIBUTES: Attributes = {
     "provider:network_type": writable("network_type", check=checks.text(32)),
     "provider:physical_network": writable("physical_network", check=checks.text(64)),
     "provider:segmentation_id": writable("segmentation_id", convert=checks.to_int, check=checks.int64),
+    "dns_domain": writable("dns_domain", convert=names.to_lower, check=names.domain),
+    "is_default": writable("is_default", convert=checks.to_bool, is_sort_key=False),
 }
 
 
@@ -52,6 +54,8 @@ def view_network(service: Service, network: Network) -> View:
         "provider:network_type": network.network_type,
         "provider:physical_network": network.physical_network,
         "provider:segmentation_id": network.segmentation_id,
+        "dns_domain": network.dns_domain,
+        "is_default": network.is_default,
         "description": network.description,
         "tags": network.tags,
         "created_at": network.created_at,

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 import msgspec
 
 from patchbay.api.errors import HTTPBadRequest
-from patchbay.api.neutron import checks
+from patchbay.api.neutron import checks, dhcp_options, names
 from patchbay.api.neutron.attributes import (
     LIST,
     READ_ONLY,
@@ -22,6 +22,7 @@ from patchbay.api.neutron.resource import Collection, Filters, View, narrowed
 from patchbay.model import Port
 from patchbay.service.access import is_visible
 from patchbay.service.context import RequestContext
+from patchbay.service.dns_names import assigned_names, domain_of
 from patchbay.service.errors import AllowedAddressPairsMissingIP
 from patchbay.service.ports import create_ports, delete_port, get_port, update_port
 from patchbay.service.service import Service
@@ -106,24 +107,31 @@ ATTRIBUTES: Attributes = {
     "binding:host_id": writable("host", convert=checks.none_to_text, check=checks.text(255), is_sort_key=False),
     "binding:profile": writable(convert=checks.none_to_dict, check=checks.is_dict, is_sort_key=False),
     "allowed_address_pairs": writable(convert=checks.none_to_list, check=address_pairs, is_sort_key=False),
+    "dns_name": writable("dns_name", convert=names.to_lower, check=names.host_name),
+    "dns_domain": writable("dns_domain", convert=names.to_lower, check=names.domain),
+    "dns_assignment": Attribute(is_filter=False, is_sort_key=False),
+    "extra_dhcp_opts": writable(
+        "extra_dhcp_opts", convert=dhcp_options.to_options, check=dhcp_options.options, is_sort_key=False
+    ),
 }
 
-Facts = tuple[str, str, bool, str]
-"""What a port's view shows beyond the port: status, vif_type, hybrid plugging, the host's datapath type."""
+Facts = tuple[str, str, bool, str, str]
+"""What a port's view shows beyond the port: status, vif_type, hybrid plugging, the host's datapath type, domain."""
 
 
 def port_facts(service: Service, port: Port) -> Facts:
     """The derived part of the view, now."""
     vif = vif_type(service, port)
+    domain = domain_of(service, port)
     if vif != OVS:
-        return port_status(service, port), vif, False, ""
+        return port_status(service, port), vif, False, "", domain
     host = service.db.hosts[next(iter(service.db.hosts_by_name[port.host]))]
-    return port_status(service, port), vif, is_hybrid(service, port), host.datapath_type
+    return port_status(service, port), vif, is_hybrid(service, port), host.datapath_type, domain
 
 
 def view_port(service: Service, port: Port) -> View:
     """The port as the API shows it."""
-    status, vif, hybrid, datapath_type = port_facts(service, port)
+    status, vif, hybrid, datapath_type, domain = port_facts(service, port)
     details: dict[str, object] = {}
     if vif == OVS:
         details = {
@@ -154,11 +162,27 @@ def view_port(service: Service, port: Port) -> View:
         "binding:profile": msgspec.json.decode(port.profile),
         "binding:vif_type": vif,
         "binding:vif_details": details,
+        **_names_and_options(port, domain),
         "description": port.description,
         "tags": port.tags,
         "created_at": port.created_at,
         "updated_at": port.updated_at,
         "revision_number": port.revision_number,
+    }
+
+
+def _names_and_options(port: Port, domain: str) -> View:
+    return {
+        "dns_name": port.dns_name,
+        "dns_domain": port.dns_domain,
+        "dns_assignment": [
+            {"ip_address": name.ip_address, "hostname": name.hostname, "fqdn": name.fqdn}
+            for name in assigned_names(port, domain)
+        ],
+        "extra_dhcp_opts": [
+            {"opt_name": option.name, "opt_value": option.value, "ip_version": option.ip_version}
+            for option in port.extra_dhcp_opts
+        ],
     }
 
 

@@ -8,7 +8,7 @@ import msgspec
 from patchbay.api.neutron import checks
 from patchbay.api.neutron.attributes import STANDARD, Attribute, Attributes, Body, spec_fields, writable
 from patchbay.api.neutron.resource import Collection, Filters, View, narrowed
-from patchbay.model import Subnet
+from patchbay.model import AllocationPool, Subnet
 from patchbay.service.access import is_visible
 from patchbay.service.addresses import IPV6_MODES
 from patchbay.service.context import RequestContext
@@ -96,7 +96,13 @@ ATTRIBUTES: Attributes = {
     "ipv6_ra_mode": Attribute(field="ipv6_ra_mode", post=True, check=checks.one_of(IPV6_MODES)),
     "ipv6_address_mode": Attribute(field="ipv6_address_mode", post=True, check=checks.one_of(IPV6_MODES)),
     "service_types": writable("service_types", check=service_types, is_sort_key=False),
+    "dhcp_ranges": writable("dhcp_ranges", convert=canonical_pools, check=pools, is_sort_key=False),
 }
+
+
+def _ranges(ranges: Iterable[AllocationPool]) -> list[dict[str, str]]:
+    ordered = sorted(ranges, key=lambda pool: int(ip_address(pool.start)))
+    return [{"start": pool.start, "end": pool.end} for pool in ordered]
 
 
 def view_subnet(_service: Service, subnet: Subnet) -> View:
@@ -108,16 +114,14 @@ def view_subnet(_service: Service, subnet: Subnet) -> View:
         "project_id": subnet.project_id,
         "network_id": subnet.network_id,
         "ip_version": subnet.ip_version,
-        "subnetpool_id": None,
+        "subnetpool_id": subnet.subnetpool_id,
         "enable_dhcp": subnet.enable_dhcp,
         "ipv6_ra_mode": subnet.ipv6_ra_mode,
         "ipv6_address_mode": subnet.ipv6_address_mode,
         "gateway_ip": subnet.gateway_ip,
         "cidr": subnet.cidr,
-        "allocation_pools": [
-            {"start": pool.start, "end": pool.end}
-            for pool in sorted(subnet.allocation_pools, key=lambda pool: int(ip_address(pool.start)))
-        ],
+        "allocation_pools": _ranges(subnet.allocation_pools),
+        "dhcp_ranges": _ranges(subnet.dhcp_ranges),
         "host_routes": [{"destination": route.destination, "nexthop": route.nexthop} for route in subnet.host_routes],
         "dns_nameservers": subnet.dns_nameservers,
         "description": subnet.description,

@@ -30,6 +30,8 @@ async def test_a_network_without_wishes_has_neutron_s_defaults(api: Api) -> None
         "provider:network_type": "vxlan",
         "provider:physical_network": None,
         "provider:segmentation_id": 1,
+        "dns_domain": "",
+        "is_default": False,
         "description": "",
         "tags": [],
         "revision_number": 1,

@@ -29,6 +29,12 @@ async def test_a_port_without_wishes_has_neutron_s_defaults(api: Api) -> None:
         "device_owner": "",
         "fixed_ips": [{"subnet_id": network["subnets"][0], "ip_address": "10.0.0.2"}],
         "allowed_address_pairs": [],
+        "dns_name": "",
+        "dns_domain": "",
+        "dns_assignment": [
+            {"ip_address": "10.0.0.2", "hostname": "host-10-0-0-2", "fqdn": "host-10-0-0-2.openstacklocal."}
+        ],
+        "extra_dhcp_opts": [],
         "binding:vnic_type": "normal",
         "binding:host_id": "",
         "binding:profile": {},
