@@ -22,6 +22,7 @@ from patchbay.api.app import MAX_BODY_BYTES, create_app
 from patchbay.errors import BadRequest
 from patchbay.intent.database import IntentDatabase
 from patchbay.intent.server import ClusterMember, EmbeddedServer
+from patchbay.service.scheduler import Scheduler
 from patchbay.service.service import Service
 from patchbay.service.settings import NetworkSettings
 
@@ -157,7 +158,8 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | 
 async def _serve_http(
     settings: ServeSettings, db: IntentDatabase, listener: socket.socket, stopping: asyncio.Event
 ) -> None:
-    app = create_app(Service(db, settings.networks), settings.max_body_bytes)
+    service = Service(db, settings.networks)
+    app = create_app(service, settings.max_body_bytes)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
@@ -176,10 +178,12 @@ async def _serve_http(
     stop = asyncio.create_task(stopping.wait(), name="stop")
     host, port = listener.getsockname()[:2]
     log.info("listening", extra={"address": host, "port": port, "networks": len(db.networks), "ports": len(db.ports)})
+    scheduling = asyncio.create_task(Scheduler(service).run(), name="scheduler")
     notify_systemd("READY=1")
     await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
     notify_systemd("STOPPING=1")
     log.info("stopping")
+    scheduling.cancel()
     server.should_exit = True
     stop.cancel()
     await running

@@ -98,6 +98,22 @@ def log_options(function: Command) -> Command:
     show_default=True,
     help="Largest IP packet between hosts; VXLAN networks get 50 bytes less.",
 )
+@click.option(
+    "--agent-down-time",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    default=20.0,
+    show_default=True,
+    help="A host not heard of for so long is gone: its routers and DHCP servers move.",
+)
+@click.option(
+    "--dhcp-agents-per-network",
+    type=click.IntRange(1, 16),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="DHCP servers that each network gets, every one on another host.",
+)
 @log_options
 @config_option("listen: 192.0.2.10:9696")
 def serve(log_format: str, log_level: str, **given: Any) -> None:
@@ -124,6 +140,8 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
             vni_ranges=tuple(range_of(one) for one in given["vni_range"]),
             vlan_ranges=vlan_ranges_of(given["vlan_range"]),
             path_mtu=given["path_mtu"],
+            agent_down_time_s=given["agent_down_time"],
+            dhcp_agents_per_network=given["dhcp_agents_per_network"],
         ),
     )
     uvloop.run(server.serve(settings))

@@ -1,4 +1,10 @@
-"""Agents: one per host, as Neutron's "Open vSwitch agent" (Neutron API reference, "Agents")."""
+"""Agents: what runs on each host, shown as Neutron's agents (Neutron API reference, "Networking Agents").
+
+One process does the work of all of them. Each host has an "Open vSwitch agent", whose id is the host's, and one more
+for each service that it can give; their ids follow from the host's.
+"""
+
+import uuid
 
 import msgspec
 from msgspec import UNSET
@@ -7,37 +13,90 @@ from patchbay.intent.database import Delete, Stale, Update
 from patchbay.model import Host
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import AgentNotFound, TooMuchContention
+from patchbay.service.placement import DHCP, L3, METADATA
 from patchbay.service.service import ATTEMPTS, Service
 from patchbay.service.specs import AgentSpec
 
+SWITCH = "switch"
+KINDS = (SWITCH, DHCP, L3, METADATA)
 
-def get_agent(service: Service, _context: RequestContext, agent_id: str) -> Host:
-    """The host of the agent, or AgentNotFound."""
+
+class Agent(msgspec.Struct, frozen=True):
+    """One agent of a host: ``kind`` is one of ``KINDS``."""
+
+    host: Host
+    kind: str
+
+    @property
+    def id(self) -> str:
+        """The host's id, or one that follows from it."""
+        return self.host.id if self.kind == SWITCH else str(uuid.uuid5(uuid.UUID(self.host.id), self.kind))
+
+    @property
+    def admin_state_up(self) -> bool:
+        """Whether it is to get new work."""
+        if self.kind == SWITCH:
+            return self.host.admin_state_up
+        return self.host.admin_state_up and self.kind not in self.host.disabled_services
+
+
+def agents_of(host: Host) -> list[Agent]:
+    """The agents of one host."""
+    return [Agent(host, kind) for kind in KINDS if kind == SWITCH or kind in host.services]
+
+
+def all_agents(service: Service) -> list[Agent]:
+    """Every agent of every host."""
+    return [agent for host in service.db.hosts.values() for agent in agents_of(host)]
+
+
+def get_agent(service: Service, _context: RequestContext, agent_id: str) -> Agent:
+    """The agent, or AgentNotFound."""
     host = service.db.hosts.get(agent_id)
-    if host is None:
-        raise AgentNotFound(agent_id)
-    return host
+    if host is not None:
+        return Agent(host, SWITCH)
+    for agent in all_agents(service):
+        if agent.id == agent_id:
+            return agent
+    raise AgentNotFound(agent_id)
 
 
-async def update_agent(service: Service, context: RequestContext, agent_id: str, spec: AgentSpec) -> Host:
-    """The host as changed."""
+async def update_agent(service: Service, context: RequestContext, agent_id: str, spec: AgentSpec) -> Agent:
+    """The agent as changed. One that is disabled gets no new networks or routers; what it has stays."""
     for _ in range(ATTEMPTS):
-        old = get_agent(service, context, agent_id)
-        new = msgspec.structs.replace(
-            old,
-            admin_state_up=old.admin_state_up if spec.admin_state_up is UNSET else spec.admin_state_up,
-            description=old.description if spec.description is UNSET else spec.description,
-        )
+        agent = get_agent(service, context, agent_id)
+        old = agent.host
+        new = old
+        if spec.description is not UNSET:
+            new = msgspec.structs.replace(new, description=spec.description)
+        if spec.admin_state_up is not UNSET:
+            new = _switched(new, agent.kind, spec.admin_state_up)
         if new == old:
-            return old
+            return agent
         try:
             await service.commit(Update(old, new))
         except Stale:
             continue
-        return new
+        return Agent(new, agent.kind)
     raise TooMuchContention(f"agent {agent_id}")
 
 
+def _switched(host: Host, kind: str, is_up: bool) -> Host:
+    if kind == SWITCH:
+        return msgspec.structs.replace(host, admin_state_up=is_up)
+    disabled = {*host.disabled_services} - {kind} if is_up else {*host.disabled_services, kind}
+    return msgspec.structs.replace(host, disabled_services=tuple(sorted(disabled)))
+
+
 async def delete_agent(service: Service, context: RequestContext, agent_id: str) -> None:
-    """The host is forgotten until its agent reports again."""
-    await service.commit(Delete(get_agent(service, context, agent_id)))
+    """The agent is forgotten until it reports again; with the Open vSwitch agent, the whole host is."""
+    for _ in range(ATTEMPTS):
+        agent = get_agent(service, context, agent_id)
+        left = tuple(kind for kind in agent.host.services if kind != agent.kind)
+        smaller = msgspec.structs.replace(agent.host, services=left)
+        try:
+            await service.commit(Delete(agent.host) if agent.kind == SWITCH else Update(agent.host, smaller))
+        except Stale:
+            continue
+        return
+    raise TooMuchContention(f"agent {agent_id}")

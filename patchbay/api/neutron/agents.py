@@ -1,4 +1,4 @@
-"""/v2.0/agents: the hosts, as Neutron's Open vSwitch agents (API reference, "Networking Agents")."""
+"""/v2.0/agents: what runs on the hosts, as Neutron's agents (API reference, "Networking Agents")."""
 
 import datetime
 from collections.abc import Iterable
@@ -8,9 +8,10 @@ import msgspec
 from patchbay.api.neutron import checks
 from patchbay.api.neutron.attributes import LIST, READ_ONLY, Attribute, Attributes, Body, spec_fields
 from patchbay.api.neutron.resource import Collection, Filters, View, narrowed
-from patchbay.model import Host
-from patchbay.service.agents import delete_agent, get_agent, update_agent
+from patchbay.model.port import DHCP_SERVER
+from patchbay.service.agents import SWITCH, Agent, all_agents, delete_agent, get_agent, update_agent
 from patchbay.service.context import RequestContext
+from patchbay.service.placement import DHCP, L3, METADATA
 from patchbay.service.service import Service
 from patchbay.service.specs import AgentSpec
 from patchbay.service.status import is_alive
@@ -21,6 +22,7 @@ ATTRIBUTES: Attributes = {
     "binary": READ_ONLY,
     "topic": READ_ONLY,
     "host": READ_ONLY,
+    "availability_zone": READ_ONLY,
     "admin_state_up": Attribute(field="admin_state_up", put=True, convert=checks.to_bool),
     "created_at": READ_ONLY,
     "started_at": READ_ONLY,
@@ -35,40 +37,72 @@ def _moment(unix_seconds: int) -> str:
     return datetime.datetime.fromtimestamp(unix_seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def view_agent(service: Service, host: Host) -> View:
-    """The host's agent as the API shows it."""
+NAMES = {
+    SWITCH: ("Open vSwitch agent", "neutron-openvswitch-agent", "N/A"),
+    DHCP: ("DHCP agent", "neutron-dhcp-agent", "dhcp_agent"),
+    L3: ("L3 agent", "neutron-l3-agent", "l3_agent"),
+    METADATA: ("Metadata agent", "neutron-metadata-agent", "N/A"),
+}
+"""Neutron's words for each kind of agent: type, binary and topic, by which clients tell them apart."""
+
+
+def view_agent(service: Service, agent: Agent) -> View:
+    """One agent of a host as the API shows it."""
+    host = agent.host
+    agent_type, binary, topic = NAMES[agent.kind]
     return {
-        "id": host.id,
-        "agent_type": "Open vSwitch agent",
-        "binary": "neutron-openvswitch-agent",
-        "topic": "N/A",
+        "id": agent.id,
+        "agent_type": agent_type,
+        "binary": binary,
+        "topic": topic,
         "host": host.name,
-        "admin_state_up": host.admin_state_up,
+        "admin_state_up": agent.admin_state_up,
+        "availability_zone": "nova" if agent.kind in (DHCP, L3) else None,
         "created_at": _moment(host.started_at),
         "started_at": _moment(host.started_at),
         "heartbeat_timestamp": _moment(host.heartbeat_at),
         "alive": is_alive(service, host),
-        "configurations": {
+        "configurations": _configurations(service, agent),
+        "description": host.description,
+    }
+
+
+def _configurations(service: Service, agent: Agent) -> View:
+    """What this kind of agent tells about itself, under Neutron's keys."""
+    host, db = agent.host, service.db
+    if agent.kind == SWITCH:
+        return {
             "bridge_mappings": dict(host.bridge_mappings),
             "datapath_type": host.datapath_type,
             "integration_bridge": "br-int",
             "tunnel_types": ["vxlan"] if host.tunnel_ip else [],
             "tunneling_ip": host.tunnel_ip,
             "version": host.version,
-        },
-        "description": host.description,
-    }
+        }
+    if agent.kind == DHCP:
+        ports = (db.ports[port_id] for port_id in db.ports_by_host.get(host.name, ()))
+        served = {port.network_id for port in ports if port.device_owner == DHCP_SERVER}
+        return {
+            "dhcp_driver": "dnsmasq",
+            "dhcp_lease_duration": 86400,
+            "networks": len(served),
+            "version": host.version,
+        }
+    if agent.kind == L3:
+        routers = len(db.routers_by_host.get(host.name, ()))
+        return {"agent_mode": "legacy", "routers": routers, "version": host.version}
+    return {"version": host.version}
 
 
-def _encoded(service: Service, host: Host) -> bytes:
-    return msgspec.json.encode(view_agent(service, host))
+def _encoded(service: Service, agent: Agent) -> bytes:
+    return msgspec.json.encode(view_agent(service, agent))
 
 
-def _candidates(service: Service, _context: RequestContext, filters: Filters) -> Iterable[Host]:
-    return narrowed(filters, service.db.hosts, {})
+def _candidates(service: Service, _context: RequestContext, filters: Filters) -> Iterable[Agent]:
+    return narrowed(filters, {agent.id: agent for agent in all_agents(service)}, {})
 
 
-async def _update(service: Service, context: RequestContext, id_: str, item: Body, _if_match: int | None) -> Host:
+async def _update(service: Service, context: RequestContext, id_: str, item: Body, _if_match: int | None) -> Agent:
     return await update_agent(service, context, id_, msgspec.convert(spec_fields(ATTRIBUTES, item), AgentSpec))
 
 

@@ -1,0 +1,122 @@
+"""Where DHCP servers and routers may live, and where they live best. Reads the intent; changes nothing.
+
+A host takes a service when its agent says that it can do it (``Host.services``), no administrator keeps it from new
+work (``disabled_services``, ``admin_state_up``), and every network concerned reaches it: a provider network needs its
+bridge mapping, a local network exists only where its ports are.
+"""
+
+from collections.abc import Callable, Iterable
+
+from patchbay.model import Host, Network, Port, Router
+from patchbay.model.network import FLAT, LOCAL, VLAN
+from patchbay.model.port import DHCP_SERVER
+from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE
+from patchbay.service.service import Service
+
+DHCP, L3, METADATA = "dhcp", "l3", "metadata"
+ROUTER_PORTS = (ROUTER_INTERFACE, ROUTER_GATEWAY)
+_PASSIVE = (DHCP_SERVER, FLOATING_IP)
+"""Owners of ports that nobody boots from."""
+
+Alive = Callable[[str], bool]
+"""Whether the agent of the host of this name was heard of lately."""
+
+
+def needs_dhcp(service: Service, network: Network) -> bool:
+    """A subnet wants it, and somebody who may ask is plugged or bound."""
+    if not network.admin_state_up or not dhcp_subnets(service, network.id):
+        return False
+    return any(
+        port.device_owner not in _PASSIVE and _is_placed(service, port) for port in ports_of(service, network.id)
+    )
+
+
+def _is_placed(service: Service, port: Port) -> bool:
+    return bool(port.host) or port.id in service.db.plugs_by_port
+
+
+def dhcp_subnets(service: Service, network_id: str) -> list[str]:
+    """Ids of the network's subnets that a DHCP server serves."""
+    subnets = service.db.subnets
+    return sorted(id_ for id_ in service.db.subnets_by_network.get(network_id, ()) if subnets[id_].enable_dhcp)
+
+
+def ports_of(service: Service, network_id: str) -> list[Port]:
+    """All ports of a network."""
+    return [service.db.ports[port_id] for port_id in service.db.ports_by_network.get(network_id, ())]
+
+
+def dhcp_ports(service: Service, network_id: str) -> list[Port]:
+    """The ports of the network's DHCP servers, in the order of their ids."""
+    found = (port for port in ports_of(service, network_id) if port.device_owner == DHCP_SERVER)
+    return sorted(found, key=lambda port: port.id)
+
+
+def router_ports(service: Service, router_id: str) -> list[Port]:
+    """The router's interfaces and its gateway, in the order of their ids."""
+    found = (service.db.ports[port_id] for port_id in service.db.ports_by_device.get(router_id, ()))
+    return sorted((port for port in found if port.device_owner in ROUTER_PORTS), key=lambda port: port.id)
+
+
+def may_run_dhcp(service: Service, network: Network, host: Host) -> bool:
+    """Whether this host could serve the network, were it alive and enabled."""
+    return DHCP in host.services and reaches(service, network, host.name, host)
+
+
+def may_run_router(service: Service, router: Router, host: Host) -> bool:
+    """Whether this host could be the router's, were it alive and enabled."""
+    if L3 not in host.services:
+        return False
+    networks = {port.network_id for port in router_ports(service, router.id)}
+    found = (service.db.networks.get(network_id) for network_id in networks)
+    return all(network is None or reaches(service, network, host.name, host) for network in found)
+
+
+def reaches(service: Service, network: Network, host_name: str, host: Host | None) -> bool:
+    """Whether frames of the network come to this host."""
+    if network.network_type in (FLAT, VLAN):
+        return host is not None and network.physical_network in host.bridge_mappings
+    if network.network_type == LOCAL:
+        users = (port for port in ports_of(service, network.id) if port.device_owner not in (*ROUTER_PORTS, *_PASSIVE))
+        hosts = {port.host for port in users if port.host}
+        return not hosts or host_name in hosts
+    return True
+
+
+def takes_new(host: Host, kind: str) -> bool:
+    """Whether the host is to get new work of this kind."""
+    return host.admin_state_up and kind not in host.disabled_services
+
+
+def choose_dhcp_host(service: Service, network: Network, alive: Alive, taken: Iterable[str]) -> str | None:
+    """The best host for one more DHCP server of the network: where its ports are, then the least loaded."""
+    near = {port.host for port in ports_of(service, network.id)}
+    used = set(taken)
+    able = (
+        host
+        for host in service.db.hosts.values()
+        if host.name not in used and alive(host.name) and takes_new(host, DHCP) and may_run_dhcp(service, network, host)
+    )
+
+    def order(host: Host) -> tuple[bool, int, str]:
+        ports = (service.db.ports[port_id] for port_id in service.db.ports_by_host.get(host.name, ()))
+        return host.name not in near, sum(port.device_owner == DHCP_SERVER for port in ports), host.name
+
+    return min(able, key=order, default=_NOBODY).name or None
+
+
+def choose_router_host(service: Service, router: Router, alive: Alive, but: str = "") -> str | None:
+    """The best host for the router: the one with the fewest routers. ``but``: any other than this."""
+    able = (
+        host
+        for host in service.db.hosts.values()
+        if host.name != but and alive(host.name) and takes_new(host, L3) and may_run_router(service, router, host)
+    )
+
+    def order(host: Host) -> tuple[int, str]:
+        return len(service.db.routers_by_host.get(host.name, ())), host.name
+
+    return min(able, key=order, default=_NOBODY).name or None
+
+
+_NOBODY = Host(id="", name="")

@@ -1,0 +1,45 @@
+"""What puts a DHCP server or a router on a host: new values and writes, for the scheduler and for administrators."""
+
+import uuid
+
+import msgspec
+
+from patchbay.intent.database import Update, Write
+from patchbay.model import Network, Port, Router
+from patchbay.model.port import DHCP_SERVER
+from patchbay.service import placement
+from patchbay.service.access import revised
+from patchbay.service.allocation import Allocator
+from patchbay.service.context import ADMIN
+from patchbay.service.ports import new_port
+from patchbay.service.service import Service
+from patchbay.service.specs import PortSpec, WantedIP
+
+
+def dhcp_device_id(host: str, network_id: str) -> str:
+    """``device_id`` of a DHCP port, as Neutron's agents write it (``get_dhcp_agent_device_id``)."""
+    name = host.partition(".")[0]
+    return f"dhcp{uuid.uuid5(uuid.NAMESPACE_DNS, name)}-{network_id}"
+
+
+def new_dhcp_port(service: Service, network: Network, host: str, allocator: Allocator, port_id: str) -> Port:
+    """The port of a DHCP server of this network on this host, with an address in every subnet that wants DHCP."""
+    subnets = placement.dhcp_subnets(service, network.id)
+    spec = PortSpec(
+        project_id=network.project_id,
+        network_id=network.id,
+        fixed_ips=tuple(WantedIP(subnet_id=subnet_id) for subnet_id in subnets),
+        device_owner=DHCP_SERVER,
+        device_id=dhcp_device_id(host, network.id),
+        host=host,
+    )
+    return msgspec.structs.replace(new_port(service.settings, ADMIN, spec, allocator), id=port_id)
+
+
+def move_router(service: Service, router: Router, host: str) -> list[Write]:
+    """What takes a router and all its ports to a host; nothing when they are there."""
+    ports = (port for port in placement.router_ports(service, router.id) if port.host != host)
+    writes: list[Write] = [Update(port, revised(port, msgspec.structs.replace(port, host=host))) for port in ports]
+    if router.host != host:
+        writes.insert(0, Update(router, revised(router, msgspec.structs.replace(router, host=host))))
+    return writes

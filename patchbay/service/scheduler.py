@@ -1,0 +1,260 @@
+"""The scheduler: gives networks their DHCP servers and routers their hosts, and moves them when a host is gone.
+
+Runs beside the API and follows the change feed; only what changed is looked at. Several servers may run one each on one
+database: ids of DHCP ports follow from the network, and every write is guarded, so the first one wins and the others
+find nothing left to do.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+import msgspec
+
+from patchbay.errors import PatchbayError, ServiceUnavailable
+from patchbay.intent.database import Change, Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
+from patchbay.model import Host, Network, Port, Router, Subnet
+from patchbay.model.port import DHCP_SERVER
+from patchbay.service import placement
+from patchbay.service.access import revised
+from patchbay.service.allocation import Allocator
+from patchbay.service.liveness import Liveness
+from patchbay.service.placing import dhcp_device_id, move_router, new_dhcp_port
+from patchbay.service.ports import readdressed
+from patchbay.service.service import Reservations, Service, reservations
+from patchbay.service.specs import WantedIP
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 64
+"""So many networks and routers are placed side by side; their writes share a sync of the disk."""
+RETRY_S = 1.0
+ATTEMPTS = 5
+PORT_IDS = uuid.UUID("7062d4c9-0d7c-5b36-9f0e-6d6c0f0a4d3b")
+
+
+class Scheduler:
+    """See the module. ``run`` ends only by cancellation."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._liveness = Liveness(service.settings.agent_down_time_s)
+        self._networks: set[str] = set()
+        self._routers: set[str] = set()
+        self._served: set[str] = set()
+        self._wake = asyncio.Event()
+        for host in service.db.hosts.values():
+            self._liveness.hear(None, host)
+        self._note_everything()
+        service.db.subscribe(self._follow)
+
+    async def run(self) -> None:
+        """Place what changed, and whatever the end of a host's patience concerns."""
+        while True:
+            for host in self._liveness.turned():
+                self._note_host(host)
+            if not (self._networks or self._routers):
+                await self._wait()
+                continue
+            networks, self._networks = self._networks, set()
+            routers, self._routers = self._routers, set()
+            work: list[Coroutine[Any, Any, bool]] = [
+                self._retried(self._place_network, item) for item in sorted(networks)
+            ]
+            work += [self._retried(self._place_router, item) for item in sorted(routers)]
+            names = [*sorted(networks), *sorted(routers)]
+            failed: set[str] = set()
+            for first in range(0, len(work), AT_ONCE):
+                done = await asyncio.gather(*work[first : first + AT_ONCE])
+                failed.update(name for name, is_done in zip(names[first:], done, strict=False) if not is_done)
+            if failed:
+                await asyncio.sleep(RETRY_S)
+                self._networks |= failed & networks
+                self._routers |= failed & routers
+
+    async def _wait(self) -> None:
+        self._wake.clear()
+        patience = self._liveness.next_in_s()
+        try:
+            async with asyncio.timeout(None if patience is None else max(patience, 0.0)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    # --- what changed -------------------------------------------------------------------------------------------------
+
+    def _follow(self, changes: list[Change]) -> None:
+        for change in changes:
+            old, new = change.old, change.new
+            match new if new is not None else old:
+                case Port() as port:
+                    self._follow_port(port, old if isinstance(old, Port) else None, new is not None)
+                case Subnet(network_id=network_id) | Network(id=network_id):
+                    self._networks.add(network_id)
+                case Router(id=router_id):
+                    self._routers.add(router_id)
+                case Host():
+                    self._follow_host(old if isinstance(old, Host) else None, new if isinstance(new, Host) else None)
+        if self._networks or self._routers:
+            self._wake.set()
+
+    def _follow_port(self, port: Port, old: Port | None, is_there: bool) -> None:
+        owners = {port.device_owner, old.device_owner if old else ""}
+        if DHCP_SERVER in owners or (is_there and self._is_unserved(port.network_id)):
+            self._networks.add(port.network_id)
+        if owners & {*placement.ROUTER_PORTS}:
+            self._routers.update(item.device_id for item in (port, old) if item is not None and item.device_id)
+
+    def _is_unserved(self, network_id: str) -> bool:
+        """A subnet wants DHCP, a host could give it, and no server is there yet."""
+        service = self._service
+        if network_id in self._served or not placement.dhcp_subnets(service, network_id):
+            return False
+        return any(placement.DHCP in host.services for host in service.db.hosts.values())
+
+    def _follow_host(self, old: Host | None, new: Host | None) -> None:
+        self._liveness.hear(old, new)
+        self._wake.set()
+        before, after = (_abilities(host) if host else None for host in (old, new))
+        if before != after:
+            self._note_host((new or old or _NOBODY).name)
+
+    def _note_host(self, name: str) -> None:
+        """Look at what is on this host; if it can take something, at all that has no place."""
+        db = self._service.db
+        self._routers.update(db.routers_by_host.get(name, ()))
+        ports = (db.ports[port_id] for port_id in db.ports_by_host.get(name, ()))
+        self._networks.update(port.network_id for port in ports if port.device_owner == DHCP_SERVER)
+        if self._liveness.is_alive(name):
+            self._networks.update(network_id for network_id in db.networks if network_id not in self._served)
+            self._routers.update(
+                router.id for router in db.routers.values() if not self._liveness.is_alive(router.host)
+            )
+            dead = (port for port in db.ports.values() if port.device_owner == DHCP_SERVER)
+            self._networks.update(port.network_id for port in dead if not self._liveness.is_alive(port.host))
+
+    def _note_everything(self) -> None:
+        self._networks.update(self._service.db.networks)
+        self._routers.update(self._service.db.routers)
+
+    # --- placing ------------------------------------------------------------------------------------------------------
+
+    async def _retried(self, place: Any, item: str) -> bool:
+        """Place one thing; False when it must be tried again later."""
+        for _ in range(ATTEMPTS):
+            try:
+                await place(item)
+            except (Stale, Duplicate, StillReferenced):
+                await self._service.catch_up()
+            except PatchbayError as error:
+                logger.warning("not placed: %s", error.message, extra={"id": item, "remedy": error.remedy})
+                return not isinstance(error, ServiceUnavailable)
+            except Exception:
+                logger.exception("%s cannot be placed", item)
+                return True
+            else:
+                return True
+        return False
+
+    async def _place_router(self, router_id: str) -> None:
+        """Give the router a host if it has something to route and none, or a dead one; bring its ports there."""
+        service = self._service
+        router = service.db.routers.get(router_id)
+        if router is None:
+            return
+        ports = placement.router_ports(service, router_id)
+        host = self._router_host(router) if ports else router.host
+        if host != router.host:
+            logger.info("router placed", extra={"router": router.id, "host": host, "before": router.host})
+        await service.commit(*move_router(service, router, host))
+
+    def _router_host(self, router: Router) -> str:
+        """Where it should be: where it is, as long as that works."""
+        service = self._service
+        current = self._host(router.host)
+        if current and self._liveness.is_alive(current.name) and placement.may_run_router(service, router, current):
+            return router.host
+        return placement.choose_router_host(service, router, self._liveness.is_alive) or router.host
+
+    async def _place_network(self, network_id: str) -> None:
+        """As many DHCP servers as wanted, each on a host that is alive, each with an address in every subnet."""
+        service = self._service
+        network = service.db.networks.get(network_id)
+        if network is None:
+            self._served.discard(network_id)
+            return
+        ports = placement.dhcp_ports(service, network_id)
+        (self._served.add if ports else self._served.discard)(network_id)
+        if not placement.dhcp_subnets(service, network_id):
+            await service.commit(*(Delete(port) for port in ports))
+            return
+        if not ports and not placement.needs_dhcp(service, network):
+            return
+        with reservations() as taken:
+            await service.commit(*self._serve(network, ports, taken))
+
+    def _serve(self, network: Network, ports: list[Port], taken: Reservations) -> Iterable[Write]:
+        allocator = Allocator(self._service, network.id, taken, spread=False)
+        hosts: list[str] = []
+        for port in ports:
+            host = self._dhcp_host(network, port, hosts)
+            hosts.append(host)
+            new = self._addressed(network, self._settled(port, host, network.id), allocator)
+            if new != port:
+                yield Update(port, revised(port, new))
+        ids = (str(uuid.uuid5(PORT_IDS, f"{network.id}-{number}")) for number in range(len(ports) + self._wanted))
+        free = (port_id for port_id in ids if port_id not in self._service.db.ports)
+        for port_id in list(free)[: max(self._wanted - len(ports), 0)]:
+            chosen = placement.choose_dhcp_host(self._service, network, self._liveness.is_alive, hosts)
+            if chosen is None:
+                return
+            hosts.append(chosen)
+            logger.info("DHCP server placed", extra={"network": network.id, "host": chosen})
+            yield Insert(new_dhcp_port(self._service, network, chosen, allocator, port_id))
+
+    @property
+    def _wanted(self) -> int:
+        return self._service.settings.dhcp_agents_per_network
+
+    def _dhcp_host(self, network: Network, port: Port, taken: list[str]) -> str:
+        """Where this server should be: where it is, as long as that works and no other server is there."""
+        current = self._host(port.host)
+        fits = (
+            current and self._liveness.is_alive(port.host) and placement.may_run_dhcp(self._service, network, current)
+        )
+        if fits and port.host not in taken:
+            return port.host
+        return placement.choose_dhcp_host(self._service, network, self._liveness.is_alive, taken) or port.host
+
+    @staticmethod
+    def _settled(port: Port, host: str, network_id: str) -> Port:
+        if port.host == host:
+            return port
+        return msgspec.structs.replace(port, host=host, device_id=dhcp_device_id(host, network_id))
+
+    def _addressed(self, network: Network, port: Port, allocator: Allocator) -> Port:
+        """The port with an address in every subnet that wants DHCP, and in no other."""
+        wanted = set(placement.dhcp_subnets(self._service, network.id))
+        if {fixed_ip.subnet_id for fixed_ip in port.fixed_ips} == wanted:
+            return port
+        kept = [
+            WantedIP(subnet_id=ip.subnet_id, ip_address=ip.ip_address)
+            for ip in port.fixed_ips
+            if ip.subnet_id in wanted
+        ]
+        had = {ip.subnet_id for ip in kept}
+        added = [WantedIP(subnet_id=subnet_id) for subnet_id in sorted(wanted - had)]
+        return readdressed(self._service, port, port, [*kept, *added], allocator)
+
+    def _host(self, name: str) -> Host | None:
+        return next((self._service.db.hosts[row] for row in self._service.db.hosts_by_name.get(name, ())), None)
+
+
+_NOBODY = Host(id="", name="")
+
+
+def _abilities(host: Host) -> tuple[object, ...]:
+    """What placement looks at."""
+    return host.services, host.disabled_services, host.admin_state_up, tuple(sorted(host.bridge_mappings.items()))

@@ -1,0 +1,33 @@
+"""Errors of agent scheduling, with Neutron's names and words (neutron-lib ``exceptions``)."""
+
+from patchbay.errors import Conflict, NotFound
+
+
+class InvalidDHCPAgent(NotFound):
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(f"Agent {agent_id} is not a valid DHCP Agent or has been disabled")
+
+
+class InvalidL3Agent(NotFound):
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(f"Agent {agent_id} is not a L3 Agent or has been disabled")
+
+
+class NetworkHostedByDHCPAgent(Conflict):
+    def __init__(self, network_id: str, agent_id: str) -> None:
+        super().__init__(f"The network {network_id} has been already hosted by the DHCP Agent {agent_id}.")
+
+
+class NetworkNotHostedByDhcpAgent(Conflict):
+    def __init__(self, network_id: str, agent_id: str) -> None:
+        super().__init__(f"The network {network_id} is not hosted by the DHCP Agent {agent_id}.")
+
+
+class RouterHostedByL3Agent(Conflict):
+    def __init__(self, router_id: str, agent_id: str) -> None:
+        super().__init__(f"The router {router_id} has been already hosted by the L3 Agent {agent_id}.")
+
+
+class RouterNotHostedByL3Agent(Conflict):
+    def __init__(self, router_id: str, agent_id: str) -> None:
+        super().__init__(f"The router {router_id} is not hosted by L3 agent {agent_id}.")

@@ -1,0 +1,232 @@
+"""Where DHCP servers and routers are placed, and when they move: real database, real clock, hosts as rows."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from patchbay.intent.database import Delete, Insert, IntentDatabase, Update
+from patchbay.model import Host, Port, Router
+from patchbay.model.port import DHCP_SERVER
+from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACE
+from patchbay.service.placing import dhcp_device_id
+from patchbay.service.scheduler import Scheduler
+from patchbay.service.settings import NetworkSettings
+from tests.functional.api.api_world import Api, Object
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+DOWN_S = 1.5
+
+
+class Cloud:
+    """The API with a scheduler beside it, and hosts whose hearts beat until they are told not to."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.db = api.db
+        self._hearts: dict[str, asyncio.Task[None]] = {}
+
+    async def host(self, name: str, *services: str, **bridge_mappings: str) -> None:
+        """A host with a beating heart."""
+        row = Host(
+            id=str(uuid.uuid4()),
+            name=name,
+            services=services,
+            bridge_mappings=bridge_mappings,
+            heartbeat_at=int(time.time()),
+        )
+        await self.db.transact(Insert(row))
+        self._hearts[name] = asyncio.create_task(self._beat(row))
+
+    async def _beat(self, row: Host) -> None:
+        for beat in range(1, 1000):
+            await asyncio.sleep(DOWN_S / 4)
+            new = msgspec.structs.replace(row, heartbeat_at=row.heartbeat_at + beat)
+            await self.db.transact(Update(row, new))
+
+    async def dies(self, name: str) -> None:
+        """Its heart stops."""
+        self._hearts[name].cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._hearts.pop(name)
+
+    async def end(self) -> None:
+        """All hearts stop."""
+        for name in list(self._hearts):
+            await self.dies(name)
+        await self.db.transact(*map(Delete, (*self.db.routers.values(),)))
+
+    async def network(self, **subnet: object) -> Object:
+        """A network with a subnet."""
+        network = await self.api.create("network", name="red")
+        await self.api.create(
+            "subnet",
+            **{"network_id": network["id"], "ip_version": 4, "cidr": "10.0.1.0/28", "name": "red-v4", **subnet},
+        )
+        return network
+
+    async def router(self, *ports: Port) -> Router:
+        """A router with these ports."""
+        router = Router(id=str(uuid.uuid4()), name="r", revision_number=1)
+        mine = [msgspec.structs.replace(port, device_id=router.id) for port in ports]
+        await self.db.transact(Insert(router), *map(Insert, mine))
+        return router
+
+    def servers(self, network: Object) -> list[Port]:
+        """The network's DHCP ports."""
+        return [p for p in self.db.ports.values() if p.network_id == network["id"] and p.device_owner == DHCP_SERVER]
+
+    async def until(self, condition: Callable[[], object], what: str, deadline_s: float = 8.0) -> None:
+        """Wait for it."""
+        end = time.monotonic() + deadline_s
+        while not condition():
+            assert time.monotonic() < end, f"after {deadline_s} s still not: {what}"
+            await asyncio.sleep(0.02)
+
+
+def port_on(network: Object, owner: str, number: int) -> Port:
+    """A port without addresses."""
+    mac = f"fa:16:3e:00:00:{number:02x}"
+    return Port(id=str(uuid.uuid4()), network_id=network["id"], mac_address=mac, device_owner=owner, revision_number=1)
+
+
+SETTINGS = NetworkSettings(agent_down_time_s=DOWN_S, vlan_ranges={"physnet1": ((100, 200),)})
+
+
+@contextlib.asynccontextmanager
+async def scheduling(api: Api) -> AsyncIterator[None]:
+    """A scheduler that runs as long as the block."""
+    task = asyncio.create_task(Scheduler(api.service).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def cloud(db: IntentDatabase) -> AsyncIterator[Cloud]:
+    """An empty cloud."""
+    api = Api(db, SETTINGS)
+    found = Cloud(api)
+    async with scheduling(api):
+        yield found
+    await found.end()
+    await api.http.aclose()
+
+
+async def test_a_network_gets_a_server_when_somebody_is_there_to_ask_and_a_host_can_give(cloud: Cloud) -> None:
+    network = await cloud.network()
+    await cloud.host("compute1", "l3")
+    await cloud.api.create("port", network_id=network["id"])
+    await cloud.api.create("port", network_id=network["id"], binding__host_id="compute1")
+    await cloud.host("compute2", "dhcp")
+    await cloud.until(lambda: cloud.servers(network), "a DHCP server")
+    (server,) = cloud.servers(network)
+    assert server.host == "compute2"
+    assert server.device_id == dhcp_device_id("compute2", network["id"])
+    assert [ip.ip_address for ip in server.fixed_ips] == ["10.0.1.4"]
+
+
+async def test_the_server_is_where_the_ports_are(cloud: Cloud) -> None:
+    for name in ("compute1", "compute2", "compute3"):
+        await cloud.host(name, "dhcp")
+    network = await cloud.network()
+    await cloud.api.create("port", network_id=network["id"], binding__host_id="compute3")
+    await cloud.until(lambda: cloud.servers(network), "a DHCP server")
+    assert [port.host for port in cloud.servers(network)] == ["compute3"]
+
+
+async def test_networks_that_want_no_dhcp_and_networks_of_unbound_ports_get_none(cloud: Cloud) -> None:
+    await cloud.host("compute1", "dhcp")
+    quiet = await cloud.network(enable_dhcp=False)
+    unbound = await cloud.network()
+    served = await cloud.network()
+    await cloud.api.create("port", network_id=quiet["id"], binding__host_id="compute1")
+    await cloud.api.create("port", network_id=unbound["id"])
+    await cloud.api.create("port", network_id=served["id"], binding__host_id="compute1")
+    await cloud.until(lambda: cloud.servers(served), "a DHCP server")
+    assert not cloud.servers(quiet)
+    assert not cloud.servers(unbound)
+
+
+async def test_the_server_follows_the_subnets(cloud: Cloud) -> None:
+    await cloud.host("compute1", "dhcp")
+    network = await cloud.network()
+    await cloud.api.create("port", network_id=network["id"], binding__host_id="compute1")
+    await cloud.until(lambda: cloud.servers(network), "a DHCP server")
+    second = await cloud.api.create("subnet", network_id=network["id"], ip_version=4, cidr="10.0.2.0/24")
+    await cloud.until(lambda: len(cloud.servers(network)[0].fixed_ips) == 2, "an address in the second subnet")
+    first = (await cloud.api.get("/subnets?name=red-v4"))[0]
+    await cloud.api.update("subnet", first["id"], enable_dhcp=False)
+    await cloud.until(
+        lambda: [ip.subnet_id for ip in cloud.servers(network)[0].fixed_ips] == [second["id"]], "one address only"
+    )
+    await cloud.api.update("subnet", second["id"], enable_dhcp=False)
+    await cloud.until(lambda: not cloud.servers(network), "no server")
+
+
+async def test_two_servers_of_the_api_place_one_dhcp_server(cloud: Cloud, remote: str) -> None:
+    other = Api(await IntentDatabase.open([remote], timeout_s=20), SETTINGS)
+    async with scheduling(other):
+        await cloud.host("compute1", "dhcp")
+        await cloud.host("compute2", "dhcp")
+        networks = [await cloud.network() for _ in range(10)]
+        for network in networks:
+            await cloud.api.create("port", network_id=network["id"], binding__host_id="compute1")
+        await cloud.until(lambda: all(cloud.servers(network) for network in networks), "a server for each")
+        await cloud.until(
+            lambda: {port.host for network in networks for port in cloud.servers(network)} == {"compute1"}, "the near"
+        )
+    assert [len(cloud.servers(network)) for network in networks] == [1] * 10
+    await other.http.aclose()
+    await other.db.close()
+
+
+async def test_what_lived_on_a_host_that_died_moves_with_all_its_ports(cloud: Cloud) -> None:
+    await cloud.host("compute1", "dhcp", "l3")
+    network = await cloud.network()
+    await cloud.api.create("port", network_id=network["id"], binding__host_id="compute1")
+    inside = port_on(network, ROUTER_INTERFACE, 1)
+    router = await cloud.router(inside)
+    await cloud.until(lambda: cloud.db.routers[router.id].host == "compute1", "the router has a host")
+    await cloud.until(lambda: cloud.servers(network), "a DHCP server")
+    (server,) = cloud.servers(network)
+    await cloud.host("compute2", "dhcp", "l3")
+    await cloud.dies("compute1")
+    await cloud.until(lambda: cloud.db.routers[router.id].host == "compute2", "the router moves")
+    await cloud.until(lambda: cloud.servers(network)[0].host == "compute2", "the DHCP server moves")
+    assert cloud.db.ports[inside.id].host == "compute2"
+    assert [port.id for port in cloud.servers(network)] == [server.id], "the server keeps its port and its address"
+    assert cloud.servers(network)[0].fixed_ips == server.fixed_ips
+
+
+async def test_a_router_goes_only_where_its_networks_are(cloud: Cloud) -> None:
+    outside = await cloud.api.create(
+        "network", name="ext", provider__network_type="flat", provider__physical_network="physnet1"
+    )
+    await cloud.host("compute1", "l3")
+    await cloud.host("compute2", "l3", physnet1="br-ex")
+    first = await cloud.router(port_on(outside, ROUTER_GATEWAY, 1))
+    await cloud.until(lambda: cloud.db.routers[first.id].host == "compute2", "the host with the bridge")
+    second = await cloud.router(port_on(outside, ROUTER_GATEWAY, 2))
+    await cloud.until(lambda: cloud.db.routers[second.id].host == "compute2", "the host with the bridge again")
+
+
+async def test_routers_spread_and_disabled_hosts_get_no_new_ones(cloud: Cloud) -> None:
+    network = await cloud.network(enable_dhcp=False)
+    await cloud.host("compute1", "l3")
+    await cloud.host("compute2", "l3")
+    routers = []
+    for number in range(4):
+        routers.append(await cloud.router(port_on(network, ROUTER_INTERFACE, number)))
+        await cloud.until(lambda: cloud.db.routers[routers[-1].id].host, "a host")
+    hosts = sorted(cloud.db.routers[router.id].host for router in routers)
+    assert hosts == ["compute1", "compute1", "compute2", "compute2"]
