@@ -60,7 +60,8 @@ class Cloud:
         """All hearts stop."""
         for name in list(self._hearts):
             await self.dies(name)
-        await self.db.transact(*map(Delete, (*self.db.routers.values(),)))
+        await self.api.service.catch_up()
+        await self.db.transact(*map(Delete, self.db.routers.values()))
 
     async def network(self, **subnet: object) -> Object:
         """A network with a subnet."""
