@@ -22,6 +22,7 @@ from patchbay.hoststate import (
     Address,
     Bridge,
     BridgePort,
+    Daemon,
     Flow,
     HostState,
     Key,
@@ -30,10 +31,12 @@ from patchbay.hoststate import (
     PortTag,
     Resource,
     Route,
+    Ruleset,
 )
 from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.plan import operations as op
 from patchbay.plan.observed import Observed, ObservedFlow, Seen
+from patchbay.plan.service_changes import add_services, remove_services
 
 NO_PEER = "nonexistent-peer"
 """Neutron's peer for a patch port that is not connected yet (NONEXISTENT_PEER)."""
@@ -67,6 +70,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     gone_along = observed.dependents(*(item.key for item in again))
     gone = [item for item in structure if item.key not in desired and item.key not in gone_along]
     return [
+        *remove_services(removed),
         *_delete_flows_by_cookie(stale),
         *_delete_structure(again),
         *_add(added, observed, desired, [item for item in removed if isinstance(item, Address)]),
@@ -175,6 +179,7 @@ def _add(
     yield from _port_tags(by_kind[PortTag])
     yield from _grouped_flows(op.AddFlows, [want for _, want in by_kind[Flow] if isinstance(want, Flow)])
     yield from (later for _, later in ports if later is not None)
+    yield from add_services([*by_kind[Ruleset], *by_kind[Daemon]])
 
 
 def _bridges(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Operation]:

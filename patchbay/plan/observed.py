@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from patchbay.hoststate import Address, BridgePort, Flow, HostState, Key, Link, Resource, Route
+from patchbay.hoststate import Address, BridgePort, Flow, HostState, Key, Link, Resource, Route, Ruleset
 from patchbay.plan import operations as op
+from patchbay.plan.service_operations import ClearRuleset, ReloadDaemon, SetRuleset, StartDaemon, StopDaemon
 
 
 class ObservedFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,17 +167,29 @@ def _same_ports(seen: ObservedFlow, flow: Flow, numbers: Mapping[str, int] | Non
 
 
 def anchors(resource: Seen) -> tuple[Key, ...]:
-    """The keys of what this resource would vanish with; for a flow also ("flows-naming", bridge, port)."""
+    """The keys of what this resource would vanish with.
+
+    For a flow also ("flows-naming", bridge, port), for a route that names no link ("routes-by-gateway", namespace).
+    """
     match resource:
         case Flow(bridge=bridge):
             return (("bridge", bridge), *(("flows-naming", bridge, port) for port in resource.ports))
         case ObservedFlow(bridge=bridge) | BridgePort(bridge=bridge):
             return (("bridge", bridge),)
+        case Link(kind="internal", namespace=namespace, name=name):
+            return (("bridge-port", name), ("netns", namespace))
         case Link(namespace=namespace, peer=peer, peer_namespace=peer_namespace):
             inside: tuple[Key, ...] = (("netns", namespace),) if namespace else ()
             return (*inside, ("link", peer_namespace, peer)) if peer else inside
+        case Route(namespace=namespace, link=""):
+            return (("netns", namespace), ("routes-by-gateway", namespace))
+        case Sysctl(namespace=namespace, name=name):
+            device = device_of(name)
+            return (("netns", namespace), *([("link", namespace, device)] if device else []))
         case Address(namespace=namespace, link=link) | Route(namespace=namespace, link=link):
             return (("link", namespace, link),)
+        case Ruleset(namespace=namespace):
+            return (("netns", namespace),)
     return ()
 
 
@@ -185,6 +198,10 @@ def added_by(operation: op.Operation) -> tuple[Resource, ...]:
     match operation:
         case op.AddVeth(a, b):
             return (a, b)
+        case AdoptDevice(link):
+            return (link,)
+        case SetSysctls(_, sysctls):
+            return sysctls
         case op.AddFlows(_, flows):
             return flows
         case op.SetBridge(_, new) | op.SetPort(_, new) | op.SetLink(_, new) | op.SetNamespace(_, new):
@@ -192,6 +209,8 @@ def added_by(operation: op.Operation) -> tuple[Resource, ...]:
         case op.AddBridge(new) | op.AddPort(new) | op.SetPortTag(new) | op.AddNamespace(new):
             return (new,)
         case op.AddBridgeLink(new) | op.AddAddress(new) | op.AddRoute(new):
+            return (new,)
+        case SetRuleset(_, new) | StartDaemon(new) | ReloadDaemon(_, new):
             return (new,)
     return ()
 
@@ -209,7 +228,11 @@ def removed_by(operation: op.Operation) -> list[Key]:
     match operation:
         case op.DelBridge(name) | op.DelPort(name) | op.DelNamespace(name):
             return [(KINDS[type(operation)], name)]
+        case AdoptDevice(link):
+            return [("link", "", link.name)]
         case op.ClearPortTag(item) | op.DelLink(item) | op.DelAddress(item) | op.DelRoute(item):
+            return [item.key]
+        case ClearRuleset(item) | StopDaemon(item):
             return [item.key]
         case op.DelFlows(_, flows):
             return [flow.key for flow in flows]

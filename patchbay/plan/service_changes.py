@@ -1,0 +1,52 @@
+"""The share of ``diff`` that concerns services: rules after devices, processes after rules, and back in reverse."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from patchbay.hoststate import Daemon, Resource, Ruleset
+from patchbay.plan.operations import Operation
+from patchbay.plan.rules import find_untranslated
+from patchbay.plan.service_operations import (
+    ClearRuleset,
+    FlushConntrack,
+    ReloadDaemon,
+    SetRuleset,
+    StartDaemon,
+    StopDaemon,
+)
+
+NOT_RUNNING: tuple[str, ...] = ()
+"""The command that a daemon whose process is not there any more is reported with."""
+
+
+def add_services(changes: Sequence[tuple[object, Resource]]) -> Iterable[Operation]:
+    """Rules; connections that they end; processes that must be ended to be started anew; processes."""
+    rules = [(have, want) for have, want in changes if isinstance(want, Ruleset)]
+    daemons = [(have, want) for have, want in changes if isinstance(want, Daemon)]
+    yield from (SetRuleset(have if isinstance(have, Ruleset) else None, want) for have, want in rules)
+    for have, want in rules:
+        gone = find_untranslated(have, want) if isinstance(have, Ruleset) else ()
+        if gone:
+            yield FlushConntrack(want.namespace, want.version, gone)
+    fresh: list[Daemon] = []
+    for have, want in daemons:
+        if isinstance(have, Daemon) and is_reloadable(have, want):
+            yield ReloadDaemon(have, want)
+            continue
+        if isinstance(have, Daemon) and have.command != NOT_RUNNING:
+            yield StopDaemon(have)
+        fresh.append(want)
+    yield from map(StartDaemon, fresh)
+
+
+def remove_services(removed: Iterable[object]) -> Iterable[Operation]:
+    """Processes first: their last words need the devices; then rules of namespaces that stay."""
+    leaving = list(removed)
+    yield from (StopDaemon(item) for item in leaving if isinstance(item, Daemon))
+    yield from (ClearRuleset(item) for item in leaving if isinstance(item, Ruleset))
+
+
+def is_reloadable(have: Daemon, want: Daemon) -> bool:
+    """Whether nothing but the content of files differs."""
+    return replace(have, files=()) == replace(want, files=())
