@@ -32,8 +32,10 @@ from patchbay.hoststate import (
     Resource,
     Route,
     Ruleset,
+    Sysctl,
 )
 from patchbay.hoststate.netns import ALIAS_PREFIX
+from patchbay.plan import device_changes as devices
 from patchbay.plan import operations as op
 from patchbay.plan.observed import Observed, ObservedFlow, Seen
 from patchbay.plan.service_changes import add_services, remove_services
@@ -53,6 +55,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     chosen = set(keys) if keys is not None else {*observed.resources, *desired}
     doomed = find_doomed(observed, desired, chosen)
     lost = doomed | observed.dependents(*doomed)
+    lost |= devices.routes_by_gateway(observed, lost)
     different = {key for key in chosen if observed.get(key) is not desired.get(key)}
     changes: list[Change] = []
     for key in sorted(different | lost):
@@ -68,7 +71,11 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     stale, leftover = _split_leftover(removed, [want for _, want in added])
     again = [item for item in structure if item.key in desired]
     gone_along = observed.dependents(*(item.key for item in again))
-    gone = [item for item in structure if item.key not in desired and item.key not in gone_along]
+    gone = [
+        item
+        for item in structure
+        if item.key not in desired and item.key not in gone_along and not _goes_along(item, observed, desired)
+    ]
     return [
         *remove_services(removed),
         *_delete_flows_by_cookie(stale),
@@ -92,12 +99,14 @@ def is_same(have: Seen, want: Resource) -> bool:
 
 
 def is_ours(resource: Seen) -> bool:
-    """It carries our mark, or belongs to something that does."""
+    """It carries our mark, or belongs to something that does. A kernel setting is not taken back."""
     match resource:
         case Bridge(owner=owner) | BridgePort(owner=owner):
             return owner != ""
         case Link(alias=alias) | Namespace(alias=alias):
             return alias.startswith(ALIAS_PREFIX)
+        case Sysctl():
+            return False
     return True
 
 
@@ -127,10 +136,19 @@ def find_doomed(observed: Observed, desired: HostState, keys: Iterable[Key]) -> 
     }
     while True:
         lost = doomed | observed.dependents(*doomed)
-        widowed = {key for key in _widowed(observed, desired, {*structure, *lost}, lost) if key not in doomed}
+        looked_at = {*structure, *lost}
+        broken = {
+            *_widowed(observed, desired, looked_at, lost),
+            *devices.find_broken(observed, desired, looked_at, lost),
+        }
+        widowed = {key for key in broken if key not in doomed}
         if not widowed:
             return doomed
         doomed |= widowed
+
+
+def _goes_along(item: Seen, observed: Observed, desired: HostState) -> bool:
+    return isinstance(item, Link) and devices.goes_with_port(item, observed, desired)
 
 
 def _holds_others(have: Seen) -> bool:
@@ -159,24 +177,25 @@ def _adoptable(have: Seen | None, want: Resource | None) -> Seen | None:
 def _add(
     added: list[tuple[Seen | None, Resource]], observed: Observed, desired: HostState, gone_addresses: list[Address]
 ) -> Iterable[op.Operation]:
-    """Bridges; then all of the kernel's, then all of the database's, so that each is told once; then flows."""
+    """Bridges; then the kernel's, the database's, what the kernel does with devices that come of that; then flows."""
     by_kind: dict[type, list[tuple[Seen | None, Resource]]] = defaultdict(list)
     for have, want in added:
         by_kind[type(want)].append((have, want))
+    sysctls = [want for _, want in by_kind[Sysctl]]
     ports = list(_ports(by_kind[BridgePort]))
-    links = by_kind[Link]
+    links = devices.without_adopted(by_kind[Link])
+    addresses = list(_addresses(by_kind, observed, desired, gone_addresses))
     yield from _bridges(by_kind[Bridge])
     yield from _namespaces(by_kind[Namespace])
+    yield from devices.set_sysctls(sysctls, of_devices=False)
     yield from _links([(have, want) for have, want in links if isinstance(want, Link) and not want.peer], desired)
     yield from _links([(have, want) for have, want in links if isinstance(want, Link) and want.peer], desired)
-    yield from _addresses(
-        [want for _, want in by_kind[Address] if isinstance(want, Address)],
-        [want for _, want in by_kind[Route] if isinstance(want, Route)],
-        _shaken(gone_addresses, observed, desired),
-        gone_addresses,
-    )
+    yield from (operation for operation, is_late in addresses if not is_late)
     yield from (operation for operation, _ in ports)
     yield from _port_tags(by_kind[PortTag])
+    yield from devices.adopt(by_kind[Link])
+    yield from devices.set_sysctls(sysctls, of_devices=True)
+    yield from (operation for operation, is_late in addresses if is_late)
     yield from _grouped_flows(op.AddFlows, [want for _, want in by_kind[Flow] if isinstance(want, Flow)])
     yield from (later for _, later in ports if later is not None)
     yield from add_services([*by_kind[Ruleset], *by_kind[Daemon]])
@@ -231,15 +250,29 @@ def _port_tags(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Opera
 
 
 def _addresses(
-    addresses: list[Address], routes: list[Route], shaken: list[Address | Route], gone: list[Address]
-) -> Iterable[op.Operation]:
-    """Deleted addresses, new ones, those to be given again; then routes, those on the link first."""
+    by_kind: dict[type, list[tuple[Seen | None, Resource]]],
+    observed: Observed,
+    desired: HostState,
+    gone: list[Address],
+) -> Iterable[tuple[op.Operation, bool]]:
+    """Deleted addresses, new ones, those to be given again; then routes, those on the link first.
+
+    With each whether it must wait until devices of internal ports are there.
+    """
+
+    def late(item: Address | Route) -> bool:
+        return devices.is_late(item, desired, observed)
+
+    addresses = [want for _, want in by_kind[Address] if isinstance(want, Address)]
+    routes = [want for _, want in by_kind[Route] if isinstance(want, Route)]
+    shaken = _shaken(gone, observed, desired)
     again = [item for item in shaken if isinstance(item, Address) and item not in addresses]
     routes = routes + [item for item in shaken if isinstance(item, Route) and item not in routes]
-    yield from (op.DelAddress(item) for item in gone)
-    yield from (op.AddAddress(item) for item in addresses)
-    yield from (op.AddAddress(item, again=True) for item in again)
-    yield from (op.AddRoute(item) for item in sorted(routes, key=lambda item: (item.gateway != "", item.key)))
+    yield from ((op.DelAddress(item), late(item)) for item in gone)
+    yield from ((op.AddAddress(item), late(item)) for item in devices.in_desired_order(addresses, desired))
+    yield from ((op.AddAddress(item, again=True), late(item)) for item in again)
+    for item in sorted(routes, key=lambda item: (item.gateway != "", item.link == "", item.key)):
+        yield op.AddRoute(item), late(item)
 
 
 def _shaken(gone: list[Address], observed: Observed, desired: HostState) -> list[Address | Route]:

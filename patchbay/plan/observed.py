@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from patchbay.hoststate import Address, BridgePort, Flow, HostState, Key, Link, Resource, Route, Ruleset
+from patchbay.hoststate import Address, BridgePort, Flow, HostState, Key, Link, Resource, Route, Ruleset, Sysctl
 from patchbay.plan import operations as op
+from patchbay.plan.device_operations import AdoptDevice, SetSysctls, device_of
 from patchbay.plan.service_operations import ClearRuleset, ReloadDaemon, SetRuleset, StartDaemon, StopDaemon
 
 
@@ -171,48 +172,51 @@ def anchors(resource: Seen) -> tuple[Key, ...]:
 
     For a flow also ("flows-naming", bridge, port), for a route that names no link ("routes-by-gateway", namespace).
     """
+    found: tuple[Key, ...] = ()
     match resource:
         case Flow(bridge=bridge):
-            return (("bridge", bridge), *(("flows-naming", bridge, port) for port in resource.ports))
+            found = (("bridge", bridge), *(("flows-naming", bridge, port) for port in resource.ports))
         case ObservedFlow(bridge=bridge) | BridgePort(bridge=bridge):
-            return (("bridge", bridge),)
+            found = (("bridge", bridge),)
         case Link(kind="internal", namespace=namespace, name=name):
-            return (("bridge-port", name), ("netns", namespace))
+            found = (("bridge-port", name), *_inside(namespace))
         case Link(namespace=namespace, peer=peer, peer_namespace=peer_namespace):
-            inside: tuple[Key, ...] = (("netns", namespace),) if namespace else ()
-            return (*inside, ("link", peer_namespace, peer)) if peer else inside
+            found = (*_inside(namespace), ("link", peer_namespace, peer)) if peer else _inside(namespace)
         case Route(namespace=namespace, link=""):
-            return (("netns", namespace), ("routes-by-gateway", namespace))
+            found = (*_inside(namespace), ("routes-by-gateway", namespace))
         case Sysctl(namespace=namespace, name=name):
             device = device_of(name)
-            return (("netns", namespace), *([("link", namespace, device)] if device else []))
+            found = (*_inside(namespace), ("link", namespace, device)) if device else _inside(namespace)
         case Address(namespace=namespace, link=link) | Route(namespace=namespace, link=link):
-            return (("link", namespace, link),)
+            found = (("link", namespace, link),)
         case Ruleset(namespace=namespace):
-            return (("netns", namespace),)
-    return ()
+            found = _inside(namespace)
+    return found
+
+
+def _inside(namespace: str) -> tuple[Key, ...]:
+    return (("netns", namespace),) if namespace else ()
 
 
 def added_by(operation: op.Operation) -> tuple[Resource, ...]:
     """What is there after an operation."""
+    found: tuple[Resource, ...] = ()
     match operation:
         case op.AddVeth(a, b):
-            return (a, b)
-        case AdoptDevice(link):
-            return (link,)
+            found = (a, b)
         case SetSysctls(_, sysctls):
-            return sysctls
+            found = sysctls
         case op.AddFlows(_, flows):
-            return flows
+            found = flows
         case op.SetBridge(_, new) | op.SetPort(_, new) | op.SetLink(_, new) | op.SetNamespace(_, new):
-            return (new,)
+            found = (new,)
         case op.AddBridge(new) | op.AddPort(new) | op.SetPortTag(new) | op.AddNamespace(new):
-            return (new,)
-        case op.AddBridgeLink(new) | op.AddAddress(new) | op.AddRoute(new):
-            return (new,)
+            found = (new,)
+        case op.AddBridgeLink(new) | AdoptDevice(new) | op.AddAddress(new) | op.AddRoute(new):
+            found = (new,)
         case SetRuleset(_, new) | StartDaemon(new) | ReloadDaemon(_, new):
-            return (new,)
-    return ()
+            found = (new,)
+    return found
 
 
 KINDS: Mapping[type[op.Operation], str] = {
@@ -225,17 +229,18 @@ KINDS: Mapping[type[op.Operation], str] = {
 
 def removed_by(operation: op.Operation) -> list[Key]:
     """Keys of what an operation removes by name; what depends on it goes too."""
+    gone: list[Key] = []
     match operation:
         case op.DelBridge(name) | op.DelPort(name) | op.DelNamespace(name):
-            return [(KINDS[type(operation)], name)]
+            gone = [(KINDS[type(operation)], name)]
         case AdoptDevice(link):
-            return [("link", "", link.name)]
+            gone = [("link", "", link.name)]
         case op.ClearPortTag(item) | op.DelLink(item) | op.DelAddress(item) | op.DelRoute(item):
-            return [item.key]
+            gone = [item.key]
         case ClearRuleset(item) | StopDaemon(item):
-            return [item.key]
+            gone = [item.key]
         case op.DelFlows(_, flows):
-            return [flow.key for flow in flows]
+            gone = [flow.key for flow in flows]
         case op.DelFlowsByCookie(bridge, cookies):
-            return [observed_flow_key(bridge, table, cookie) for table, cookie in cookies]
-    return []
+            gone = [observed_flow_key(bridge, table, cookie) for table, cookie in cookies]
+    return gone

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from patchbay.hoststate import Bridge, BridgePort, Flow, Link, Namespace, PortTag, Route
+from patchbay.hoststate import Bridge, BridgePort, Flow, Link, Namespace, PortTag, Route, Sysctl
 from patchbay.hoststate.flow import DEFAULT_PRIORITY
 from patchbay.hoststate.switch import OWNER, Pairs
 
@@ -211,6 +211,22 @@ def _configure(link: Link) -> list[str]:
     return [inside(link.namespace, line) for line in lines]
 
 
+def adopt_device(link: Link) -> list[str]:
+    """Out of the host's namespace, then as any link: IPv6 and offload first, MAC, MTU and mark before it is up."""
+    lines = [] if link.ipv6 else [_ipv6(link)]
+    if not link.tx_checksum:
+        lines.append(_checksum(link))
+    address = f" address {link.mac}" if link.mac else ""
+    lines.append(f"ip link set dev {link.name}{address} mtu {link.mtu} alias {link.alias} up")
+    move = [f"ip link set {link.name} netns {quote(link.namespace)}"] if link.namespace else []
+    return [*move, *(inside(link.namespace, line) for line in lines)]
+
+
+def set_sysctls(namespace: str, sysctls: tuple[Sysctl, ...]) -> list[str]:
+    """One line each, as a person types them."""
+    return [inside(namespace, f"sysctl -w {quote(f'{one.name}={one.value}')}") for one in sysctls]
+
+
 def _ipv6(link: Link) -> str:
     return f"sysctl -qw net/ipv6/conf/{link.name}/disable_ipv6={0 if link.ipv6 else 1}"
 
@@ -241,9 +257,10 @@ def set_link(old: Link, new: Link) -> list[str]:
 
 
 def route(verb: str, wanted: Route) -> str:
-    """``ip route replace default via …``."""
+    """``ip route replace default via …``; without a link the kernel finds the one that leads to the gateway."""
     family = "-6 " if ":" in wanted.destination else ""
     destination = "default" if wanted.destination in ("0.0.0.0/0", "::/0") else wanted.destination
     via = f" via {wanted.gateway}" if wanted.gateway else ""
+    device = f" dev {wanted.link}" if wanted.link else ""
     metric = f" metric {wanted.metric}" if wanted.metric else ""
-    return inside(wanted.namespace, f"ip {family}route {verb} {destination}{via} dev {wanted.link}{metric}")
+    return inside(wanted.namespace, f"ip {family}route {verb} {destination}{via}{device}{metric}")
