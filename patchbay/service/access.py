@@ -1,16 +1,21 @@
-"""What every object has: who may see it, revision numbers, timestamps."""
+"""What every object has: who may see it, revision numbers, timestamps, and how a change of it is carried out."""
 
+import contextlib
 import datetime
 import uuid
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from patchbay.intent.database import Duplicate, Stale, StillReferenced, Update, Write
 from patchbay.model import Network, Resource
 from patchbay.service.context import RequestContext
-from patchbay.service.errors import RevisionNumberConstraintFailed
+from patchbay.service.errors import RevisionNumberConstraintFailed, TooMuchContention
+from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 
 R = TypeVar("R", bound=Resource)
+V = TypeVar("V")
 
 FIRST_REVISION = 1
 
@@ -48,3 +53,57 @@ def revised(old: R, new: R) -> R:
     if new == old:
         return old
     return msgspec.structs.replace(new, revision_number=old.revision_number + 1, updated_at=now())
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One try of a change: the numbers that it takes, and whether it should choose among free ones at random."""
+
+    taken: Reservations
+    spread: bool
+
+
+async def carry_out(service: Service, what: str, plan: Callable[[Attempt], tuple[V, Sequence[Write]]]) -> V:
+    """Commits what the plan writes and returns its result; asks it again when somebody else was quicker.
+
+    The plan reads the database and raises what is wrong. Nothing is written when it says so. Those that were not
+    quick enough take turns, so that many changes of one object in this process all come through.
+    ``what`` names the object in TooMuchContention, which other servers could cause.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(ATTEMPTS):
+            if number == 1:
+                await stack.enter_async_context(service.turn)
+            with reservations() as taken:
+                result, writes = plan(Attempt(taken, spread=number > 0))
+                if not writes:
+                    return result
+                try:
+                    await service.commit(*writes)
+                except (Stale, Duplicate, StillReferenced):
+                    continue
+                return result
+    raise TooMuchContention(what)
+
+
+async def revise(
+    service: Service, what: str, get: Callable[[], R], change: Callable[[R], R], if_match: int | None = None
+) -> R:
+    """The object as changed: ``get`` finds it or raises, ``change`` gives its new state or raises."""
+
+    def plan(_attempt: Attempt) -> tuple[R, Sequence[Write]]:
+        old = get()
+        check_revision(old, if_match)
+        new = revised(old, change(old))
+        return new, updates((old, new))
+
+    return await carry_out(service, what, plan)
+
+
+def updates(*pairs: tuple[Resource, Resource]) -> list[Write]:
+    """Updates of those pairs of before and after that differ."""
+    return [Update(old, new) for old, new in pairs if new is not old]  # type: ignore[arg-type]
+
+
+def touched(value: R) -> R:
+    """The next revision of the object, otherwise as it is: whoever read the one before must read again."""
+    return msgspec.structs.replace(value, revision_number=value.revision_number + 1, updated_at=now())

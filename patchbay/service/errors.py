@@ -32,6 +32,11 @@ class InstanceNotFound(NotFound):
         super().__init__(f"Instance {instance_id} could not be found.")
 
 
+class RouterNotFound(NotFound):
+    def __init__(self, router_id: str) -> None:
+        super().__init__(f"Router {router_id} could not be found")
+
+
 class TagNotFound(NotFound):
     def __init__(self, tag: str) -> None:
         super().__init__(f"Tag {tag} could not be found.")
@@ -40,6 +45,11 @@ class TagNotFound(NotFound):
 class SubnetPoolNotFound(NotFound):
     def __init__(self, subnetpool_id: str) -> None:
         super().__init__(f"Subnet pool {subnetpool_id} could not be found.")
+
+
+class AddressScopeNotFound(NotFound):
+    def __init__(self, address_scope_id: str) -> None:
+        super().__init__(f"Address scope {address_scope_id} could not be found.")
 
 
 class InvalidInput(BadRequest):
@@ -277,3 +287,100 @@ class TooMuchContention(Conflict):
         super().__init__(
             f"Unable to complete operation on {what}: it was changed by others at the same time.", "Try again."
         )
+
+
+class EmptySubnetPoolPrefixList(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("Empty subnet pool prefix list.")
+
+
+class PrefixVersionMismatch(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("Cannot mix IPv4 and IPv6 prefixes in a subnet pool.")
+
+
+class IllegalSubnetPoolPrefixBounds(BadRequest):
+    def __init__(self, prefix_type: str, prefixlen: int, base_prefix_type: str, base_prefixlen: int) -> None:
+        super().__init__(f"Illegal prefix bounds: {prefix_type}={prefixlen}, {base_prefix_type}={base_prefixlen}.")
+
+
+class IllegalSubnetPoolPrefixUpdate(BadRequest):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Illegal update to prefixes: {reason}.")
+
+
+class IllegalSubnetPoolUpdate(BadRequest):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Illegal subnetpool update : {reason}.")
+
+
+class IllegalSubnetPoolIpVersionAssociationToAddressScope(BadRequest):
+    def __init__(self, subnetpool_id: str, address_scope_id: str, ip_version: int) -> None:
+        super().__init__(
+            f"Illegal subnetpool association: subnetpool {subnetpool_id} cannot associate with address scope "
+            f"{address_scope_id} because subnetpool ip_version is not {ip_version}."
+        )
+
+
+class AddressScopePrefixConflict(Conflict):
+    def __init__(self) -> None:
+        super().__init__(
+            "Failed to associate address scope: subnetpools within an address scope must have unique prefixes."
+        )
+
+
+class AddressScopeInUse(Conflict):
+    def __init__(self, address_scope_id: str) -> None:
+        super().__init__(
+            f"Unable to complete operation on address scope {address_scope_id}. There are one or more subnet pools in "
+            "use on the address scope."
+        )
+
+
+class AddressScopeUpdateError(BadRequest):
+    def __init__(self, address_scope_id: str, reason: str) -> None:
+        super().__init__(f"Unable to update address scope {address_scope_id} : {reason}.")
+
+
+class NetworkAddressScopeAffinityError(BadRequest):
+    def __init__(self) -> None:
+        super().__init__(
+            "Subnets of the same address family hosted on the same network must all participate in the same address "
+            "scope."
+        )
+
+
+class NetworkSubnetPoolAffinityError(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("Subnets hosted on the same network must be allocated from the same subnet pool.")
+
+
+class MinPrefixSubnetAllocationError(BadRequest):
+    def __init__(self, prefixlen: int, min_prefixlen: int) -> None:
+        super().__init__(
+            f"Unable to allocate subnet with prefix length {prefixlen}, minimum allowed prefix is {min_prefixlen}."
+        )
+
+
+class MaxPrefixSubnetAllocationError(BadRequest):
+    def __init__(self, prefixlen: int, max_prefixlen: int) -> None:
+        super().__init__(
+            f"Unable to allocate subnet with prefix length {prefixlen}, maximum allowed prefix is {max_prefixlen}."
+        )
+
+
+class SubnetAllocationError(Conflict):
+    """Neutron answers 500 here, as if something were broken."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Failed to allocate subnet: {reason}.", "Add prefixes to the pool, or ask for less.")
+
+
+class SubnetPoolQuotaExceeded(Conflict):
+    def __init__(self) -> None:
+        super().__init__("Per-project subnet pool prefix quota exceeded.")
+
+
+class SubnetPoolDeleteError(BadRequest):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Unable to delete subnet pool: {reason}.")

@@ -11,7 +11,8 @@ from ipaddress import ip_address
 
 from patchbay.errors import IntentError
 from patchbay.intent.database import Change, Duplicate, IntentDatabase, Refused, Stale, StillReferenced, Write
-from patchbay.model import Network, Port, Subnet
+from patchbay.intent.index import Index
+from patchbay.model import FloatingIP, Network, Port, Subnet
 from patchbay.model.network import VLAN, VXLAN
 from patchbay.ovsdb import OvsdbError
 from patchbay.service.addresses import pool_ranges
@@ -21,9 +22,6 @@ from patchbay.service.settings import NetworkSettings
 
 ATTEMPTS = 10
 """How often a change is tried again when another server, or another request, was quicker."""
-
-CATCH_UP_S = 0.002
-"""How long a refused change waits, so that what was quicker shows here before the next attempt."""
 
 CATCH_UP_PATIENCE_S = 1.0
 """How long ``catch_up`` waits for the database."""
@@ -42,6 +40,12 @@ class Service:
         self._address_pools: dict[str, NumberPool] = {}
         self._segment_pools: dict[tuple[str, str], NumberPool] = {}
         self._used_segments: dict[tuple[str, str], set[int]] = {}
+        self.turn = asyncio.Lock()
+        """Held by a change that others overtook, until it is through."""
+        self.forwardings_by_port = Index()
+        """Floating IPs by the ports that their port forwardings lead to."""
+        for floatingip in db.floatingips.values():
+            self._follow_floatingip(None, floatingip)
         for network in db.networks.values():
             self._add_segment(network)
         db.subscribe(self._follow)
@@ -55,7 +59,7 @@ class Service:
         try:
             await self.db.transact(*writes)
         except (Duplicate, StillReferenced, Stale):
-            await asyncio.sleep(CATCH_UP_S)
+            await self.catch_up()
             raise
         except Refused as error:
             raise InvalidInput(str(error).rstrip("."), "Leave out what it names.") from error
@@ -111,6 +115,10 @@ class Service:
             old, new = change.old, change.new
             if isinstance(old, Port):
                 self._follow_port(old, new if isinstance(new, Port) else None)
+            elif isinstance(old, FloatingIP) or isinstance(new, FloatingIP):
+                self._follow_floatingip(
+                    old if isinstance(old, FloatingIP) else None, new if isinstance(new, FloatingIP) else None
+                )
             elif isinstance(old, Subnet):
                 if not isinstance(new, Subnet) or new.allocation_pools != old.allocation_pools:
                     self._address_pools.pop(old.id, None)
@@ -125,6 +133,11 @@ class Service:
         for fixed_ip in old.fixed_ips:
             if fixed_ip not in kept and (pool := self._address_pools.get(fixed_ip.subnet_id)) is not None:
                 pool.freed(int(ip_address(fixed_ip.ip_address)))
+
+    def _follow_floatingip(self, old: FloatingIP | None, new: FloatingIP | None) -> None:
+        for value, note in ((old, self.forwardings_by_port.discard), (new, self.forwardings_by_port.add)):
+            for forwarding in value.port_forwardings if value is not None else ():
+                note(forwarding.internal_port_id, value.id if value is not None else "")
 
 
 class Reservations:

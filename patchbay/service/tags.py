@@ -1,28 +1,30 @@
-"""Tags of networks, subnets, ports and instances (Neutron API reference, "Tags")."""
+"""Tags of networks, subnets, ports, routers and instances (Neutron API reference, "Tags")."""
 
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from patchbay.intent.database import Stale, Update
-from patchbay.model import Instance, Network, Port, Subnet
+from patchbay.model import Instance, Network, Port, Router, Subnet
 from patchbay.service.access import check_revision, revised
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, TagNotFound, TooMuchContention
 from patchbay.service.instances import get_instance
 from patchbay.service.networks import get_network
 from patchbay.service.ports import get_port
+from patchbay.service.routers import get_router
 from patchbay.service.service import ATTEMPTS, Service
 from patchbay.service.subnets import get_subnet
 
 MAX_TAGS = 50
 
-Tagged = Network | Subnet | Port | Instance
+Tagged = Network | Subnet | Port | Router | Instance
 
 GETTERS: dict[str, Callable[[Service, RequestContext, str], Tagged]] = {
     "networks": get_network,
     "subnets": get_subnet,
     "ports": get_port,
+    "routers": get_router,
     "instances": get_instance,
 }
 """How to find an object of each collection that has tags."""

@@ -17,12 +17,13 @@ from patchbay.api.neutron.networks import NETWORKS
 from patchbay.api.neutron.ports import PORTS
 from patchbay.api.neutron.query import cut, grouped, links, ordered, predicates, read_filters, read_page, selected
 from patchbay.api.neutron.resource import Collection
+from patchbay.api.neutron.routers import ACTIONS, ROUTERS
 from patchbay.api.neutron.subnets import SUBNETS
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.service import Service
 from patchbay.service.tags import GETTERS as TAGGED
 
-COLLECTIONS = {collection.name: collection for collection in (NETWORKS, SUBNETS, PORTS, AGENTS, INSTANCES)}
+COLLECTIONS = {collection.name: collection for collection in (NETWORKS, SUBNETS, PORTS, ROUTERS, AGENTS, INSTANCES)}
 
 
 async def answer(service: Service, request: Request) -> Response:
@@ -60,6 +61,10 @@ async def _answer_collection(
             return await tags.answer_all(service, request, collection.name, id_, if_match(request))
         case [id_, "tags", tag] if collection.name in TAGGED:
             return await tags.answer_one(service, request, collection.name, id_, tag)
+        case [id_, action] if collection is ROUTERS and action in ACTIONS:
+            if request.method != "PUT":
+                raise HTTPMethodNotAllowed(request.method, request.path)
+            return await ACTIONS[action](service, request, id_)
     raise HTTPNotFound
 
 

@@ -70,8 +70,15 @@ class Api:
             await self.create("subnet", network_id=network["id"], ip_version=6 if ":" in cidr else 4, cidr=cidr)
         return await self.get(f"/networks/{network['id']}")  # type: ignore[no-any-return]
 
+    async def act(self, path: str, body: object = None) -> Object:
+        """The answer to an action (PUT) that succeeds."""
+        answer = await self.ask("PUT", path, body)
+        assert answer.status_code == 200, answer.text
+        done: Object = answer.json()
+        return done
+
 
 def snapshot(db: IntentDatabase) -> dict[str, Model]:
     """Everything that the database holds."""
-    tables = (db.networks, db.subnets, db.ports, db.instances, db.hosts, db.plugs)
+    tables = (db.networks, db.subnets, db.ports, db.routers, db.floatingips, db.instances, db.hosts, db.plugs)
     return {id_: value for table in tables for id_, value in table.items()}

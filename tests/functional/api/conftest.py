@@ -38,6 +38,8 @@ async def db(remote: str) -> AsyncIterator[IntentDatabase]:
 
 async def empty(db: IntentDatabase) -> None:
     """Delete everything."""
+    values = (*db.floatingips.values(), *db.routers.values())
+    await db.transact(*map(Delete, values))
     values = (*db.instances.values(), *db.plugs.values(), *db.hosts.values())
     await db.transact(*map(Delete, values))
     rest = (*db.ports.values(), *db.subnets.values(), *db.networks.values())

@@ -1,0 +1,183 @@
+"""Interfaces of routers: their ports on internal networks (Neutron's add_router_interface and its reverse).
+
+Every change gives the router its next revision in the same transaction, so that two servers cannot add overlapping
+subnets at the same time, and no floating IP comes to lead through an interface that goes.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from patchbay.intent.database import Delete, Insert, Update, Write
+from patchbay.model import FixedIP, Port, Router, Subnet
+from patchbay.model.router import ROUTER_INTERFACE
+from patchbay.service.access import Attempt, carry_out, revised, touched
+from patchbay.service.allocation import Allocator
+from patchbay.service.context import RequestContext
+from patchbay.service.errors import BadRequestFor, PortInUse
+from patchbay.service.ports import get_port, new_port, readdressed
+from patchbay.service.router_errors import (
+    RouterInterfaceNotFound,
+    RouterInterfaceNotFoundForSubnet,
+    SubnetMismatchForPort,
+)
+from patchbay.service.router_rules import (
+    check_interface_unused,
+    check_new_subnets,
+    gateway_port,
+    has_ipv6,
+    interfaces,
+    subnets_of,
+)
+from patchbay.service.routers import get_router
+from patchbay.service.service import Service
+from patchbay.service.specs import PortSpec, WantedIP
+from patchbay.service.subnets import get_subnet
+
+
+class Interface(msgspec.Struct, frozen=True):
+    """An interface that came or went: its port, and the ids of the subnets concerned."""
+
+    router: Router
+    port: Port
+    subnet_ids: tuple[str, ...]
+    subnet_id: str
+
+
+async def add_interface(
+    service: Service, context: RequestContext, router_id: str, *, port_id: str | None, subnet_id: str | None
+) -> Interface:
+    """The router gets an interface: an existing port, or a new one with the gateway address of a subnet.
+
+    Raises RouterNotFound, PortNotFound, SubnetNotFound, PortInUse, BadRequest, IpAddressAlreadyAllocated.
+    """
+
+    def plan(attempt: Attempt) -> tuple[Interface, list[Write]]:
+        router = get_router(service, context, router_id)
+        if port_id is not None:
+            port, subnets, write = _attached(service, context, router, port_id)
+        else:
+            subnet = get_subnet(service, context, subnet_id or "")
+            port, write = _on_subnet(service, context, attempt, router, subnet)
+            subnets = [subnet]
+        ids = tuple(dict.fromkeys(subnet.id for subnet in subnets))
+        return Interface(router, port, ids, subnets[-1].id), [write, Update(router, touched(router))]
+
+    return await carry_out(service, f"router {router_id}", plan)
+
+
+def _attached(
+    service: Service, context: RequestContext, router: Router, port_id: str
+) -> tuple[Port, list[Subnet], Write]:
+    old = get_port(service, context, port_id)
+    if old.device_id:
+        raise PortInUse(old.id, old.network_id, old.device_id)
+    if not old.fixed_ips:
+        raise BadRequestFor("router", "Router port must have at least one fixed IP")
+    subnets = subnets_of(service, old)
+    for subnet in subnets:
+        _check_address_mode(subnet)
+    present = interfaces(service, router.id)
+    _check_one_ipv6_port(old, present)
+    check_new_subnets(service, present, gateway_port(service, router), subnets)
+    if sum(subnet.ip_version == 4 for subnet in subnets) > 1:
+        raise BadRequestFor("router", "Cannot have multiple IPv4 subnets on router port")
+    taken = msgspec.structs.replace(old, device_id=router.id, device_owner=ROUTER_INTERFACE, host=router.host)
+    new = revised(old, taken)
+    return new, subnets, Update(old, new)
+
+
+def _check_address_mode(subnet: Subnet) -> None:
+    if subnet.ip_version == 6 and subnet.ipv6_ra_mode is None and subnet.ipv6_address_mode is not None:
+        raise BadRequestFor(
+            "router",
+            f"IPv6 subnet {subnet.id} configured to receive RAs from an external router cannot be added to Neutron "
+            "Router.",
+        )
+
+
+def _check_one_ipv6_port(port: Port, present: Sequence[Port]) -> None:
+    for other in present:
+        if has_ipv6(port) and has_ipv6(other) and other.network_id == port.network_id:
+            raise BadRequestFor(
+                "router",
+                f"Router already contains IPv6 port {other.id} belonging to network id {other.network_id}. Only one "
+                "IPv6 port from the same network subnet can be connected to a router.",
+            )
+
+
+def _on_subnet(
+    service: Service, context: RequestContext, attempt: Attempt, router: Router, subnet: Subnet
+) -> tuple[Port, Write]:
+    """A port with the subnet's gateway address; for IPv6 the interface that the network has already, if any."""
+    if subnet.gateway_ip is None:
+        raise BadRequestFor("router", "Subnet for router interface must have a gateway IP")
+    _check_address_mode(subnet)
+    present = interfaces(service, router.id)
+    check_new_subnets(service, present, gateway_port(service, router), [subnet])
+    allocator = Allocator(service, subnet.network_id, attempt.taken, attempt.spread)
+    address = WantedIP(subnet_id=subnet.id, ip_address=subnet.gateway_ip)
+    for old in present:
+        if subnet.ip_version == 6 and old.network_id == subnet.network_id and has_ipv6(old):
+            kept = [WantedIP(subnet_id=ip.subnet_id, ip_address=ip.ip_address) for ip in old.fixed_ips]
+            new = revised(old, readdressed(service, old, old, [*kept, address], allocator))
+            return new, Update(old, new)
+    spec = PortSpec(
+        project_id=router.project_id,
+        network_id=subnet.network_id,
+        fixed_ips=(address,),
+        device_id=router.id,
+        device_owner=ROUTER_INTERFACE,
+        host=router.host,
+    )
+    port = new_port(service.settings, context, spec, allocator)
+    return port, Insert(port)
+
+
+async def remove_interface(
+    service: Service, context: RequestContext, router_id: str, *, port_id: str | None, subnet_id: str | None
+) -> Interface:
+    """The interface goes, with its port; of several IPv6 subnets on one port, only the named one.
+
+    Raises RouterNotFound, RouterInterfaceNotFound, RouterInterfaceNotFoundForSubnet, SubnetMismatchForPort,
+    SubnetNotFound, RouterInterfaceInUseByFloatingIP, RouterInterfaceInUseByRoute.
+    """
+
+    def plan(_attempt: Attempt) -> tuple[Interface, list[Write]]:
+        router = get_router(service, context, router_id)
+        if port_id is not None:
+            port, subnets, write = _by_port(service, router, port_id, subnet_id)
+        else:
+            subnet = get_subnet(service, context, subnet_id or "")
+            port, write = _by_subnet(service, router, subnet)
+            subnets = [subnet]
+        for subnet in subnets:
+            check_interface_unused(service, router, subnet)
+        ids = tuple(dict.fromkeys(subnet.id for subnet in subnets))
+        return Interface(router, port, ids, ids[0]), [write, Update(router, touched(router))]
+
+    return await carry_out(service, f"router {router_id}", plan)
+
+
+def _by_port(service: Service, router: Router, port_id: str, subnet_id: str | None) -> tuple[Port, list[Subnet], Write]:
+    port = next((port for port in interfaces(service, router.id) if port.id == port_id), None)
+    if port is None:
+        raise RouterInterfaceNotFound(router.id, port_id)
+    subnets = subnets_of(service, port)
+    if subnet_id is not None and subnet_id not in {subnet.id for subnet in subnets}:
+        raise SubnetMismatchForPort(port_id, subnet_id)
+    return port, subnets, Delete(port)
+
+
+def _by_subnet(service: Service, router: Router, subnet: Subnet) -> tuple[Port, Write]:
+    for port in interfaces(service, router.id):
+        kept = [ip for ip in port.fixed_ips if ip.subnet_id != subnet.id]
+        if len(kept) < len(port.fixed_ips):
+            return port, _without(port, kept)
+    raise RouterInterfaceNotFoundForSubnet(router.id, subnet.id)
+
+
+def _without(port: Port, kept: Sequence[FixedIP]) -> Write:
+    if not kept:
+        return Delete(port)
+    return Update(port, revised(port, msgspec.structs.replace(port, fixed_ips=tuple(kept))))
