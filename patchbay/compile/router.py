@@ -1,11 +1,41 @@
-"""A router's namespace: ``qrouter-<id>`` with its ports, addresses, routes and rules (seed 001)."""
+"""A router's namespace: ``qrouter-<id>`` with its ports, addresses, routes, rules and advertisements (seed 001).
 
-from collections.abc import Iterable
+qr-XXX (interface) and qg-XXX (gateway) are internal ports of br-int in the local VLANs of their networks. In seed 001
+qg- is in br-ex itself; here, as in Neutron since, int-br-ex and phy-br-ex carry the external network to br-ex.
+"""
 
+from patchbay.compile import names
+from patchbay.compile.router_advertisements import compile_advertisements
+from patchbay.compile.router_ports import compile_port, floating_addresses, ports_of_router
+from patchbay.compile.router_routes import compile_routes
+from patchbay.compile.router_rules import compile_rules
 from patchbay.compile.view import HostView
-from patchbay.hoststate import Resource
+from patchbay.hoststate import Namespace, Resource, Sysctl
+
+SYSCTLS = (
+    ("net.ipv4.ip_forward", "1"),
+    ("net.ipv4.conf.all.arp_announce", "2"),
+    ("net.ipv4.conf.all.arp_ignore", "1"),
+    ("net.ipv6.conf.all.forwarding", "1"),
+    ("net.ipv6.conf.all.accept_ra", "0"),
+)
+"""What Neutron sets in a router's namespace: it forwards, answers ARP only for addresses of the link that was asked on,
+asks with an address of that link, and believes no other router."""
 
 
-def compile_router(_view: HostView, _router_id: str) -> Iterable[Resource]:
-    """Everything of a router that lives on this host."""
-    return ()
+def compile_router(view: HostView, router_id: str) -> list[Resource]:
+    """Everything of a router that lives on this host; nothing of one that is down, as in Neutron."""
+    router = view.routers.get(router_id)
+    if router is None or router.host != view.facts.host or not router.admin_state_up:
+        return []
+    namespace = names.router_namespace(router_id)
+    ports = ports_of_router(view, router)
+    resources: list[Resource] = [Namespace(name=namespace, alias=names.alias(router_id))]
+    resources += (Sysctl(namespace=namespace, name=name, value=value) for name, value in SYSCTLS)
+    for port in ports:
+        resources += compile_port(view, namespace, port)
+    resources += floating_addresses(view, namespace, router, ports)
+    resources += compile_routes(view, namespace, router, ports)
+    resources += compile_rules(view, namespace, router, ports)
+    resources += compile_advertisements(view, namespace, router, ports)
+    return resources

@@ -15,16 +15,30 @@ from patchbay.compile.facts import Facts, Plugged
 from patchbay.compile.fragments import compile_all
 from patchbay.compile.view import HostView, Value
 from patchbay.hoststate import HostState
-from patchbay.model import AddressPair, FixedIP, Host, HostRoute, Instance, Network, Plug, Port, Subnet
+from patchbay.model import (
+    AddressPair,
+    FixedIP,
+    FloatingIP,
+    Host,
+    HostRoute,
+    Instance,
+    Network,
+    Plug,
+    Port,
+    PortForwarding,
+    Router,
+    Subnet,
+)
 from patchbay.plan.diff import diff
 from patchbay.plan.observed import Observed
 
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 CASES = Path(__file__).resolve().parents[1] / "cases"
 
 
 def id_of(kind: str, name: str) -> str:
-    """The same id each time, different for each name."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"patchbay:{kind}:{name}"))
+    """The same id each time, different for each name; what is named by an id has that."""
+    return name if UUID.fullmatch(name) else str(uuid.uuid5(uuid.NAMESPACE_URL, f"patchbay:{kind}:{name}"))
 
 
 def read(case: Path) -> dict[str, Any]:
@@ -41,6 +55,10 @@ def values(intent: dict[str, Any]) -> Iterator[Value]:
         yield subnet(name, dict(fields))
     for name, fields in intent.get("ports", {}).items():
         yield port(name, dict(fields))
+    for name, fields in intent.get("routers", {}).items():
+        yield router(name, dict(fields))
+    for name, fields in intent.get("floatingips", {}).items():
+        yield floatingip(name, dict(fields))
     for name, fields in intent.get("instances", {}).items():
         interfaces = {device: id_of("port", item) for device, item in fields.pop("interfaces").items()}
         yield Instance(id=id_of("instance", name), name=name, interfaces=interfaces, **fields)
@@ -60,6 +78,9 @@ def port(name: str, fields: dict[str, Any]) -> Port:
     fixed_ips = tuple(FixedIP(id_of("subnet", item), address) for item, address in fields.pop("fixed_ips", {}).items())
     pairs = tuple(AddressPair(*item) for item in fields.pop("allowed_address_pairs", []))
     network_id, mac_address = id_of("network", fields.pop("network")), fields.pop("mac")
+    if "router" in fields:
+        owner = "network:router_gateway" if fields.pop("is_gateway", False) else "network:router_interface"
+        fields |= {"device_id": id_of("router", fields.pop("router")), "device_owner": owner}
     return Port(
         id=id_of("port", name),
         network_id=network_id,
@@ -67,6 +88,39 @@ def port(name: str, fields: dict[str, Any]) -> Port:
         fixed_ips=fixed_ips,
         allowed_address_pairs=pairs,
         **fields,
+    )
+
+
+def router(name: str, fields: dict[str, Any]) -> Router:
+    gateway = fields.pop("gateway", None)
+    routes = tuple(HostRoute(*item) for item in fields.pop("routes", []))
+    gateway_port_id = id_of("port", gateway) if gateway else None
+    return Router(id=id_of("router", name), name=name, gateway_port_id=gateway_port_id, routes=routes, **fields)
+
+
+def floatingip(name: str, fields: dict[str, Any]) -> FloatingIP:
+    """``name`` is its address; it leads to ``port``, or by ``forward`` to ports of ports."""
+    target = fields.get("port")
+    return FloatingIP(
+        id=id_of("floatingip", name),
+        floating_network_id=id_of("network", fields["network"]),
+        floating_ip_address=name,
+        floating_port_id=id_of("port", name),
+        router_id=id_of("router", fields["router"]),
+        port_id=id_of("port", target) if target else None,
+        fixed_ip_address=fields.get("fixed_ip"),
+        port_forwardings=tuple(forwarding(*item) for item in fields.get("forward", [])),
+    )
+
+
+def forwarding(protocol: str, external: tuple[int, int], address: str, internal: tuple[int, int]) -> PortForwarding:
+    return PortForwarding(
+        id=id_of("forwarding", f"{protocol} {external}"),
+        protocol=protocol,
+        external_ports=(external[0], external[-1]),
+        internal_port_id="",
+        internal_ip_address=address,
+        internal_ports=(internal[0], internal[-1]),
     )
 
 

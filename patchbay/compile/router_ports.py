@@ -1,0 +1,115 @@
+"""The ports of one router: their devices on br-int and in the router's namespace, and the addresses on them.
+
+Called by ``compile_router``; the other parts of a router (routes, rules, advertisements) start from ``RouterPort``.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from patchbay.compile import names
+from patchbay.compile.br_int import drop_if_dead, other_config, port_tag
+from patchbay.compile.instance import Interface, addressed_subnets
+from patchbay.compile.view import HostView
+from patchbay.hoststate import Address, BridgePort, Link, Resource
+from patchbay.model import FloatingIP, Network, Port, Router, Subnet
+from patchbay.model.router import ROUTER_GATEWAY
+
+
+class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
+    """A port that can be plugged: its device (qr-XXX, qg-XXX) and its addresses, each with its subnet."""
+
+    port: Port
+    network: Network
+    device: str
+    is_gateway: bool
+    addresses: tuple[tuple[Interface, Subnet], ...]
+
+    def own(self, version: int) -> list[Interface]:
+        """Its addresses of one IP version, in the order of its fixed IPs."""
+        return [address for address, _ in self.addresses if address.version == version]
+
+
+def ports_of_router(view: HostView, router: Router) -> list[RouterPort]:
+    """Its ports that are up and whose network is known, the gateway last.
+
+    Of ports that claim to be the gateway only the one that the router names is.
+    """
+    found = []
+    for port in view.router_ports(router.id):
+        is_gateway = port.device_owner == ROUTER_GATEWAY
+        network = view.networks.get(port.network_id)
+        if network is None or not port.admin_state_up or (is_gateway and port.id != router.gateway_port_id):
+            continue
+        device = names.device("qg-" if is_gateway else "qr-", port.id)
+        addresses = tuple((own, subnet) for own, subnet in addressed_subnets(view, port) if own is not None)
+        found.append(RouterPort(port=port, network=network, device=device, is_gateway=is_gateway, addresses=addresses))
+    return sorted(found, key=lambda port: port.is_gateway)
+
+
+def gateway(ports: Sequence[RouterPort]) -> RouterPort | None:
+    """The port on the external network."""
+    return ports[-1] if ports and ports[-1].is_gateway else None
+
+
+def compile_port(view: HostView, namespace: str, port: RouterPort) -> Iterator[Resource]:
+    """An internal port of br-int, as Neutron's interface driver makes it, with its device and addresses."""
+    tag = port_tag(view, port.port)
+    yield BridgePort(
+        name=port.device,
+        bridge=names.BR_INT,
+        type="internal",
+        external_ids=(
+            ("attached-mac", port.port.mac_address),
+            ("iface-id", port.port.id),
+            ("iface-status", "active"),
+        ),
+        other_config=other_config(view, port.port),
+        tag=tag,
+        owner=port.port.id,
+    )
+    yield from drop_if_dead(port.device, tag)
+    yield Link(
+        name=port.device,
+        namespace=namespace,
+        kind="internal",
+        mac=port.port.mac_address,
+        mtu=port.network.mtu,
+        ipv6=True,
+        tx_checksum=view.facts.datapath_type != "netdev",
+        alias=names.alias(port.port.id),
+    )
+    for own, _ in port.addresses:
+        yield Address(namespace=namespace, link=port.device, address=str(own))
+
+
+def floating_addresses(
+    view: HostView, namespace: str, router: Router, ports: Sequence[RouterPort]
+) -> Iterator[Resource]:
+    """Floating IPs are addresses of the gateway's device, so that the kernel answers ARP for them."""
+    outside = gateway(ports)
+    if outside is None:
+        return
+    for floatingip in floatingips(view, router, outside):
+        address = f"{floatingip.floating_ip_address}/32"
+        yield Address(namespace=namespace, link=outside.device, address=address)
+
+
+def floatingips(view: HostView, router: Router, outside: RouterPort) -> list[FloatingIP]:
+    """The router's floating IPs that its gateway can carry, lowest address first: IPv4, and of its network."""
+    found = [
+        (ipaddress.IPv4Address(item.floating_ip_address), item)
+        for item in view.floatingips_of(router.id)
+        if item.floating_network_id == outside.network.id and is_ipv4(item.floating_ip_address)
+    ]
+    return [item for _, item in sorted(found, key=lambda pair: (pair[0], pair[1].id))]
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether it is an IPv4 address."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True

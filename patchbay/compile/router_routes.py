@@ -1,0 +1,77 @@
+"""The routes of a router: out by the gateway, its extra routes, and the other subnets of the external network."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+
+from patchbay.compile.instance import IPV6_METRIC, Interface
+from patchbay.compile.router_ports import RouterPort, gateway
+from patchbay.compile.view import HostView
+from patchbay.hoststate import Route
+from patchbay.model import HostRoute, Router
+
+EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+def compile_routes(view: HostView, namespace: str, router: Router, ports: Sequence[RouterPort]) -> list[Route]:
+    """One route for each destination and IP version; an extra route goes before a route of the same destination."""
+    routes: dict[tuple[str, ...], Route] = {}
+    connected = {str(own.network) for port in ports for own, _ in port.addresses}
+    for route, port in extra_routes(router, ports):
+        _add(routes, namespace, route.destination, route.nexthop, port.device)
+    outside = gateway(ports)
+    if outside is not None:
+        for subnet in view.subnets_of(outside.network.id):
+            if subnet.cidr not in connected and _is_network(subnet.cidr):
+                _add(routes, namespace, subnet.cidr, "", outside.device)
+        for own, subnet in outside.addresses:
+            _add_default(routes, namespace, outside, own, subnet.gateway_ip)
+    return [route for route in routes.values() if route.destination not in connected]
+
+
+def extra_routes(router: Router, ports: Sequence[RouterPort]) -> Iterator[tuple[HostRoute, RouterPort]]:
+    """The router's own routes that can work, each with the port that leads to its next hop."""
+    for route in sorted(router.routes, key=lambda route: (route.destination, route.nexthop)):
+        if not _is_network(route.destination) or not _is_address(route.nexthop):
+            continue
+        nexthop = ipaddress.ip_address(route.nexthop)
+        for port in ports:
+            on_link = any(nexthop in own.network and nexthop != own.ip for own, _ in port.addresses)
+            if on_link and ipaddress.ip_network(route.destination).version == nexthop.version:
+                yield route, port
+                break
+
+
+def _add_default(
+    routes: dict[tuple[str, ...], Route], namespace: str, outside: RouterPort, own: Interface, nexthop: str | None
+) -> None:
+    """By the subnet's gateway; one outside every subnet of the link gets a route of its own first."""
+    if not nexthop or not _is_address(nexthop):
+        return
+    address = ipaddress.ip_address(nexthop)
+    if address.version != own.version or address == own.ip:
+        return
+    if not address.is_link_local and not any(address in each.network for each in outside.own(own.version)):
+        _add(routes, namespace, f"{nexthop}/{own.max_prefixlen}", "", outside.device)
+    _add(routes, namespace, EVERYTHING[own.version], nexthop, outside.device)
+
+
+def _add(routes: dict[tuple[str, ...], Route], namespace: str, destination: str, nexthop: str, device: str) -> None:
+    metric = IPV6_METRIC if ":" in destination else 0
+    route = Route(namespace=namespace, destination=destination, gateway=nexthop, link=device, metric=metric)
+    routes.setdefault(route.key, route)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
