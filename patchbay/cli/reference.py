@@ -49,7 +49,7 @@ def verbs(collection: Collection) -> str:
     item = [verb for verb, does in (("PUT", collection.update), ("DELETE", collection.delete)) if does]
     listed = "GET, POST" if collection.create else "GET"
     methods = ", ".join(["GET", *item])
-    return f"`/v2.0/{collection.name}`: {listed}. `/v2.0/{collection.name}/{{id}}`: {methods}."
+    return f"`/v2.0/{collection.path}`: {listed}. `/v2.0/{collection.path}/{{id}}`: {methods}."
 
 
 def attribute_rows(collection: Collection) -> Iterator[list[str]]:

@@ -30,12 +30,15 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A subnet as asked for. ``network_id``, ``ip_version`` and ``cidr`` count on create only."""
+    """A subnet as asked for; what has no ``UNSET`` counts on create only. ``prefixlen`` is for subnets from a pool."""
 
     project_id: str = ""
     network_id: str = ""
     ip_version: int = 4
-    cidr: str = ""
+    cidr: str | None = None
+    subnetpool_id: str | None = None
+    use_default_subnetpool: bool = False
+    prefixlen: int | None = None
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
     gateway_ip: str | UnsetType | None = UNSET
@@ -47,6 +50,31 @@ class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
     ipv6_address_mode: str | UnsetType = UNSET
     service_types: tuple[str, ...] | UnsetType = UNSET
     dhcp_ranges: tuple[AllocationPool, ...] | UnsetType = UNSET
+
+
+class SubnetPoolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A subnet pool as asked for. ``shared`` counts on create only."""
+
+    project_id: str = ""
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    prefixes: tuple[str, ...] | UnsetType = UNSET
+    default_prefixlen: int | UnsetType = UNSET
+    min_prefixlen: int | UnsetType = UNSET
+    max_prefixlen: int | UnsetType = UNSET
+    default_quota: int | UnsetType = UNSET
+    address_scope_id: str | UnsetType | None = UNSET
+    shared: bool | UnsetType = UNSET
+    is_default: bool | UnsetType = UNSET
+
+
+class AddressScopeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An address scope as asked for. ``ip_version`` counts on create only."""
+
+    project_id: str = ""
+    name: str | UnsetType = UNSET
+    ip_version: int = 4
+    shared: bool | UnsetType = UNSET
 
 
 class WantedIP(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
-from patchbay.model import FixedIP, HostRoute, Network, Port, Subnet
+from patchbay.model import FixedIP, HostRoute, Network, Port, Subnet, SubnetPool
 from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
 from patchbay.service.addresses import (
     check_gateway_outside_pools,
@@ -26,6 +26,7 @@ from patchbay.service.errors import SubnetInUse, SubnetNotFound, TooMuchContenti
 from patchbay.service.networks import AUTO_DELETE_OWNERS, get_network
 from patchbay.service.service import ATTEMPTS, Service
 from patchbay.service.specs import SubnetSpec
+from patchbay.service.subnet_allocation import check_affinity, from_pool, pool_of, touched
 from patchbay.service.subnet_rules import check_cidr, check_gateway_change, check_new_subnet, check_options
 
 
@@ -48,14 +49,21 @@ async def create_subnets(service: Service, context: RequestContext, specs: Seque
     for _ in range(ATTEMPTS):
         subnets: list[Subnet] = []
         networks: dict[str, Network] = {}
+        pools: dict[str, SubnetPool] = {}
         for spec in specs:
+            pool = pool_of(service, context, spec)
             network = networks.setdefault(spec.network_id, get_network(service, context, spec.network_id))
             siblings = [subnet for subnet in subnets if subnet.network_id == network.id]
-            subnets.append(_new_subnet(service, context, spec, network, siblings))
+            check_affinity(service, network, pool, spec.ip_version, siblings)
+            if pool is not None:
+                pools[pool.id] = pool
+            chosen = spec if pool is None else from_pool(service, context, pool, spec, subnets)
+            subnets.append(_new_subnet(service, context, chosen, network, siblings))
         try:
             await service.commit(
                 *(Insert(subnet) for subnet in subnets),
                 *(Update(network, _touched(network)) for network in networks.values()),
+                *(Update(pool, touched(pool)) for pool in pools.values()),
                 *_with_automatic_addresses(service, subnets),
             )
         except (Stale, Duplicate, StillReferenced):
@@ -71,7 +79,7 @@ def _touched(network: Network) -> Network:
 def _new_subnet(
     service: Service, context: RequestContext, spec: SubnetSpec, network: Network, siblings: Sequence[Subnet]
 ) -> Subnet:
-    cidr = parse_cidr(spec.cidr)
+    cidr = parse_cidr(spec.cidr or "")
     gateway_ip = first_host(cidr) if spec.gateway_ip is UNSET else spec.gateway_ip
     moment = now()
     subnet = Subnet(
@@ -92,6 +100,7 @@ def _new_subnet(
         ipv6_ra_mode=None if spec.ipv6_ra_mode is UNSET else spec.ipv6_ra_mode,
         ipv6_address_mode=None if spec.ipv6_address_mode is UNSET else spec.ipv6_address_mode,
         service_types=() if spec.service_types is UNSET else tuple(sorted(spec.service_types)),
+        subnetpool_id=spec.subnetpool_id,
     )
     check_new_subnet(service.settings, subnet, network)
     existing = [service.db.subnets[id_] for id_ in service.db.subnets_by_network.get(network.id, ())]

@@ -5,26 +5,30 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from patchbay.intent.database import Stale, Update
-from patchbay.model import Instance, Network, Port, Router, Subnet
+from patchbay.model import FloatingIP, Instance, Network, Port, Router, Subnet, SubnetPool
 from patchbay.service.access import check_revision, revised
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, TagNotFound, TooMuchContention
+from patchbay.service.floatingips import get_floatingip
 from patchbay.service.instances import get_instance
 from patchbay.service.networks import get_network
 from patchbay.service.ports import get_port
 from patchbay.service.routers import get_router
 from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.subnetpools import get_subnetpool
 from patchbay.service.subnets import get_subnet
 
 MAX_TAGS = 50
 
-Tagged = Network | Subnet | Port | Router | Instance
+Tagged = Network | Subnet | Port | Router | FloatingIP | Instance | SubnetPool
 
 GETTERS: dict[str, Callable[[Service, RequestContext, str], Tagged]] = {
     "networks": get_network,
     "subnets": get_subnet,
+    "subnetpools": get_subnetpool,
     "ports": get_port,
     "routers": get_router,
+    "floatingips": get_floatingip,
     "instances": get_instance,
 }
 """How to find an object of each collection that has tags."""

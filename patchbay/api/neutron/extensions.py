@@ -20,9 +20,15 @@ class Extension(msgspec.Struct, frozen=True):
 EXTENSIONS = tuple(
     Extension(*row)
     for row in (
+        ("address-scope", "Address scope", "Address scopes extension."),
         ("agent", "agent", "The agent management extension."),
         ("allowed-address-pairs", "Allowed Address Pairs", "Provides allowed address pairs"),
         ("binding", "Port Binding", "Expose port bindings of a virtual port to external application"),
+        (
+            "default-subnetpools",
+            "Default Subnetpools",
+            "Provides ability to mark and use a subnetpool as the default.",
+        ),
         ("dns-domain-ports", "dns_domain for ports", "Allows the DNS domain to be specified for a network port."),
         ("dns-integration", "DNS Integration", "Provides integration with DNS."),
         (
@@ -70,6 +76,7 @@ EXTENSIONS = tuple(
             "Resource timestamps",
             "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.",
         ),
+        ("subnet_allocation", "Subnet Allocation", "Enables allocation of subnets from a subnet pool"),
         ("subnet-service-types", "Subnet service types", "Provides ability to set the subnet service_types field"),
         ("tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "Allow to tag ports during bulk creation"),
     )

@@ -33,9 +33,19 @@ ATTRIBUTES: Attributes = {
     "provider:network_type": writable("network_type", check=checks.text(32)),
     "provider:physical_network": writable("physical_network", check=checks.text(64)),
     "provider:segmentation_id": writable("segmentation_id", convert=checks.to_int, check=checks.int64),
+    "ipv4_address_scope": LIST,
+    "ipv6_address_scope": LIST,
     "dns_domain": writable("dns_domain", convert=names.to_lower, check=names.domain),
     "is_default": writable("is_default", convert=checks.to_bool, is_sort_key=False),
 }
+
+
+def _scopes(service: Service, network: Network) -> View:
+    """The address scopes that the network's subnets have by their pools."""
+    db = service.db
+    subnets = [db.subnets[id_] for id_ in db.subnets_by_network.get(network.id, ())]
+    scopes = {s.ip_version: db.subnetpools[s.subnetpool_id].address_scope_id for s in subnets if s.subnetpool_id}
+    return {"ipv4_address_scope": scopes.get(4), "ipv6_address_scope": scopes.get(6)}
 
 
 def view_network(service: Service, network: Network) -> View:
@@ -55,6 +65,7 @@ def view_network(service: Service, network: Network) -> View:
         "provider:physical_network": network.physical_network,
         "provider:segmentation_id": network.segmentation_id,
         "dns_domain": network.dns_domain,
+        **_scopes(service, network),
         "is_default": network.is_default,
         "description": network.description,
         "tags": network.tags,

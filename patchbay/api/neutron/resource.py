@@ -36,6 +36,11 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     update: Callable[[Service, RequestContext, str, Body, int | None], Awaitable[Any]] | None = None
     delete: Callable[[Service, RequestContext, str, int | None], Awaitable[None]] | None = None
 
+    @property
+    def path(self) -> str:
+        """The part of the URL after ``/v2.0/``: the name with dashes, as Neutron has it."""
+        return self.name.replace("_", "-")
+
 
 def narrowed(
     filters: Filters, values: Mapping[str, V], indexes: Mapping[str, Index], found: Iterable[V] | None = None

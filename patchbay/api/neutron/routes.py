@@ -9,21 +9,27 @@ import msgspec
 from patchbay.api.errors import HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound
 from patchbay.api.http import Request, Response, json_response
 from patchbay.api.neutron import tags
+from patchbay.api.neutron.address_scopes import ADDRESS_SCOPES
 from patchbay.api.neutron.agents import AGENTS
 from patchbay.api.neutron.attributes import checked, read_item, read_items
 from patchbay.api.neutron.extensions import EXTENSIONS, get_extension
+from patchbay.api.neutron.floatingips import FLOATINGIPS
 from patchbay.api.neutron.instances import INSTANCES
 from patchbay.api.neutron.networks import NETWORKS
 from patchbay.api.neutron.ports import PORTS
 from patchbay.api.neutron.query import cut, grouped, links, ordered, predicates, read_filters, read_page, selected
 from patchbay.api.neutron.resource import Collection
 from patchbay.api.neutron.routers import ACTIONS, ROUTERS
+from patchbay.api.neutron.subnetpools import SUBNETPOOLS
 from patchbay.api.neutron.subnets import SUBNETS
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.service import Service
 from patchbay.service.tags import GETTERS as TAGGED
 
-COLLECTIONS = {collection.name: collection for collection in (NETWORKS, SUBNETS, PORTS, ROUTERS, AGENTS, INSTANCES)}
+COLLECTIONS = {
+    collection.path: collection
+    for collection in (NETWORKS, SUBNETS, SUBNETPOOLS, ADDRESS_SCOPES, PORTS, ROUTERS, FLOATINGIPS, AGENTS, INSTANCES)
+}
 
 
 async def answer(service: Service, request: Request) -> Response:
@@ -187,7 +193,7 @@ def _resources(request: Request) -> Response:
         {
             "name": collection.member,
             "collection": collection.name,
-            "links": [{"rel": "self", "href": f"{request.base_url}/v2.0/{collection.name}"}],
+            "links": [{"rel": "self", "href": f"{request.base_url}/v2.0/{collection.path}"}],
         }
         for collection in COLLECTIONS.values()
     ]

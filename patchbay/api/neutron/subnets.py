@@ -1,6 +1,6 @@
 """/v2.0/subnets: attributes as in the API reference, "Subnets"."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 import msgspec
@@ -12,7 +12,7 @@ from patchbay.model import AllocationPool, Subnet
 from patchbay.service.access import is_visible
 from patchbay.service.addresses import IPV6_MODES
 from patchbay.service.context import RequestContext
-from patchbay.service.errors import BadRequestFor, InvalidInput, InvalidInputSubnetServiceType, SubnetPoolNotFound
+from patchbay.service.errors import InvalidInput, InvalidInputSubnetServiceType
 from patchbay.service.service import Service
 from patchbay.service.specs import SubnetSpec
 from patchbay.service.subnets import create_subnets, delete_subnet, get_subnet, update_subnet
@@ -83,9 +83,17 @@ ATTRIBUTES: Attributes = {
     "ip_version": Attribute(
         field="ip_version", post=True, is_required=True, convert=checks.to_int, check=checks.one_of((4, 6))
     ),
-    "subnetpool_id": Attribute(post=True, check=checks.or_none(checks.uuid)),
+    "subnetpool_id": Attribute(field="subnetpool_id", post=True, check=checks.or_none(checks.uuid)),
+    "use_default_subnetpool": Attribute(
+        field="use_default_subnetpool", post=True, convert=checks.to_bool, is_filter=False, is_sort_key=False
+    ),
     "prefixlen": Attribute(
-        post=True, convert=checks.to_int, check=checks.non_negative, is_filter=False, is_sort_key=False
+        field="prefixlen",
+        post=True,
+        convert=checks.to_int,
+        check=checks.non_negative,
+        is_filter=False,
+        is_sort_key=False,
     ),
     "cidr": Attribute(field="cidr", post=True, convert=checks.to_cidr, check=checks.or_none(checks.subnet)),
     "gateway_ip": writable("gateway_ip", convert=checks.to_address, check=checks.or_none(checks.address)),
@@ -139,37 +147,34 @@ def _encoded(service: Service, subnet: Subnet) -> bytes:
 
 def _candidates(service: Service, context: RequestContext, filters: Filters) -> Iterable[Subnet]:
     db = service.db
-    subnets = narrowed(filters, db.subnets, {"name": db.subnets_by_name, "network_id": db.subnets_by_network})
+    indexes = {
+        "name": db.subnets_by_name,
+        "network_id": db.subnets_by_network,
+        "subnetpool_id": db.subnets_by_pool,
+    }
+    subnets = narrowed(filters, db.subnets, indexes)
     if context.is_admin:
         return subnets
     return [s for s in subnets if is_visible(context, s) or is_visible(context, db.networks[s.network_id])]
 
 
-def _spec(item: Body, *, is_create: bool) -> SubnetSpec:
-    fields: Mapping[str, object] = spec_fields(ATTRIBUTES, item)
-    if is_create:
-        if item.get("subnetpool_id") is not None:
-            raise SubnetPoolNotFound(str(item["subnetpool_id"]))
-        if item.get("cidr") is not None and "prefixlen" in item:
-            raise BadRequestFor("subnets", "cidr and prefixlen must not be supplied together")
-        if item.get("cidr") is None:
-            raise BadRequestFor("subnets", "a subnetpool must be specified in the absence of a cidr")
-    return msgspec.convert(fields, SubnetSpec)
+def _spec(item: Body) -> SubnetSpec:
+    return msgspec.convert(spec_fields(ATTRIBUTES, item), SubnetSpec)
 
 
 async def _create(service: Service, context: RequestContext, items: list[Body]) -> Sequence[Subnet]:
-    return await create_subnets(service, context, [_spec(item, is_create=True) for item in items])
+    return await create_subnets(service, context, [_spec(item) for item in items])
 
 
 async def _update(service: Service, context: RequestContext, id_: str, item: Body, if_match: int | None) -> Subnet:
-    return await update_subnet(service, context, id_, _spec(item, is_create=False), if_match)
+    return await update_subnet(service, context, id_, _spec(item), if_match)
 
 
 SUBNETS = Collection(
     name="subnets",
     member="subnet",
     attributes=ATTRIBUTES,
-    indexed=frozenset(("name", "network_id")),
+    indexed=frozenset(("name", "network_id", "subnetpool_id")),
     candidates=_candidates,
     get=get_subnet,
     view=view_subnet,

@@ -43,7 +43,8 @@ async def empty(db: IntentDatabase) -> None:
     values = (*db.instances.values(), *db.plugs.values(), *db.hosts.values())
     await db.transact(*map(Delete, values))
     rest = (*db.ports.values(), *db.subnets.values(), *db.networks.values())
-    await db.transact(*map(Delete, rest))
+    routed = (*db.floatingips.values(), *db.routers.values(), *db.subnetpools.values(), *db.address_scopes.values())
+    await db.transact(*map(Delete, (*rest, *routed)))
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -32,6 +32,8 @@ async def test_a_network_without_wishes_has_neutron_s_defaults(api: Api) -> None
         "provider:segmentation_id": 1,
         "dns_domain": "",
         "is_default": False,
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
         "description": "",
         "tags": [],
         "revision_number": 1,

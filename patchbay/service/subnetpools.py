@@ -1,0 +1,162 @@
+"""Subnet pools: create, change, delete, show (Neutron API reference, "Subnet pools").
+
+Prefixes of two pools in one address scope never overlap: whoever changes a pool of a scope bumps the scope's revision.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from patchbay.intent.database import Delete, Insert, Stale, StillReferenced, Update, Write
+from patchbay.model import SubnetPool
+from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.context import RequestContext
+from patchbay.service.errors import (
+    IllegalSubnetPoolPrefixUpdate,
+    SubnetPoolDeleteError,
+    SubnetPoolNotFound,
+    TooMuchContention,
+)
+from patchbay.service.prefixes import collapsed, contains_all
+from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.specs import SubnetPoolSpec
+from patchbay.service.subnetpool_rules import (
+    DEFAULT_MIN,
+    LONGEST,
+    check_default,
+    check_lengths,
+    check_scope,
+    version_of,
+)
+
+
+def get_subnetpool(service: Service, context: RequestContext, pool_id: str) -> SubnetPool:
+    """The subnet pool, or SubnetPoolNotFound."""
+    pool = service.db.subnetpools.get(pool_id)
+    if pool is None or not (pool.shared or is_visible(context, pool)):
+        raise SubnetPoolNotFound(pool_id)
+    return pool
+
+
+async def create_subnetpools(
+    service: Service, context: RequestContext, specs: Sequence[SubnetPoolSpec]
+) -> list[SubnetPool]:
+    """New subnet pools, all or none. Raises the errors of ``subnetpool_rules``."""
+    for _ in range(ATTEMPTS):
+        pools: list[SubnetPool] = []
+        for spec in specs:
+            pool = _new_pool(context, spec)
+            check_default(service.db, pool, pools)
+            check_scope(service.db, context, pool, pools)
+            pools.append(pool)
+        try:
+            await service.commit(*map(Insert, pools), *_touched_scopes(service, pools))
+        except (Stale, StillReferenced):
+            continue
+        return pools
+    raise TooMuchContention("the address scope of the subnet pool")
+
+
+def _new_pool(context: RequestContext, spec: SubnetPoolSpec) -> SubnetPool:
+    prefixes = () if spec.prefixes is UNSET else spec.prefixes
+    version = version_of(prefixes)
+    min_prefixlen = DEFAULT_MIN[version] if spec.min_prefixlen is UNSET else spec.min_prefixlen
+    moment = now()
+    pool = SubnetPool(
+        id=new_id(),
+        project_id=spec.project_id or context.project_id,
+        name="" if spec.name is UNSET else spec.name,
+        description="" if spec.description is UNSET else spec.description,
+        revision_number=FIRST_REVISION,
+        created_at=moment,
+        updated_at=moment,
+        ip_version=version,
+        prefixes=collapsed(prefixes),
+        default_prefixlen=min_prefixlen if spec.default_prefixlen is UNSET else spec.default_prefixlen,
+        min_prefixlen=min_prefixlen,
+        max_prefixlen=LONGEST[version] if spec.max_prefixlen is UNSET else spec.max_prefixlen,
+        default_quota=None if spec.default_quota is UNSET else spec.default_quota,
+        address_scope_id=None if spec.address_scope_id is UNSET else spec.address_scope_id,
+        shared=False if spec.shared is UNSET else spec.shared,
+        is_default=False if spec.is_default is UNSET else spec.is_default,
+    )
+    check_lengths(pool)
+    return pool
+
+
+def _touched_scopes(service: Service, pools: Sequence[SubnetPool]) -> list[Write]:
+    """Updates that let no other pool come into the pools' address scopes at the same time."""
+    scopes = {
+        pool.address_scope_id: service.db.address_scopes[pool.address_scope_id]
+        for pool in pools
+        if pool.address_scope_id
+    }
+    return [
+        Update(scope, msgspec.structs.replace(scope, revision_number=scope.revision_number + 1, updated_at=now()))
+        for scope in scopes.values()
+    ]
+
+
+async def update_subnetpool(
+    service: Service, context: RequestContext, pool_id: str, spec: SubnetPoolSpec, if_match: int | None = None
+) -> SubnetPool:
+    """The subnet pool as changed; its prefixes may grow, not shrink.
+
+    Raises SubnetPoolNotFound, IllegalSubnetPoolPrefixUpdate, IllegalSubnetPoolUpdate, or the errors of
+    ``subnetpool_rules``.
+    """
+    for _ in range(ATTEMPTS):
+        old = get_subnetpool(service, context, pool_id)
+        check_revision(old, if_match)
+        new = revised(old, _changed(old, spec))
+        if new is old:
+            return old
+        check_lengths(new)
+        if not old.is_default:
+            check_default(service.db, new)
+        check_scope(service.db, context, new, old=old)
+        try:
+            await service.commit(Update(old, new), *_touched_scopes(service, [new]))
+        except (Stale, StillReferenced):
+            continue
+        return new
+    raise TooMuchContention(f"subnet pool {pool_id}")
+
+
+def _changed(old: SubnetPool, spec: SubnetPoolSpec) -> SubnetPool:
+    prefixes = old.prefixes
+    if spec.prefixes is not UNSET:
+        version_of((*old.prefixes, *spec.prefixes))
+        if not contains_all(spec.prefixes, old.prefixes):
+            raise IllegalSubnetPoolPrefixUpdate("Existing prefixes must be a subset of the new prefixes")
+        prefixes = collapsed(spec.prefixes)
+    return msgspec.structs.replace(
+        old,
+        name=old.name if spec.name is UNSET else spec.name,
+        description=old.description if spec.description is UNSET else spec.description,
+        prefixes=prefixes,
+        default_prefixlen=old.default_prefixlen if spec.default_prefixlen is UNSET else spec.default_prefixlen,
+        min_prefixlen=old.min_prefixlen if spec.min_prefixlen is UNSET else spec.min_prefixlen,
+        max_prefixlen=old.max_prefixlen if spec.max_prefixlen is UNSET else spec.max_prefixlen,
+        default_quota=old.default_quota if spec.default_quota is UNSET else spec.default_quota,
+        address_scope_id=old.address_scope_id if spec.address_scope_id is UNSET else spec.address_scope_id,
+        is_default=old.is_default if spec.is_default is UNSET else spec.is_default,
+    )
+
+
+async def delete_subnetpool(
+    service: Service, context: RequestContext, pool_id: str, if_match: int | None = None
+) -> None:
+    """The subnet pool goes. Raises SubnetPoolNotFound, or SubnetPoolDeleteError while a subnet is from it."""
+    for _ in range(ATTEMPTS):
+        pool = get_subnetpool(service, context, pool_id)
+        check_revision(pool, if_match)
+        if service.db.subnets_by_pool.get(pool_id):
+            raise SubnetPoolDeleteError("Subnet pool has existing allocations")
+        try:
+            await service.commit(Delete(pool))
+        except (Stale, StillReferenced):
+            continue
+        return
+    raise SubnetPoolDeleteError("Subnet pool has existing allocations")
