@@ -19,6 +19,10 @@ from patchbay.errors import PatchbayError
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("patchbay.cli.services:serve", "Run the API service, with its intent database embedded or in a cluster."),
     "agent": ("patchbay.cli.services:agent", "Run the agent: make this host what the intent says, and keep it so."),
+    "metadata": (
+        "patchbay.cli.services:metadata",
+        "Run the metadata server of this host; its agent does this by itself.",
+    ),
     "network": ("patchbay.cli.resources:network", "Networks: layer-2 domains, local, flat, VLAN or VXLAN."),
     "subnet": ("patchbay.cli.resources:subnet", "Subnets: blocks of addresses on networks."),
     "port": ("patchbay.cli.resources:port", "Ports: where an instance meets a network."),
@@ -29,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("patchbay.cli.show:show", "Draw what is on this host: bridges, ports, VLANs, namespaces."),
     "flows": ("patchbay.cli.flows:flows", "Flows of a bridge, with every table named and explained."),
     "doctor": ("patchbay.cli.doctor:doctor", "Check that this host can be a Patchbay host."),
+    "nic": ("patchbay.cli.nic:nic", "Move this host's network card onto a bridge, and back."),
     "lab": ("patchbay.cli.lab:lab", "Virtual hosts on this machine, from a topology file."),
 }
 """Name: where the click command is, and what ``patchbay --help`` says of it (so that help imports nothing)."""
