@@ -6,9 +6,18 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update
+from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
 from patchbay.model import AddressPair, FixedIP, Port
-from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.access import (
+    FIRST_REVISION,
+    Attempt,
+    carry_out,
+    check_revision,
+    is_visible,
+    new_id,
+    now,
+    revised,
+)
 from patchbay.service.addresses import in_order
 from patchbay.service.allocation import Allocator, split_kept
 from patchbay.service.context import RequestContext
@@ -23,6 +32,7 @@ from patchbay.service.errors import (
     TooMuchContention,
 )
 from patchbay.service.networks import get_network
+from patchbay.service.port_uses import check_change, check_deletion, check_owner, released
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 from patchbay.service.settings import NetworkSettings
 from patchbay.service.specs import PortSpec, WantedIP, WantedPair
@@ -66,6 +76,7 @@ def _new_ports(
     order = sorted(range(len(specs)), key=lambda index: not _names_address(specs[index]))
     for index in order:
         spec = specs[index]
+        check_owner(service, spec.device_owner or "", spec.device_id or "")
         if spec.network_id not in allocators:
             get_network(service, context, spec.network_id)
             allocators[spec.network_id] = Allocator(service, spec.network_id, taken, spread)
@@ -158,7 +169,7 @@ async def update_port(
 ) -> Port:
     """The port as changed.
 
-    Raises PortNotFound, PortBound, MacAddressInUse, the errors of ``Allocator.allocate``, or
+    Raises PortNotFound, PortBound, MacAddressInUse, the errors of ``Allocator.allocate`` and ``check_change``, or
     RevisionNumberConstraintFailed.
     """
     for attempt in range(ATTEMPTS):
@@ -168,8 +179,9 @@ async def update_port(
             new = revised(old, _changed(service, old, spec, Allocator(service, old.network_id, taken, attempt > 0)))
             if new is old:
                 return old
+            check_change(service, old, new)
             try:
-                await service.commit(Update(old, new))
+                await service.commit(*released(service, old, new.fixed_ips), Update(old, new))
             except Duplicate as error:
                 _explain(service, error, [(spec, new)])
             except (Stale, StillReferenced):
@@ -227,13 +239,15 @@ def _check_mac_change(service: Service, port: Port, mac_address: str) -> None:
 
 
 async def delete_port(service: Service, context: RequestContext, port_id: str, if_match: int | None = None) -> None:
-    """The port goes, and its addresses are free again. Raises PortNotFound."""
-    for _ in range(ATTEMPTS):
+    """The port goes, and its addresses are free again; floating IPs that led to it stay, without it.
+
+    Raises PortNotFound, or ServicePortInUse for the port of a router or floating IP.
+    """
+
+    def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
         port = get_port(service, context, port_id)
         check_revision(port, if_match)
-        try:
-            await service.commit(Delete(port))
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise TooMuchContention(f"port {port_id}")
+        check_deletion(service, port)
+        return None, [*released(service, port), Delete(port)]
+
+    await carry_out(service, f"port {port_id}", plan)

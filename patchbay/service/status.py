@@ -2,11 +2,12 @@
 
 import time
 
-from patchbay.model import Host, Instance, Port
+from patchbay.model import FloatingIP, Host, Instance, Port
 from patchbay.model.instance import HYBRID
+from patchbay.model.router import FLOATING_IP
 from patchbay.service.service import Service
 
-ACTIVE, DOWN = "ACTIVE", "DOWN"
+ACTIVE, DOWN, ERROR, NOT_APPLICABLE = "ACTIVE", "DOWN", "ERROR", "N/A"
 UNBOUND, OVS, BINDING_FAILED = "unbound", "ovs", "binding_failed"
 UNPLUGGED_VIF_TYPES = (UNBOUND, BINDING_FAILED)
 
@@ -14,14 +15,28 @@ UNPLUGGED_VIF_TYPES = (UNBOUND, BINDING_FAILED)
 def port_status(service: Service, port: Port) -> str:
     """ACTIVE when the port is administratively up and an agent says that its data plane is complete.
 
-    The agent must be that of the port's host, if it is bound to one.
+    The agent must be that of the port's host, if it is bound to one. N/A for a floating IP's, which is plugged nowhere.
     """
+    if port.device_owner == FLOATING_IP:
+        return NOT_APPLICABLE
     if port.admin_state_up:
         db = service.db
         for plug_id in db.plugs_by_port.get(port.id, ()):
             plug = db.plugs[plug_id]
             if plug.up and port.host in ("", plug.host):
                 return ACTIVE
+    return DOWN
+
+
+def floatingip_status(service: Service, floatingip: FloatingIP) -> str:
+    """What the agent of its router's host says: ACTIVE when it works, ERROR when it cannot, else DOWN."""
+    db = service.db
+    router = db.routers.get(floatingip.router_id or "")
+    if router is not None:
+        for plug_id in db.plugs_by_port.get(floatingip.floating_port_id, ()):
+            plug = db.plugs[plug_id]
+            if plug.host == router.host:
+                return ERROR if plug.trouble else ACTIVE if plug.up else DOWN
     return DOWN
 
 

@@ -1,33 +1,15 @@
 """/v2.0/routers as the API reference describes it: create, show, change, gateways, routes, delete."""
 
 import pytest
+from msgspec.structs import replace
 
-from patchbay.intent.database import IntentDatabase
+from patchbay.intent.database import IntentDatabase, Update
 from patchbay.model import Port
 from patchbay.service.access import touched
-from tests.functional.api.api_world import Api, Object
+from tests.functional.api.api_world import Api
+from tests.functional.api.router_world import external, router_on, subnet
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def external(api: Api, *cidrs: str) -> Object:
-    """An external network."""
-    return await api.network(*(cidrs or ("203.0.113.0/24",)), router__external=True)
-
-
-async def subnet(api: Api, cidr: str, **attributes: object) -> Object:
-    """A subnet on a network of its own."""
-    network = await api.create("network")
-    version = 6 if ":" in cidr else 4
-    return await api.create("subnet", network_id=network["id"], ip_version=version, cidr=cidr, **attributes)
-
-
-async def router_on(api: Api, *subnets: Object, **attributes: object) -> Object:
-    """A router with interfaces on the subnets."""
-    router = await api.create("router", **attributes)
-    for one in subnets:
-        await api.act(f"/routers/{router['id']}/add_router_interface", {"subnet_id": one["id"]})
-    return await api.get(f"/routers/{router['id']}")  # type: ignore[no-any-return]
 
 
 async def test_a_router_has_neutron_s_attributes(api: Api) -> None:
@@ -164,10 +146,6 @@ async def test_ipv6_subnets_of_one_network_share_a_port(api: Api) -> None:
 
 
 async def test_new_ports_are_where_the_router_lives(api: Api, db: IntentDatabase) -> None:
-    from msgspec.structs import replace
-
-    from patchbay.intent.database import Update
-
     outside, inside = await external(api), await subnet(api, "10.0.0.0/24")
     router = await api.create("router")
     row = db.routers[router["id"]]
