@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from patchbay.compile import names
 from patchbay.compile.br_int import drop_if_dead, other_config, port_tag
+from patchbay.compile.dhcp_client import compile_clients, is_leased, link_mtu
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Address, BridgePort, Link, Namespace, Resource, Route
 from patchbay.model import Instance, Network, Port, Subnet
@@ -27,9 +28,13 @@ def compile_instance(view: HostView, instance: Instance) -> list[Resource]:
     namespace = names.namespace(instance)
     resources: list[Resource] = [Namespace(name=namespace, alias=names.alias(instance.id))]
     routes: dict[tuple[str, ...], Route] = {}
+    has_clients = False
     for device, port, network in interfaces(view, instance):
         resources += _compile_devices(view, instance, device, port, network)
-        subnets = addressed_subnets(view, port)
+        clients = list(compile_clients(view, instance, device, port, is_first=not has_clients))
+        has_clients = has_clients or bool(clients)
+        resources += clients
+        subnets = [item for item in addressed_subnets(view, port) if not is_leased(instance, item[1])]
         resources += (
             Address(namespace=namespace, link=device, address=str(address)) for address, _ in subnets if address
         )
@@ -53,7 +58,7 @@ def _compile_devices(
     view: HostView, instance: Instance, device: str, port: Port, network: Network
 ) -> Iterator[Resource]:
     """The cable from the instance to br-int, with or without a Linux bridge between."""
-    namespace, alias = names.namespace(instance), names.alias(port.id)
+    namespace, alias, mtu = names.namespace(instance), names.alias(port.id), link_mtu(instance, port, network)
     checksum = view.facts.datapath_type != "netdev"
     tap, qbr, qvb, qvo = (names.device(prefix, port.id) for prefix in ("tap", "qbr", "qvb", "qvo"))
     is_direct = instance.plugging == DIRECT
@@ -63,7 +68,7 @@ def _compile_devices(
         kind="veth",
         peer=tap,
         mac=port.mac_address,
-        mtu=network.mtu,
+        mtu=mtu,
         # Without an IPv6 address it stays silent: hundreds of instances that appear at once and each solicit a router
         # from hundreds of others keep a userspace switch busy for a minute.
         ipv6=any(":" in fixed.ip_address for fixed in port.fixed_ips),
@@ -76,13 +81,13 @@ def _compile_devices(
         peer=device,
         peer_namespace=namespace,
         master="" if is_direct else qbr,
-        mtu=network.mtu,
+        mtu=mtu,
         alias=alias,
     )
     if not is_direct:
-        yield Link(name=qbr, kind="bridge", mtu=network.mtu, alias=alias)
-        yield Link(name=qvb, kind="veth", peer=qvo, master=qbr, mtu=network.mtu, tx_checksum=checksum, alias=alias)
-        yield Link(name=qvo, kind="veth", peer=qvb, mtu=network.mtu, alias=alias)
+        yield Link(name=qbr, kind="bridge", mtu=mtu, alias=alias)
+        yield Link(name=qvb, kind="veth", peer=qvo, master=qbr, mtu=mtu, tx_checksum=checksum, alias=alias)
+        yield Link(name=qvo, kind="veth", peer=qvb, mtu=mtu, alias=alias)
     yield from _compile_plug(view, instance, port, tap if is_direct else qvo)
 
 
@@ -141,11 +146,12 @@ def _compile_routes(namespace: str, device: str, subnets: list[tuple[Interface |
                     link=device,
                     metric=metric,
                 )
-        yield from _default_route(namespace, device, own, subnet.gateway_ip, metric)
+        yield from default_route(namespace, device, own, subnet.gateway_ip)
 
 
-def _default_route(namespace: str, device: str, own: Interface, gateway: str | None, metric: int) -> Iterator[Route]:
+def default_route(namespace: str, device: str, own: Interface, gateway: str | None) -> Iterator[Route]:
     """By the gateway; one outside the subnet gets a route of its own first, as DHCP clients make it (RFC 3442)."""
+    metric = IPV6_METRIC if own.version == 6 else 0
     if not gateway or not _is_address(gateway, own.version) or ipaddress.ip_address(gateway) == own.ip:
         return
     if not _is_on_link(own, gateway):

@@ -9,6 +9,7 @@ plugged it here. It is *elsewhere* if it is bound to another host, or bound to n
 from collections.abc import Iterable, Mapping
 
 from patchbay.compile import names
+from patchbay.compile.dhcp_hosts import HostTexts
 from patchbay.compile.facts import Facts, Plugged
 from patchbay.compile.index import Index
 from patchbay.compile.instances import InstancesHere
@@ -17,7 +18,7 @@ from patchbay.compile.segment import segment
 from patchbay.compile.tunnels import Tunnels
 from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACE
+from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE
 
 Fragment = tuple[str, ...]
 """("host",), ("tunnel", remote tunnel IP), ("provider", bridge), ("network", id), ("port", id), ("instance", id),
@@ -45,13 +46,17 @@ class HostKnowledge:
         self.plugs: dict[str, Plug] = {}
         self.routers: dict[str, Router] = {}
         self.floatingips: dict[str, FloatingIP] = {}
+        self.dhcp_texts: dict[str, HostTexts] = {}
+        """By network: lines of its ports for dnsmasq, remembered by who compiles them."""
         self._parts = Index()
-        """("subnets", network) → subnets, ("floatingips", router) → floating IPs: whatever the facts are."""
+        """Whatever the facts are: ("subnets", network) → subnets; ("floatingips", router) and ("floating-port", port)
+        → floating IPs."""
         self._clear_indexes()
 
     def _clear_indexes(self) -> None:
         self._traces = Index()
-        """Owners are ports: net, here, at, mac, ip, dhcp (a server of the network here), router (a port of it here)."""
+        """Owners are ports: net, here, at, mac, ip, dhcp (a server of the network here), router (a port of it here),
+        and wherever they are: server (of DHCP on the network), routed (interface of a router on the network)."""
         self._reach = Index()
         """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here;
         ("dhcp",) → networks with a DHCP server here."""
@@ -103,6 +108,11 @@ class HostKnowledge:
         found = (self.floatingips[item] for item in self._parts.owners(("floatingips", router_id)))
         return sorted(found, key=lambda floatingip: floatingip.id)
 
+    def floatingip_at(self, port_id: str) -> FloatingIP | None:
+        """The floating IP whose address this port of the external network holds."""
+        found = (self.floatingips[item] for item in self._parts.owners(("floating-port", port_id)))
+        return min(found, key=lambda floatingip: floatingip.id, default=None)
+
     def dhcp_here(self) -> list[str]:
         """Ids of networks with a DHCP server on this host."""
         return sorted(self._reach.owners(("dhcp",)))
@@ -111,6 +121,27 @@ class HostKnowledge:
         """The port of this host's DHCP server of the network."""
         found = [self.ports[port_id] for port_id in self._traces.owners(("dhcp", network_id))]
         return min(found, key=lambda port: port.id, default=None)
+
+    def dhcp_servers(self, network_id: str) -> list[Port]:
+        """The ports of all DHCP servers of the network, on any host."""
+        found = (self.ports[port_id] for port_id in self._traces.owners(("server", network_id)))
+        return sorted(found, key=lambda port: port.id)
+
+    def isolated_subnets(self, network_id: str) -> list[Subnet]:
+        """The network's IPv4 subnets whose gateway's address is no router's: nobody else serves metadata there."""
+        ports = (self.ports[port_id] for port_id in self._traces.owners(("routed", network_id)))
+        routed = {(fixed.subnet_id, fixed.ip_address) for port in ports for fixed in port.fixed_ips}
+        return [
+            subnet
+            for subnet in self.subnets_of(network_id)
+            if subnet.ip_version == 4 and (subnet.id, subnet.gateway_ip) not in routed
+        ]
+
+    def needs_metadata(self, network_id: str) -> bool:
+        """The DHCP server here serves metadata to a subnet of the network."""
+        return self.dhcp_port(network_id) is not None and any(
+            subnet.enable_dhcp for subnet in self.isolated_subnets(network_id)
+        )
 
     def routers_here(self) -> list[str]:
         """Ids of the routers that live on this host."""
@@ -134,7 +165,10 @@ class HostKnowledge:
         return port.host == "" and foreign
 
     def elsewhere(self, port: Port) -> set[str]:
-        """Names of other hosts that the port is on; see the module."""
+        """Names of other hosts that the port is on; see the module. A floating IP's port is on none: its address is on
+        the gateway port of its router."""
+        if port.device_owner == FLOATING_IP:
+            return set()
         if port.host:
             return {port.host} - {self.facts.host}
         plugged = {self.plugs[plug_id].host for plug_id in self._rows.owners(("plugs", port.id))}
@@ -146,7 +180,10 @@ class HostKnowledge:
         return plugged if plugged and not plugged.ours and plugged.bridge == names.BR_INT else None
 
     def interface_of(self, port_id: str) -> tuple[Instance, str] | None:
-        """The instance here and the device in it that this port is for."""
+        """The instance here and the device in it that this port is for; a service's port is for none."""
+        port = self.ports.get(port_id)
+        if port is not None and port.device_owner in SERVICE_PORTS:
+            return None
         return self._instances_here.interface_of(port_id)
 
     def owns_namespace(self, instance: Instance) -> bool:

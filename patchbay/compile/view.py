@@ -8,6 +8,8 @@ one more port among ten thousand cost what it costs among ten.
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
+import msgspec
+
 from patchbay.compile.facts import Facts
 from patchbay.compile.index import Trace
 from patchbay.compile.knowledge import HOST, METADATA, ROUTER_PORTS, SERVICE_PORTS, Fragment, HostKnowledge, Value
@@ -15,6 +17,7 @@ from patchbay.compile.local_vlans import LocalVlans
 from patchbay.compile.segment import provider_bridge, segment
 from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
 from patchbay.model.port import DHCP_SERVER
+from patchbay.model.router import ROUTER_INTERFACE
 
 
 class HostView(HostKnowledge):
@@ -31,27 +34,27 @@ class HostView(HostKnowledge):
     def _change(self, value: Value, new: Value | None) -> set[Fragment]:
         match value:
             case Port(id=port_id):
-                return self._change_ports([port_id], lambda: _store(self.ports, port_id, new))
+                dirty = self._change_ports([port_id], lambda: _store(self.ports, port_id, new))
             case Network(id=network_id):
-                return self._change_network(network_id, cast(Network | None, new))
+                dirty = self._change_network(network_id, cast(Network | None, new))
             case Subnet(id=subnet_id):
-                return self._change_subnet(subnet_id, cast(Subnet | None, new))
+                dirty = self._change_subnet(subnet_id, cast(Subnet | None, new))
             case Instance(id=instance_id):
-                return self._change_instance(instance_id, cast(Instance | None, new))
+                dirty = self._change_instance(instance_id, cast(Instance | None, new))
             case Host(id=host_id):
-                return self._change_host(host_id, cast(Host | None, new))
+                dirty = self._change_host(host_id, cast(Host | None, new))
             case Plug(id=plug_id):
-                return self._change_plug(plug_id, cast(Plug | None, new))
+                dirty = self._change_plug(plug_id, cast(Plug | None, new))
             case Router(id=router_id):
-                _store(self.routers, router_id, new)
-                return {("router", router_id)}
+                dirty = self._change_router(router_id, cast(Router | None, new))
             case FloatingIP(id=floatingip_id):
-                return self._change_floatingip(floatingip_id, cast(FloatingIP | None, new))
+                dirty = self._change_floatingip(floatingip_id, cast(FloatingIP | None, new))
+        return dirty
 
     def set_facts(self, facts: Facts) -> set[Fragment]:
         """The machine is like this now. Returns the fragments to compile again."""
         old = self.facts
-        if (old.host, old.tunnel_ip, old.datapath_type) != (facts.host, facts.tunnel_ip, facts.datapath_type):
+        if _identity(old) != _identity(facts):
             before = set(self.fragments())
             self._rebuild(facts)
             return before | set(self.fragments())
@@ -86,6 +89,10 @@ class HostView(HostKnowledge):
         for pair in port.allowed_address_pairs:
             traces.add(("mac", network_id, pair.mac_address))
             traces.add(("ip", network_id, pair.ip_address.removesuffix("/32").removesuffix("/128")))
+        if port.device_owner == DHCP_SERVER:
+            traces.add(("server", network_id))
+        elif port.device_owner == ROUTER_INTERFACE:
+            traces.add(("routed", network_id))
         if self.is_here(port):
             traces.add(("here", network_id))
             if port.device_owner == DHCP_SERVER and port.host == self.facts.host:
@@ -123,6 +130,8 @@ class HostView(HostKnowledge):
         dirty: set[Fragment] = set()
         if ("dhcp", port.network_id) in self._traces:
             dirty.add(("dhcp", port.network_id))
+            if port.device_owner in (DHCP_SERVER, ROUTER_INTERFACE):
+                dirty.add(METADATA)
         if port.device_owner in ROUTER_PORTS and self.is_here(port):
             dirty.add(("router", port.device_id))
         return dirty
@@ -200,7 +209,7 @@ class HostView(HostKnowledge):
             return dirty | self._settle_network(network_id)
         if (segment(old), old.admin_state_up) != (segment(new), new.admin_state_up):
             return dirty | self._network_fragments(network_id)
-        return self._instance_fragments(network_id) if old.mtu != new.mtu else set()
+        return self._instance_fragments(network_id) if (old.mtu, old.dns_domain) != (new.mtu, new.dns_domain) else set()
 
     def _segment_rivals(self, network: Network) -> set[Fragment]:
         """Fragments of other networks with the same segment, whose right to it may change."""
@@ -217,13 +226,19 @@ class HostView(HostKnowledge):
         networks = {subnet.network_id for subnet in (old, new) if subnet is not None}
         return {fragment for network_id in networks for fragment in self._instance_fragments(network_id)}
 
+    def _change_router(self, router_id: str, new: Router | None) -> set[Fragment]:
+        old = self.routers.get(router_id)
+        _store(self.routers, router_id, new)
+        places = [(item.host, item.admin_state_up) if item else None for item in (old, new)]
+        return {("router", router_id), METADATA} if places[0] != places[1] else {("router", router_id)}
+
     def _change_floatingip(self, floatingip_id: str, new: FloatingIP | None) -> set[Fragment]:
         old = self.floatingips.get(floatingip_id)
-        if old is not None and old.router_id:
-            self._parts.discard(("floatingips", old.router_id), floatingip_id)
+        for trace in _floating_traces(old):
+            self._parts.discard(trace, floatingip_id)
         _store(self.floatingips, floatingip_id, new)
-        if new is not None and new.router_id:
-            self._parts.add(("floatingips", new.router_id), floatingip_id)
+        for trace in _floating_traces(new):
+            self._parts.add(trace, floatingip_id)
         return {("router", item.router_id) for item in (old, new) if item is not None and item.router_id}
 
     def _mapping_fragments(self, old: Facts, new: Facts) -> set[Fragment]:
@@ -297,6 +312,19 @@ class HostView(HostKnowledge):
                 self.plugs[plug_id] = new
 
         return self._change_ports(ports, change)
+
+
+def _identity(facts: Facts) -> Facts:
+    """What concerns every fragment, and changes only when the agent is told something else."""
+    return msgspec.structs.replace(facts, bridge_mappings={}, bridges=frozenset(), local_vlans={}, plugged={})
+
+
+def _floating_traces(floatingip: FloatingIP | None) -> set[Trace]:
+    """Where a floating IP is found: under its port, and under the router that it is associated by."""
+    if floatingip is None:
+        return set()
+    traces: set[Trace] = {("floating-port", floatingip.floating_port_id)}
+    return traces | {("floatingips", floatingip.router_id)} if floatingip.router_id else traces
 
 
 def _store(table: dict[str, Any], key: str, value: object) -> None:
