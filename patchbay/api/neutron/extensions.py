@@ -22,6 +22,8 @@ EXTENSIONS = tuple(
     for row in (
         ("address-scope", "Address scope", "Address scopes extension."),
         ("agent", "agent", "The agent management extension."),
+        ("dhcp_agent_scheduler", "DHCP Agent Scheduler", "Schedule networks among dhcp agents"),
+        ("l3_agent_scheduler", "L3 Agent Scheduler", "Schedule routers among l3 agents"),
         ("allowed-address-pairs", "Allowed Address Pairs", "Provides allowed address pairs"),
         ("binding", "Port Binding", "Expose port bindings of a virtual port to external application"),
         (

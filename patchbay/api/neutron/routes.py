@@ -8,7 +8,7 @@ import msgspec
 
 from patchbay.api.errors import HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound
 from patchbay.api.http import Request, Response, json_response
-from patchbay.api.neutron import tags
+from patchbay.api.neutron import agent_schedulers, tags
 from patchbay.api.neutron.address_scopes import ADDRESS_SCOPES
 from patchbay.api.neutron.agents import AGENTS
 from patchbay.api.neutron.attributes import checked, read_item, read_items
@@ -47,6 +47,8 @@ async def answer(service: Service, request: Request) -> Response:
         parts[-1] = parts[-1].removesuffix(".json")
     if parts[1] == "extensions":
         return _extensions(request, parts[2:])
+    if agent_schedulers.is_scheduling(parts[1:]):
+        return await agent_schedulers.answer(service, request, parts[1:])
     collection = COLLECTIONS.get(parts[1])
     if collection is None:
         raise HTTPNotFound

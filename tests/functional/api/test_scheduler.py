@@ -231,3 +231,79 @@ async def test_routers_spread_and_disabled_hosts_get_no_new_ones(cloud: Cloud) -
         await cloud.until(lambda: cloud.db.routers[routers[-1].id].host, "a host")
     hosts = sorted(cloud.db.routers[router.id].host for router in routers)
     assert hosts == ["compute1", "compute1", "compute2", "compute2"]
+
+
+async def agent_of(cloud: Cloud, host: str, kind: str) -> str:
+    """The id of a host's agent."""
+    (agent,) = [one for one in await cloud.api.get(f"/agents?host={host}") if one["agent_type"] == f"{kind} agent"]
+    return str(agent["id"])
+
+
+async def hosts_of(cloud: Cloud, path: str) -> list[str]:
+    """Names of the hosts of the agents that a path lists."""
+    return [agent["host"] for agent in await cloud.api.get(path)]
+
+
+async def test_an_administrator_moves_routers_and_networks_between_agents(cloud: Cloud) -> None:
+    for name in ("compute1", "compute2"):
+        await cloud.host(name, "dhcp", "l3")
+    network = await cloud.network()
+    await cloud.api.create("port", network_id=network["id"], binding__host_id="compute1")
+    router = await cloud.router(port_on(network, ROUTER_INTERFACE, 1))
+    await cloud.until(lambda: cloud.servers(network) and cloud.db.routers[router.id].host, "both are placed")
+    before = cloud.db.routers[router.id].host
+    other = "compute2" if before == "compute1" else "compute1"
+    l3 = await agent_of(cloud, other, "L3")
+    assert (await cloud.api.ask("POST", f"/agents/{l3}/l3-routers", {"router_id": router.id})).status_code == 201
+    assert await hosts_of(cloud, f"/routers/{router.id}/l3-agents") == [other]
+    assert [one["id"] for one in await cloud.api.get(f"/agents/{l3}/l3-routers")] == [router.id]
+    again = await cloud.api.error("POST", f"/agents/{l3}/l3-routers", {"router_id": router.id})
+    assert again[:2] == (409, "RouterHostedByL3Agent")
+    await cloud.api.delete(f"/agents/{l3}/l3-routers/{router.id}")
+    assert await hosts_of(cloud, f"/routers/{router.id}/l3-agents") == [before]
+    gone = await cloud.api.error("DELETE", f"/agents/{l3}/l3-routers/{router.id}")
+    assert gone[:2] == (409, "RouterNotHostedByL3Agent")
+
+    dhcp = await agent_of(cloud, "compute2", "DHCP")
+    assert (
+        await cloud.api.ask("POST", f"/agents/{dhcp}/dhcp-networks", {"network_id": network["id"]})
+    ).status_code == 201
+    assert await hosts_of(cloud, f"/networks/{network['id']}/dhcp-agents") == ["compute1", "compute2"]
+    twice = await cloud.api.error("POST", f"/agents/{dhcp}/dhcp-networks", {"network_id": network["id"]})
+    assert twice[:2] == (409, "NetworkHostedByDHCPAgent")
+    first = await agent_of(cloud, "compute1", "DHCP")
+    await cloud.api.delete(f"/agents/{first}/dhcp-networks/{network['id']}")
+    assert await hosts_of(cloud, f"/networks/{network['id']}/dhcp-agents") == ["compute2"]
+    missing = await cloud.api.error("DELETE", f"/agents/{first}/dhcp-networks/{network['id']}")
+    assert missing[:2] == (409, "NetworkNotHostedByDhcpAgent")
+
+
+async def test_wrong_agents_and_objects_are_refused(cloud: Cloud) -> None:
+    await cloud.host("compute1", "dhcp", "l3")
+    network = await cloud.network()
+    dhcp, l3 = await agent_of(cloud, "compute1", "DHCP"), await agent_of(cloud, "compute1", "L3")
+    nobody = str(uuid.uuid4())
+    assert (await cloud.api.error("POST", f"/agents/{l3}/dhcp-networks", {"network_id": network["id"]}))[
+        1
+    ] == "InvalidDHCPAgent"
+    assert (await cloud.api.error("POST", f"/agents/{dhcp}/l3-routers", {"router_id": nobody}))[1] == "InvalidL3Agent"
+    assert (await cloud.api.error("POST", f"/agents/{l3}/l3-routers", {"router_id": nobody}))[1] == "RouterNotFound"
+    assert (await cloud.api.error("POST", f"/agents/{dhcp}/dhcp-networks", {"network_id": nobody}))[
+        1
+    ] == "NetworkNotFound"
+    assert (await cloud.api.error("POST", f"/agents/{dhcp}/dhcp-networks", {}))[0] == 400
+    assert (await cloud.api.error("POST", f"/agents/{dhcp}/dhcp-networks", b"{"))[0] == 400
+    assert (await cloud.api.error("GET", f"/agents/{nobody}/l3-routers"))[1] == "AgentNotFound"
+    assert (await cloud.api.error("PUT", f"/agents/{dhcp}/dhcp-networks", {}))[0] == 405
+
+
+async def test_a_disabled_agent_gets_nothing_new_and_the_other_kinds_go_on(cloud: Cloud) -> None:
+    await cloud.host("compute1", "dhcp", "l3")
+    await cloud.api.update("agent", await agent_of(cloud, "compute1", "DHCP"), admin_state_up=False)
+    network = await cloud.network()
+    await cloud.api.create("port", network_id=network["id"], binding__host_id="compute1")
+    router = await cloud.router(port_on(network, ROUTER_INTERFACE, 1))
+    await cloud.until(lambda: cloud.db.routers[router.id].host, "the router is placed")
+    assert not cloud.servers(network)
+    await cloud.api.update("agent", await agent_of(cloud, "compute1", "DHCP"), admin_state_up=True)
+    await cloud.until(lambda: cloud.servers(network), "the DHCP server comes with the agent")
