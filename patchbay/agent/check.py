@@ -12,6 +12,7 @@ from patchbay.compile.fragments import compile_all
 from patchbay.compile.view import HostView
 from patchbay.host.netlink import Kernel
 from patchbay.host.ovs import Switch
+from patchbay.host.services import Services
 from patchbay.hoststate import Flow, Key
 from patchbay.plan.diff import diff, is_same
 from patchbay.plan.observed import Observed, Seen
@@ -52,6 +53,10 @@ async def observe(agent: Agent) -> Observed:
     resources += switch.resources.values()
     ofports = switch.ofports
     await switch.close()
+    services = Services(agent.settings.run_dir, is_watching=False)
+    await services.load(desired)
+    resources += services.resources.values()
+    services.close()
     observed = Observed(resources)
     for bridge in sorted(agent.machine.flows.ready):
         for flow in await agent.machine.flows.look(bridge):

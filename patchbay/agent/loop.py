@@ -14,19 +14,17 @@ import msgspec
 
 from patchbay.agent.announcer import Announcer
 from patchbay.agent.complaints import Complaints
-from patchbay.agent.machine import Machine
+from patchbay.agent.machine import Machine, Sources
 from patchbay.agent.report import Reporter
 from patchbay.agent.settings import AgentSettings
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import Compiled
 from patchbay.compile.view import Fragment, HostView
-from patchbay.host.netlink import Kernel
 from patchbay.host.netlink_apply import Failure
-from patchbay.host.ovs import Switch
 from patchbay.hoststate import Key
 from patchbay.intent.database import Change, IntentDatabase
 from patchbay.model import AddressScope, SubnetPool
-from patchbay.plan.diff import diff, is_same
+from patchbay.plan.diff import diff, is_ours, is_same
 from patchbay.plan.operations import Operation
 
 logger = logging.getLogger(__name__)
@@ -46,20 +44,18 @@ class Attempt(msgspec.Struct):
 class Agent:
     """Everything that one agent knows, and its loop."""
 
-    def __init__(
-        self, settings: AgentSettings, identity: Facts, intent: IntentDatabase, kernel: Kernel, switch: Switch
-    ) -> None:
+    def __init__(self, settings: AgentSettings, identity: Facts, intent: IntentDatabase, sources: Sources) -> None:
         self.settings = settings
         self.intent = intent
-        self.switch = switch
+        self.switch = sources.switch
         self.identity = identity
         self.view = HostView(self._facts())
         self.compiled = Compiled(self.view)
         self.wake = asyncio.Event()
-        self.machine = Machine(settings, kernel, switch, self.compiled.state, self.wake.set)
-        self.announcer = Announcer(self.view, kernel.thread)
+        self.machine = Machine(settings, sources, self.compiled.state, self.wake.set)
+        self.announcer = Announcer(self.view, sources.kernel.thread)
         self.reporter = Reporter(intent, self.view, self.is_complete, self.announcer.announce)
-        self.complaints = Complaints(settings, self.view, switch)
+        self.complaints = Complaints(settings, self.view, self.switch)
         self.unsettled: set[Key] = set()
         self.turns = self.applies = self.operations = 0
         self._retries: dict[Key, Attempt] = {}
@@ -77,7 +73,8 @@ class Agent:
                 self.view.put(value)
         await self._absorb(watch_patience_s=None)
         self._compile(self.view.fragments())
-        self.machine.kernel.compare_with(self.compiled.state)
+        await self.machine.kernel.compare_with(self.compiled.state)
+        await self.machine.services.load(self.compiled.state)
         self.machine.start()
         self.machine.want_flows({key[1] for key in self.compiled.state if key[0] == "flow"})
 
@@ -252,7 +249,7 @@ class Agent:
     def _is_settled(self, key: Key) -> bool:
         have, want = self.machine.observed.get(key), self.compiled.state.get(key)
         if have is None or want is None:
-            return have is want
+            return have is want or (want is None and have is not None and not is_ours(have))
         return is_same(have, want)
 
     def _take_due(self) -> set[Key]:

@@ -1,13 +1,14 @@
-"""The host as one thing: what is observed on it, kept current by three change feeds, and how to change it.
+"""The host as one thing: what is observed on it, kept current by change feeds, and how to change it.
 
-Used by the agent's loop. Joins the kernel (netlink), Open vSwitch's database and the flow tables. ``observed`` is what
-``diff`` compares with what is desired; ``take_changed`` gives the keys to compare again. Every change ends in ``wake``.
+Used by the agent's loop. Joins the kernel (netlink), Open vSwitch's database, the flow tables, and services (packet
+filter rules and processes). ``observed`` is what ``diff`` compares with what is desired; ``take_changed`` gives the
+keys to compare again. Every change ends in ``wake``.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import cast
+from typing import NamedTuple, cast
 
 from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
 from patchbay.agent.settings import AgentSettings
@@ -16,6 +17,7 @@ from patchbay.host import netlink_apply
 from patchbay.host.netlink import Kernel
 from patchbay.host.netlink_apply import Failure
 from patchbay.host.ovs import SWITCH_OPERATIONS, Switch, SwitchChange, SwitchOperation
+from patchbay.host.services import SERVICE_OPERATIONS, Services
 from patchbay.hoststate import BridgePort, Key, Resource
 from patchbay.plan.observed import Observed
 from patchbay.plan.operations import (
@@ -30,7 +32,7 @@ from patchbay.plan.operations import (
     Operation,
 )
 
-KERNEL, SWITCH, FLOWS = "kernel", "switch", "flows"
+KERNEL, SWITCH, FLOWS, SERVICES = "kernel", "switch", "flows", "services"
 FEW_PORTS = 8
 """So many ports may be plugged before their devices are there; with more, ovs-vswitchd would look for them in vain."""
 SETTLE_PATIENCE_S = 2.0
@@ -39,22 +41,28 @@ _SWITCH_KINDS = frozenset({"bridge", "bridge-port", "port-tag"})
 _FLOW_KINDS = frozenset({"flow", "observed-flow"})
 
 
+class Sources(NamedTuple):
+    """What tells of the host, opened."""
+
+    kernel: Kernel
+    switch: Switch
+    services: Services
+
+
 class Machine:
     """See the module. ``is_fact_changed`` says that compile must be told new facts."""
 
     def __init__(
         self,
         settings: AgentSettings,
-        kernel: Kernel,
-        switch: Switch,
+        sources: Sources,
         desired: Mapping[Key, Resource],
         wake: Callable[[], None],
     ) -> None:
-        self.kernel = kernel
-        self.switch = switch
+        self.kernel, self.switch, self.services = sources
         self.observed = Observed()
         self.is_fact_changed = False
-        self.flows = FlowTables(settings.ovs_rundir, self.observed, desired, switch.ofports, self._note)
+        self.flows = FlowTables(settings.ovs_rundir, self.observed, desired, self.switch.ofports, self._note)
         self._desired = desired
         self._wake = wake
         self._changed: set[Key] = set()
@@ -63,17 +71,19 @@ class Machine:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Take over what kernel and database hold now, and follow them. Connects to bridges with a port of ours."""
-        for resource in (*self.kernel.resources.values(), *self.switch.resources.values()):
-            self._changed |= self.observed.put(resource)
+        """Take over what is there now, and follow it. Connects to bridges with a port of ours."""
+        for source in (self.kernel.resources, self.switch.resources, self.services.resources):
+            for resource in source.values():
+                self._changed |= self.observed.put(resource)
         self.kernel.subscribe(self._note_kernel)
         self.switch.subscribe(self._note_switch)
+        self.services.subscribe(self._note_services)
         self.switch.connection.on_state(self._note_connection)
         ours = [one for one in self.switch.resources.values() if isinstance(one, BridgePort)]
         self.want_flows(port.bridge for port in ours)
 
     async def close(self) -> None:
-        """Close the flow connections; kernel and switch belong to who opened them. The data plane stays as it is."""
+        """Close the flow connections; the other sources belong to who opened them. The data plane stays as it is."""
         for task in list(self._tasks):
             task.cancel()
         await self.flows.close_all()
@@ -125,6 +135,8 @@ class Machine:
             return await self.flows.apply(cast(Sequence[FlowOperation], operations))
         if domain == SWITCH:
             return await self._apply_to_switch(cast(Sequence[SwitchOperation], operations))
+        if domain == SERVICES:
+            return await self.services.apply(operations)
         await self._unplug_stale(operations)
         return await netlink_apply.apply(self.kernel, operations)
 
@@ -192,7 +204,11 @@ class Machine:
             self._wake()
 
     def _note_kernel(self, keys: set[Key]) -> None:
-        self._note(self._take_over(self.kernel.resources, keys))
+        self._note(self._take_over(self.kernel.resources, keys) | keys)
+        self.services.note_namespaces(key[1] for key in keys if key[0] == "netns")
+
+    def _note_services(self, keys: set[Key]) -> None:
+        self._note(self._take_over(self.services.resources, keys))
 
     def _note_switch(self, change: SwitchChange) -> None:
         keys = self._take_over(self.switch.resources, change.keys)
@@ -213,7 +229,7 @@ class Machine:
                 continue
             for gone in self.observed.drop(key):
                 changed.add(gone)
-                still = self.kernel.resources.get(gone) or self.switch.resources.get(gone)
+                still = self.kernel.resources.get(gone) or self.switch.resources.get(gone) or self.services.get(gone)
                 if still is not None:
                     self.observed.put(still)
         return changed
@@ -242,6 +258,8 @@ class Machine:
 def _domain(operation: Operation) -> str:
     if isinstance(operation, FLOW_OPERATIONS):
         return FLOWS
+    if isinstance(operation, SERVICE_OPERATIONS):
+        return SERVICES
     return SWITCH if isinstance(operation, SWITCH_OPERATIONS) else KERNEL
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,12 +17,15 @@ from typing import Any, TypeVar
 from patchbay.agent.check import pending
 from patchbay.agent.control import serve_control
 from patchbay.agent.loop import Agent
+from patchbay.agent.machine import Sources
 from patchbay.agent.settings import AUTO, AgentSettings
 from patchbay.compile.facts import Facts
 from patchbay.errors import HostError
 from patchbay.host import probe
 from patchbay.host.netlink import Kernel
 from patchbay.host.ovs import Switch
+from patchbay.host.programs import find_services
+from patchbay.host.services import Services
 from patchbay.intent.database import AgentScope, IntentDatabase
 from patchbay.plan.operations import Operation
 
@@ -120,7 +124,9 @@ async def open_agent(
         )
         stack.push_async_callback(intent.close)
         stack.push_async_callback(switch.close)
-        agent = Agent(settings, identity, intent, kernel, switch)
+        services = Services(settings.run_dir, is_watching=is_watching)
+        stack.callback(services.close)
+        agent = Agent(settings, identity, intent, Sources(kernel, switch, services))
         stack.push_async_callback(agent.machine.close)
         stack.callback(agent.complaints.close)
         stack.callback(agent.announcer.close)
@@ -165,6 +171,9 @@ def identify(settings: AgentSettings) -> Facts:
         datapath_type=probe.choose_datapath_type() if is_auto else settings.datapath_type,
         tunnel_ip=tunnel_ip,
         bridge_mappings=dict(settings.bridge_mappings),
+        run_dir=settings.run_dir,
+        services=find_services(),
+        metadata_command=(sys.executable, "-m", "patchbay", "metadata", "--intent", ",".join(settings.intent)),
     )
 
 

@@ -6,6 +6,7 @@ order: the order of the chains among each other says nothing, and an empty table
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 import msgspec
 
@@ -131,7 +132,7 @@ def _mappings(ruleset: Ruleset) -> set[_Mapping]:
 def _mapping(words: list[str]) -> _Mapping | None:
     """Of ``-A CHAIN -d X/32 -j DNAT --to-destination Y`` and ``-A CHAIN -s Y/32 -j SNAT --to-source X``."""
     options: dict[str, str] = defaultdict(str)
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in pairwise(words):
         if option.startswith("-"):
             options[option] = value
     if options["-j"] == "DNAT" and options["-d"] and "!" not in words:

@@ -30,13 +30,13 @@ def add_services(changes: Sequence[tuple[object, Resource]]) -> Iterable[Operati
         if gone:
             yield FlushConntrack(want.namespace, want.version, gone)
     fresh: list[Daemon] = []
-    for have, want in daemons:
-        if isinstance(have, Daemon) and is_reloadable(have, want):
-            yield ReloadDaemon(have, want)
+    for before, daemon in daemons:
+        if isinstance(before, Daemon) and is_reloadable(before, daemon):
+            yield ReloadDaemon(before, daemon)
             continue
-        if isinstance(have, Daemon) and have.command != NOT_RUNNING:
-            yield StopDaemon(have)
-        fresh.append(want)
+        if isinstance(before, Daemon) and before.command != NOT_RUNNING:
+            yield StopDaemon(before)
+        fresh.append(daemon)
     yield from map(StartDaemon, fresh)
 
 

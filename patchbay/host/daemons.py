@@ -1,0 +1,287 @@
+"""Processes that outlive the agent: dnsmasq, radvd, DHCP clients, the metadata server.
+
+Used by ``patchbay.host.services``. ``resources`` is what runs. The death of a process is told by its pidfd at once; it
+is then reported with the command ``NOT_RUNNING``, so that it differs from what is wanted. One that dies again and again
+is started after pauses that double. Everything that waits runs on threads, a few at a time.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from patchbay.errors import HostError
+from patchbay.host import processes
+from patchbay.hoststate import Daemon, Key, Resource
+from patchbay.plan.service_changes import NOT_RUNNING
+from patchbay.plan.service_operations import ReloadDaemon, StartDaemon, StopDaemon
+
+THREADS = 8
+STOP_PATIENCE_S = 0.5
+"""So long a plan waits for a process to end; then it goes on, and only a new start of the same daemon waits."""
+STEADY_S = 30.0
+"""A process that lived so long did not die of its start."""
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
+TRIM_S = 600.0
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A running process: its id, its pidfd, and when it was started (loop time; 0 by an agent before this one)."""
+
+    number: int
+    handle: int
+    born: float = 0.0
+
+
+class Deaths(msgspec.Struct, frozen=True):
+    """How often a daemon died soon after its start, and until when it is not started again."""
+
+    daemon: Daemon
+    count: int
+    until: float
+
+
+class Daemons:
+    """The processes of one run directory."""
+
+    def __init__(self, run_dir: Path, tell: Callable[[set[Key]], None], *, is_watching: bool) -> None:
+        self.resources: dict[Key, Daemon] = {}
+        self._run_dir = run_dir
+        self._tell = tell
+        self._is_watching = is_watching
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="daemons")
+        self._processes: dict[Key, Process] = {}
+        self._stops: dict[Key, asyncio.Future[None]] = {}
+        self._deaths: dict[Key, Deaths] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def load(self, wanted: Mapping[Key, Resource]) -> None:
+        """Find what agents before this one have started, and what a person started by a plan's script."""
+        candidates = [one for one in wanted.values() if isinstance(one, Daemon)]
+        for daemon, process in await self._run(partial(self._scan, candidates)):
+            self.resources[daemon.key] = daemon
+            if process:
+                self._follow(daemon.key, process)
+        if self._is_watching:
+            self._trim_logs()
+
+    def close(self) -> None:
+        """Stop following; the processes go on."""
+        if self._timer:
+            self._timer.cancel()
+        for key in list(self._processes):
+            os.close(self._unfollow(key).handle)
+        self._executor.shutdown(wait=False)
+
+    def note_namespace(self, name: str) -> None:
+        """A namespace came, went or was made anew: processes in another one of that name are lost."""
+        for key, daemon in list(self.resources.items()):
+            process = self._processes.get(key)
+            if daemon.namespace == name and process and not processes.is_in_namespace(process.number, name):
+                self._put(key, msgspec.structs.replace(daemon, command=NOT_RUNNING))
+
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    async def start(self, operation: StartDaemon) -> None:
+        """Start a process, after what is left of one before. Raises HostError."""
+        daemon, key = operation.daemon, operation.daemon.key
+        if key in self._stops:
+            await asyncio.wait({self._stops[key]})
+        self._refuse_dying(daemon)
+        before = self.resources.get(key)
+        stale = {path for path, _ in before.files} - dict(daemon.files).keys() if before else set()
+        process = self._unfollow(key) if key in self._processes else None
+        try:
+            await self._run(partial(self._prepare, daemon, process, stale))
+            found = await self._run(partial(self._launch, daemon))
+        except HostError:
+            self._put(key, msgspec.structs.replace(daemon, command=NOT_RUNNING))
+            raise
+        self._follow(key, found)
+        self._put(key, daemon)
+
+    async def reload(self, operation: ReloadDaemon) -> None:
+        """Write files and tell the process. Raises HostError."""
+        old, new = operation.old, operation.new
+        process = self._processes.get(new.key)
+        if process is None:
+            await self.start(StartDaemon(new))
+            return
+        stale = {path for path, _ in old.files} - dict(new.files).keys()
+        await self._run(partial(self._rewrite, new, process, stale))
+        self._put(new.key, new)
+
+    async def stop(self, operation: StopDaemon) -> None:
+        """End a process and remove its folder; one that is slow to end does so while others go on."""
+        daemon, key = operation.daemon, operation.daemon.key
+        process = self._unfollow(key) if key in self._processes else None
+        self._deaths.pop(key, None)
+        task = asyncio.ensure_future(self._run(partial(self._end, daemon, process)))
+        self._stops[key] = task
+        task.add_done_callback(partial(self._note_stopped, key))
+        await asyncio.wait({task}, timeout=STOP_PATIENCE_S)
+        self._put(key, None)
+
+    def _note_stopped(self, key: Key, task: "asyncio.Future[None]") -> None:
+        if self._stops.get(key) is task:
+            del self._stops[key]
+        if not task.cancelled() and task.exception():
+            logger.error("a process cannot be ended", exc_info=task.exception())
+
+    def _refuse_dying(self, daemon: Daemon) -> None:
+        deaths = self._deaths.get(daemon.key)
+        if deaths is None or deaths.daemon != daemon:
+            self._deaths.pop(daemon.key, None)
+            return
+        left_s = deaths.until - asyncio.get_running_loop().time()
+        if left_s > 0:
+            folder = processes.folder_of(self._run_dir, daemon)
+            raise HostError(
+                f"{processes.describe(daemon)} ended {deaths.count} times soon after its start: "
+                f"{processes.last_line(folder)}.",
+                f"It is started again in {left_s:.1f} s; see {folder / processes.LOG}.",
+            )
+
+    # --- what runs ----------------------------------------------------------------------------------------------------
+
+    def _put(self, key: Key, daemon: Daemon | None) -> None:
+        if self.resources.get(key) == daemon:
+            return
+        if daemon is None:
+            del self.resources[key]
+        else:
+            self.resources[key] = daemon
+        self._tell({key})
+
+    def _follow(self, key: Key, process: Process) -> None:
+        self._processes[key] = process
+        if self._is_watching:
+            asyncio.get_running_loop().add_reader(process.handle, self._note_death, key)
+
+    def _unfollow(self, key: Key) -> Process:
+        process = self._processes.pop(key)
+        asyncio.get_running_loop().remove_reader(process.handle)
+        return process
+
+    def _note_death(self, key: Key) -> None:
+        process, daemon = self._unfollow(key), self.resources[key]
+        os.close(process.handle)
+        if daemon.command == NOT_RUNNING:
+            return  # it was lost already
+        now = asyncio.get_running_loop().time()
+        before = self._deaths.get(key)
+        count = before.count + 1 if before and before.daemon == daemon else 1
+        if process.born and now - process.born < STEADY_S:
+            pause_s = min(FIRST_PAUSE_S * 2 ** (count - 2), LAST_PAUSE_S) if count > 1 else 0.0
+            self._deaths[key] = Deaths(daemon, count, now + pause_s)
+        else:
+            self._deaths.pop(key, None)
+        logger.warning("%s is gone", processes.describe(daemon), extra={"pid": process.number})
+        self._put(key, msgspec.structs.replace(daemon, command=NOT_RUNNING))
+
+    def _trim_logs(self) -> None:
+        for daemon in self.resources.values():
+            processes.trim_log(processes.folder_of(self._run_dir, daemon))
+        self._timer = asyncio.get_running_loop().call_later(TRIM_S, self._trim_logs)
+
+    # --- on threads ---------------------------------------------------------------------------------------------------
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def _scan(self, candidates: list[Daemon]) -> list[tuple[Daemon, Process | None]]:
+        found: dict[Key, tuple[Daemon, Process | None]] = {}
+        for path in self._run_dir.glob(f"*/*/{processes.DESCRIPTION}"):
+            daemon = processes.read_description(path.parent)
+            if daemon and processes.folder_of(self._run_dir, daemon) == path.parent:
+                found[daemon.key] = _look(daemon)
+        for daemon in candidates:
+            if daemon.key in found:
+                continue
+            seen, process = _look(daemon)
+            if process:
+                found[daemon.key] = seen, process
+                if self._is_watching:
+                    processes.write_description(processes.folder_of(self._run_dir, daemon), daemon)
+        return list(found.values())
+
+    def _prepare(self, daemon: Daemon, process: Process | None, stale: set[str]) -> None:
+        """End what runs, and write the files."""
+        process = process or _open_process(daemon)
+        if process:
+            _end_process(process)
+        processes.remove_files(stale)
+        folder = processes.folder_of(self._run_dir, daemon)
+        processes.write_files(folder, daemon)
+        processes.write_description(folder, daemon)
+
+    def _launch(self, daemon: Daemon) -> Process:
+        folder = processes.folder_of(self._run_dir, daemon)
+        number = processes.launch(folder, daemon)
+        try:
+            return Process(number, os.pidfd_open(number), time.monotonic())
+        except ProcessLookupError:
+            raise HostError(
+                f"{processes.describe(daemon)} ended at once: {processes.last_line(folder)}.",
+                f"See {folder / processes.LOG}.",
+            ) from None
+
+    def _rewrite(self, daemon: Daemon, process: Process, stale: set[str]) -> None:
+        """Files, then the signal, then the description: who finds an older description tells the process again."""
+        folder = processes.folder_of(self._run_dir, daemon)
+        processes.write_files(folder, daemon)
+        processes.remove_files(stale)
+        if daemon.reload:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(process.handle, signal.Signals[f"SIG{daemon.reload}"])
+        processes.write_description(folder, daemon)
+        processes.trim_log(folder)
+
+    def _end(self, daemon: Daemon, process: Process | None) -> None:
+        if process is None and daemon.command != NOT_RUNNING:
+            process = _open_process(daemon)
+        if process:
+            processes.say_last_words(daemon)
+            _end_process(process)
+        processes.remove_folder(processes.folder_of(self._run_dir, daemon), daemon)
+
+
+def _look(daemon: Daemon) -> tuple[Daemon, Process | None]:
+    """A daemon as it is: not running, running with other files (reported without any), or as described."""
+    process = _open_process(daemon)
+    if process is None or not processes.is_in_namespace(process.number, daemon.namespace):
+        return msgspec.structs.replace(daemon, command=NOT_RUNNING), process
+    return (daemon if processes.has_files(daemon) else msgspec.structs.replace(daemon, files=())), process
+
+
+def _open_process(daemon: Daemon) -> Process | None:
+    """The running process of a daemon, by a descriptor that cannot come to mean another."""
+    number = processes.find_process(daemon)
+    if number is None:
+        return None
+    try:
+        handle = os.pidfd_open(number)
+    except ProcessLookupError:
+        return None
+    if processes.find_process(daemon) == number:
+        return Process(number, handle)
+    os.close(handle)
+    return None
+
+
+def _end_process(process: Process) -> None:
+    processes.end(process.handle)
+    os.close(process.handle)
