@@ -176,5 +176,5 @@ def _wipe(lab: Lab) -> None:
         assert left_overs(host) == []
         host.agent_stop()
     with contextlib.closing(lab.client()) as client:
-        for each in client.request("GET", "/v2.0/agents")["agents"]:
+        for each in client.request("GET", "/v2.0/agents?agent_type=Open+vSwitch+agent")["agents"]:
             client.request("DELETE", f"/v2.0/agents/{each['id']}")
