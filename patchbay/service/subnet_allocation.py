@@ -4,8 +4,11 @@ Two requests never get overlapping parts: the pool's revision is bumped in the t
 one of them is refused and tried again.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import UNSET
@@ -132,6 +135,25 @@ def _check_quota(pool: SubnetPool, subnets: Iterable[Subnet], prefixlen: int) ->
     lengths = [prefixlen, *(parse_cidr(subnet.cidr).prefixlen for subnet in subnets)]
     if sum(2.0 ** (unit - length) for length in lengths) > pool.default_quota:
         raise SubnetPoolQuotaExceeded
+
+
+_turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
+
+
+@contextlib.asynccontextmanager
+async def turns(service: Service, specs: Iterable[SubnetSpec]) -> AsyncIterator[None]:
+    """Requests to this service that allocate from one pool go one after the other.
+
+    The guard of the pool's revision would refuse all but one of them each time.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for key in sorted({_key(spec) for spec in specs} - {""}):
+            await stack.enter_async_context(_turns.setdefault((id(service), key), asyncio.Lock()))
+        yield
+
+
+def _key(spec: SubnetSpec) -> str:
+    return f"default of IPv{spec.ip_version}" if spec.use_default_subnetpool else spec.subnetpool_id or ""
 
 
 def touched(pool: SubnetPool) -> SubnetPool:

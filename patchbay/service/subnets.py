@@ -7,7 +7,17 @@ from msgspec import UNSET
 
 from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
 from patchbay.model import FixedIP, HostRoute, Network, Port, Subnet, SubnetPool
-from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.access import (
+    FIRST_REVISION,
+    Attempt,
+    carry_out,
+    check_revision,
+    is_visible,
+    new_id,
+    now,
+    revise,
+    revised,
+)
 from patchbay.service.addresses import (
     check_gateway_outside_pools,
     check_pools,
@@ -26,7 +36,7 @@ from patchbay.service.errors import SubnetInUse, SubnetNotFound, TooMuchContenti
 from patchbay.service.networks import AUTO_DELETE_OWNERS, get_network
 from patchbay.service.service import ATTEMPTS, Service
 from patchbay.service.specs import SubnetSpec
-from patchbay.service.subnet_allocation import check_affinity, from_pool, pool_of, touched
+from patchbay.service.subnet_allocation import check_affinity, from_pool, pool_of, touched, turns
 from patchbay.service.subnet_rules import check_cidr, check_gateway_change, check_new_subnet, check_options
 
 
@@ -46,6 +56,11 @@ async def create_subnets(service: Service, context: RequestContext, specs: Seque
     The networks' revision numbers grow with them (as in Neutron), which also keeps two servers from adding
     overlapping subnets at the same time. Ports get an address in new subnets with automatic addresses.
     """
+    async with turns(service, specs):
+        return await _create_subnets(service, context, specs)
+
+
+async def _create_subnets(service: Service, context: RequestContext, specs: Sequence[SubnetSpec]) -> list[Subnet]:
     for _ in range(ATTEMPTS):
         subnets: list[Subnet] = []
         networks: dict[str, Network] = {}
@@ -150,18 +165,13 @@ async def update_subnet(
     Raises SubnetNotFound, InvalidInput, GatewayIpInUse, GatewayConflictWithAllocationPools, the errors of
     ``check_pools`` or RevisionNumberConstraintFailed.
     """
-    for _ in range(ATTEMPTS):
-        old = get_subnet(service, context, subnet_id)
-        check_revision(old, if_match)
-        new = revised(old, _changed(service, old, spec))
-        if new is old:
-            return old
-        try:
-            await service.commit(Update(old, new))
-        except Stale:
-            continue
-        return new
-    raise TooMuchContention(f"subnet {subnet_id}")
+    return await revise(
+        service,
+        f"subnet {subnet_id}",
+        lambda: get_subnet(service, context, subnet_id),
+        lambda old: _changed(service, old, spec),
+        if_match,
+    )
 
 
 def _changed(service: Service, old: Subnet, spec: SubnetSpec) -> Subnet:
@@ -193,20 +203,21 @@ def _changed(service: Service, old: Subnet, spec: SubnetSpec) -> Subnet:
 async def delete_subnet(service: Service, context: RequestContext, subnet_id: str, if_match: int | None = None) -> None:
     """The subnet goes, and with it the automatic addresses and those of ports that serve the network itself.
 
+    Of the latter, those that are left without any address go as well.
+
     Raises SubnetNotFound, or SubnetInUse while a port has an address in it.
     """
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
         subnet = get_subnet(service, context, subnet_id)
         check_revision(subnet, if_match)
         network = service.db.networks[subnet.network_id]
-        try:
-            await service.commit(
-                *_without_addresses(service, subnet), Delete(subnet), Update(network, _touched(network))
-            )
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise SubnetInUse(subnet_id)
+        return None, [*_without_addresses(service, subnet), Delete(subnet), Update(network, _touched(network))]
+
+    try:
+        await carry_out(service, f"subnet {subnet_id}", plan)
+    except TooMuchContention as error:
+        raise SubnetInUse(subnet_id) from error
 
 
 def _without_addresses(service: Service, subnet: Subnet) -> list[Write]:
@@ -218,5 +229,8 @@ def _without_addresses(service: Service, subnet: Subnet) -> list[Write]:
         goes_along = is_automatic(subnet) or port.device_owner in AUTO_DELETE_OWNERS
         if is_router_port(port) or not goes_along:
             raise SubnetInUse(subnet.id)
-        writes.append(Update(port, revised(port, msgspec.structs.replace(port, fixed_ips=kept))))
+        if not kept and port.device_owner in AUTO_DELETE_OWNERS:
+            writes.append(Delete(port))
+        else:
+            writes.append(Update(port, revised(port, msgspec.structs.replace(port, fixed_ips=kept))))
     return writes

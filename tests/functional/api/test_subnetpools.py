@@ -125,6 +125,13 @@ async def test_two_servers_never_cut_overlapping_subnets(api: Api, remote: str) 
     assert sorted(cidrs) == list(ip_network("10.0.0.0/20").subnets(new_prefix=24))
 
 
+async def test_many_requests_to_one_server_all_get_their_subnet(api: Api) -> None:
+    from_ = await pool(api, "10.0.0.0/16", default_prefixlen=24)
+    networks = [(await api.create("network"))["id"] for _ in range(40)]
+    made = await asyncio.gather(*(cut(api, from_, id_) for id_ in networks))
+    assert len({subnet["cidr"] for subnet in made}) == 40
+
+
 async def test_a_pool_changes_but_keeps_its_prefixes(api: Api) -> None:
     from_ = await pool(api, "10.0.0.0/24")
     changed = await api.update(
