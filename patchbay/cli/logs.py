@@ -8,10 +8,15 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any
+
+from patchbay.errors import HostError
 
 FORMATS = ("logfmt", "json")
 LEVELS = ("debug", "info", "warning", "error")
+LOG_FILE_BYTES = 1 << 20
 NOT_FIELDS = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"})
 
 
@@ -20,6 +25,17 @@ def start_logging(style: str, level: str) -> None:
     stream = logging.StreamHandler(sys.stderr)
     stream.setFormatter(Lines(style))
     logging.basicConfig(level=level.upper(), handlers=[stream], force=True)
+
+
+def log_to_file(path: Path, style: str, level: str) -> None:
+    """Send what the process logs to a file that is begun anew when it is full; the one before is kept as ``….1``."""
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        file = RotatingFileHandler(path, maxBytes=LOG_FILE_BYTES, backupCount=1, encoding="utf-8")
+    except OSError as error:
+        raise HostError(f"{path}: {error.strerror}.", "Name another with --log-file PATH.") from error
+    file.setFormatter(Lines(style))
+    logging.basicConfig(level=level.upper(), handlers=[file], force=True)
 
 
 class Lines(logging.Formatter):

@@ -1,4 +1,4 @@
-"""``patchbay serve`` and ``patchbay agent``: from options to the two services.
+"""``patchbay serve``, ``patchbay agent`` and ``patchbay metadata``: from options to the services.
 
 Called by ``main``. Promises: every option can also stand in the environment (PATCHBAY_SERVE_…, PATCHBAY_AGENT_…) or in
 the file that ``--config`` names; SIGTERM and SIGINT end the process cleanly. A service is imported when it is run,
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from patchbay.cli.config import config_option
-from patchbay.cli.logs import FORMATS, LEVELS, start_logging
+from patchbay.cli.logs import FORMATS, LEVELS, log_to_file, start_logging
 from patchbay.cli.options import agent_options, agent_settings, passive_remotes_of, range_of, remotes_of, vlan_ranges_of
 from patchbay.errors import HostError
 
@@ -161,3 +161,54 @@ def agent(log_format: str, log_level: str, **given: Any) -> None:
     from patchbay.agent import run_agent  # noqa: PLC0415  # see above
 
     asyncio.run(run_agent(agent_settings(given)))
+
+
+@click.command()
+@click.option(
+    "--intent",
+    metavar="REMOTE",
+    multiple=True,
+    required=True,
+    help="Intent database: unix:PATH or tcp:ADDRESS:PORT; several servers of a cluster by commas or repeats.",
+)
+@click.option(
+    "--listeners",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The list of where to listen, as the agent writes it; read again on SIGHUP.",
+)
+@click.option(
+    "--pid-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    show_default="pid, beside the list",
+    help="Where the process's id is written when it is ready.",
+)
+@click.option(
+    "--log-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    show_default="log, beside the list",
+    help="Where it logs; at 1 MiB a new one is begun and the last one kept.",
+)
+@click.option("--requests-per-second", type=int, default=200, show_default=True, help="What one instance may ask.")
+@click.option("--foreground", is_flag=True, help="Stay in the foreground, and log to standard error.")
+@log_options
+def metadata(log_format: str, log_level: str, **given: Any) -> None:
+    """Run the metadata server of this host; its agent does this by itself.
+
+    Goes into the background when it has tried to listen everywhere on its list.
+    """
+    from patchbay.metadata.background import locked, run_in_background, write_id  # noqa: PLC0415  # see above
+    from patchbay.metadata.server import MetadataSettings, serve_metadata  # noqa: PLC0415  # see above
+
+    path: Path = given["listeners"]
+    settings = MetadataSettings(
+        intent=remotes_of(given["intent"]), listeners=path, requests_per_s=given["requests_per_second"]
+    )
+    pid_file = given["pid_file"] or path.with_name("pid")
+    if given["foreground"]:
+        start_logging(log_format, log_level)
+        descriptor = locked(pid_file)
+        asyncio.run(serve_metadata(settings, lambda: write_id(descriptor)))
+        return
+    log_to_file(given["log_file"] or path.with_name("log"), log_format, log_level)
+    run_in_background(lambda ready: asyncio.run(serve_metadata(settings, ready)), pid_file)
