@@ -23,9 +23,9 @@ from typing import Any
 
 from patchbay.cli.output import print_list
 from patchbay.host.netns import inside
-from patchbay.lab.capture import namespace_path
 from patchbay.lab.client import ServiceClient
 from patchbay.lab.lab import Lab
+from patchbay.lab.places import namespace_path
 from patchbay.lab.reading import load_topology, parse_topology
 from patchbay.lab.stream import PingStream
 

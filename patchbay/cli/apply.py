@@ -1,7 +1,7 @@
-"""``patchbay apply -f topology.yaml``: networks, subnets, ports and instances of a file, brought about on a service.
+"""``patchbay apply -f topology.yaml``: networks, routers, instances … of a file, brought about on a service.
 
-Called by ``main``. Promises: applying a file twice changes nothing; nothing is ever deleted; hosts and expectations of
-the file are read and checked, but it is the running service that knows its hosts.
+Called by ``main``. Promises: applying a file twice changes nothing; nothing is ever deleted; hosts, machines outside
+and expectations of the file are read and checked, but it is the running service that knows its hosts.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ from patchbay.cli.resources import endpoint_option
 @endpoint_option
 @click.option("--format", "style", type=click.Choice(FORMATS[:3]), default="table", show_default=True)
 def apply(path: Path, endpoint: str, style: str) -> None:
-    """Bring networks, subnets, ports and instances of a topology file about on a running service."""
+    """Bring networks, routers, instances and floating IPs of a topology file about on a running service."""
     from patchbay.lab.apply import apply_topology  # noqa: PLC0415  # only when called: help answers at once
     from patchbay.lab.reading import load_topology  # noqa: PLC0415  # as above
 

@@ -15,11 +15,11 @@ import click
 
 from patchbay.cli.output import Row, output_options, print_list, print_table
 from patchbay.errors import LabError
-from patchbay.lab.check import Outcome
 from patchbay.lab.lab import Lab
+from patchbay.lab.outcomes import Outcome, Pair
 from patchbay.lab.reading import load_topology
 from patchbay.lab.registry import find, living
-from patchbay.lab.topology import Topology
+from patchbay.lab.topology import FloatingIP, Topology
 from patchbay.lab.vhost import LOGS, VirtualHost, inside
 
 DEMO = "examples/seed002.yaml"
@@ -110,12 +110,12 @@ def status(style: str, columns: Sequence[str]) -> None:
 @click.argument("instance", default="")
 @lab_option
 def shell(host: str, instance: str, name: str) -> None:
-    """A shell on HOST, or in an INSTANCE on it."""
+    """A shell on HOST (or on a machine outside), or in an INSTANCE on it."""
     running = Lab.attach(name)
-    target = running.host(host)
+    space = running.outside[host] if host in running.outside and not instance else running.host(host).space
     place = f"{host} {instance}".strip()
     environment = {"PS1": f"[{place} \\w]# "}
-    become(target.space.command(inside(instance, ["bash", "--norc", "--noprofile", "-i"])), environment)
+    become(space.command(inside(instance, ["bash", "--norc", "--noprofile", "-i"])), environment)
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -123,15 +123,17 @@ def shell(host: str, instance: str, name: str) -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @lab_option
 def run(place: str, command: Sequence[str], name: str) -> None:
-    """Run COMMAND on a host or in an instance."""
+    """Run COMMAND on a host, in an instance or on a machine outside."""
     command = command[1:] if command[0] == "--" else command
     running = Lab.attach(name)
     if place in running.hosts:
         full = running.host(place).space.command(command)
     elif place in running.topology.instances:
         full = running.host_of(place).space.command(inside(place, command))
+    elif place in running.outside:
+        full = running.outside[place].command(command)
     else:
-        known = ", ".join([*running.hosts, *running.topology.instances])
+        known = ", ".join([*running.hosts, *running.topology.instances, *running.outside])
         raise LabError(f"Lab {running.name}: {place} is neither a host nor an instance.", f"Known: {known}.")
     become(full, {})
 
@@ -153,7 +155,7 @@ def logs(place: str, process: str, lines: int, name: str) -> None:
 @lab_option
 @output_options
 def ping(source: str, target: str, name: str, style: str, columns: Sequence[str]) -> int:
-    """Ping one instance from another and say who answered. Exit code 1 when it does not reach."""
+    """Ping an instance, a machine outside or an address, and say who answered. Exit code 1 when it does not reach."""
     outcomes = Lab.attach(name).ping(source, target)
     shown = ("from", "to", "address", "found", "rtt_ms", "detail")
     print_list([outcome_row(outcome) for outcome in outcomes], shown, style, columns)
@@ -223,13 +225,25 @@ def outcome_row(outcome: Outcome) -> Row:
         "from": outcome.pair.source,
         "to": outcome.pair.target,
         "address": None if outcome.pair.address is None else str(outcome.pair.address),
-        "expected": word(outcome.pair.expected),
-        "found": word(outcome.found),
+        "expected": outcome.pair.wanted or expectation(outcome.pair),
+        "found": found(outcome),
         "verdict": "met" if outcome.is_met else "WRONG",
         "rtt_ms": None if outcome.rtt_ms is None else round(outcome.rtt_ms, 2),
         "detail": outcome.detail,
         "line": outcome.pair.line,
     }
+
+
+def expectation(pair: Pair) -> str:
+    """What a ping must show, in words."""
+    return word(pair.expected) + (f", seen as {pair.seen_as}" if pair.seen_as else "")
+
+
+def found(outcome: Outcome) -> str:
+    """What was found, in words."""
+    if outcome.pair.wanted:
+        return outcome.answer or "no answer"
+    return word(outcome.found) + (f", {outcome.answer}" if outcome.answer else "")
 
 
 def host_row(host: VirtualHost) -> Row:
@@ -263,11 +277,56 @@ def print_instances(topology: Topology) -> None:
             if network.type == "vlan":
                 segment = f" {network.segmentation_id}"
             addresses = ", ".join(interface.addresses) or "chosen by the service"
+            if interface.is_dynamic:
+                addresses = "lent by the DHCP server"
             rows.append(
                 [name, instance.host, instance.plugging, device, interface.network, network.type + segment, addresses]
             )
     if rows:
         print_table(rows, ["instance", "host", "plugging", "device", "network", "segment", "addresses"])
+    print_ways_out(topology)
+
+
+def print_ways_out(topology: Topology) -> None:
+    """Routers, floating IPs and machines outside, a table for each."""
+    routers = [
+        [
+            name,
+            ", ".join(each.address or each.subnet for each in router.interfaces),
+            router.external,
+            ", ".join(router.external_addresses) or ("chosen by the service" if router.external else ""),
+        ]
+        for name, router in topology.routers.items()
+    ]
+    floating_ips = [
+        [each.address, each.network, f"{each.instance} {each.device}" if each.instance else forwarded(each)]
+        for each in topology.floating_ips
+    ]
+    outside = [
+        [
+            name,
+            machine.physical_network + ("" if machine.vlan is None else f" VLAN {machine.vlan}"),
+            ", ".join(machine.addresses),
+            ", ".join(filter(None, ["DNS" if machine.dns is not None else "", "HTTP" if machine.http else ""])),
+        ]
+        for name, machine in topology.outside.items()
+    ]
+    for rows, titles in (
+        (routers, ["router", "interfaces", "external network", "its address there"]),
+        (floating_ips, ["floating IP", "network", "leads to"]),
+        (outside, ["outside", "wire", "addresses", "serves"]),
+    ):
+        if rows:
+            click.echo()
+            print_table(rows, titles)
+
+
+def forwarded(floating_ip: FloatingIP) -> str:
+    """Where the ports of a floating IP lead, in words."""
+    found = [
+        f"{each.protocol} {each.port} to {each.instance}:{each.internal_port}" for each in floating_ip.port_forwardings
+    ]
+    return ", ".join(found) or "nothing"
 
 
 def example(path: str) -> Path:

@@ -1,32 +1,21 @@
-"""A topology's networks, subnets, ports and instances, brought about through the Neutron API.
+"""A topology's networks, subnets, routers, ports, instances and floating IPs, brought about through the Neutron API.
 
 Called by ``lab up`` and ``patchbay apply``. Objects are known by project and name (ports: ``<instance>-<device>``), so
 applying a file twice changes nothing, and applying a changed file changes what differs. Nothing is ever deleted.
-Few requests: one list and at most one bulk create for each kind, one update for each object that differs.
 """
 
-from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
-from typing import Any
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import msgspec
 
+from patchbay.lab.apply_routers import apply_floating_ips, apply_routers
 from patchbay.lab.client import Client
+from patchbay.lab.objects import Applied, Key, Object, bring_about, together
 from patchbay.lab.topology import Instance, Interface, Network, Subnet, Topology
 
-Object = dict[str, Any]
-Key = tuple[str, ...]
-
-# What may be given on create only: a difference cannot be repaired by an update.
-FIXED = frozenset(("project_id", "name", "network_id", "ip_version", "cidr"))
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """What was done: one ``(kind, name)`` for each object."""
-
-    created: tuple[tuple[str, str], ...] = ()
-    updated: tuple[tuple[str, str], ...] = ()
-    unchanged: int = 0
+DHCP_SERVER, RESERVED = "network:dhcp", "reserved_dhcp_port"
+"""Owner of a DHCP server's port, and the ``device_id`` of one that waits for a host to serve it (Neutron's words)."""
 
 
 def apply_topology(client: Client, topology: Topology) -> Applied:
@@ -38,15 +27,18 @@ def apply_topology(client: Client, topology: Topology) -> Applied:
     networks: dict[Key, Object] = {
         (network.project, name): network_body(name, network) for name, network in topology.networks.items()
     }
-    network_ids = _bring_about(client, "networks", networks, steps)
+    network_ids = bring_about(client, "networks", networks, steps)
     subnets: dict[Key, Object] = {
         (network.project, network_name, name): subnet_body(
-            name, subnet, network, network_ids[network.project, network_name]
+            name, subnet, network, network_ids[network.project, network_name], addresses_on(topology, network_name)
         )
         for network_name, network in topology.networks.items()
         for name, subnet in network.subnets.items()
     }
-    _bring_about(client, "subnets", subnets, steps, parents={each: key[1] for key, each in network_ids.items()})
+    parents = {each: key[1] for key, each in network_ids.items()}
+    subnet_ids = bring_about(client, "subnets", subnets, steps, parents=parents)
+    _apply_dhcp_servers(client, topology, network_ids, subnet_ids, steps)
+    apply_routers(client, topology, network_ids, subnet_ids, steps)
     ports: dict[Key, Object] = {
         (project_of(topology, instance), f"{name}-{device}"): port_body(
             topology,
@@ -58,17 +50,14 @@ def apply_topology(client: Client, topology: Topology) -> Applied:
         for name, instance in topology.instances.items()
         for device, interface in instance.interfaces.items()
     }
-    port_ids = _bring_about(client, "ports", ports, steps)
+    port_ids = bring_about(client, "ports", ports, steps)
     instances: dict[Key, Object] = {
         (project_of(topology, instance), name): instance_body(topology, name, port_ids)
         for name, instance in topology.instances.items()
     }
-    _bring_about(client, "instances", instances, steps)
-    return Applied(
-        created=tuple(each for step in steps for each in step.created),
-        updated=tuple(each for step in steps for each in step.updated),
-        unchanged=sum(step.unchanged for step in steps),
-    )
+    bring_about(client, "instances", instances, steps)
+    apply_floating_ips(client, topology, network_ids, port_ids, steps)
+    return together(steps)
 
 
 def project_of(topology: Topology, instance: Instance) -> str:
@@ -80,7 +69,9 @@ def project_of(topology: Topology, instance: Instance) -> str:
 def network_body(name: str, network: Network) -> Object:
     """A network as the API takes it."""
     body: Object = {"name": name, "project_id": network.project, "provider:network_type": network.type}
-    body |= {"shared": network.shared}
+    body |= {"shared": network.shared, "router:external": network.external}
+    if network.dns_domain:
+        body["dns_domain"] = network.dns_domain.rstrip(".") + "."
     if network.physical_network is not None:
         body["provider:physical_network"] = network.physical_network
     if network.segmentation_id is not None:
@@ -90,8 +81,32 @@ def network_body(name: str, network: Network) -> Object:
     return body
 
 
-def subnet_body(name: str, subnet: Subnet, network: Network, network_id: str) -> Object:
-    """A subnet as the API takes it."""
+def addresses_on(topology: Topology, network: str) -> set[str]:
+    """The addresses of a network that the file itself gives to something."""
+    spec = topology.networks[network]
+    given = {subnet.dhcp_server for subnet in spec.subnets.values()}
+    for instance in topology.instances.values():
+        for interface in instance.interfaces.values():
+            given |= set(interface.addresses) if interface.network == network else set()
+    for router in topology.routers.values():
+        given |= {each.address for each in router.interfaces if each.network == network}
+    return {str(ip_address(text)) for text in given if text}
+
+
+def ranges_without(given: str, taken: set[str]) -> Iterator[tuple[str, str]]:
+    """A range ``first-last`` in the pieces that are left when some addresses are taken out of it."""
+    start, end = (ip_address(part.strip()) for part in given.split("-"))
+    kind = IPv4Address if start.version == 4 else IPv6Address
+    first, last = int(start), int(end)
+    holes = sorted(int(each) for each in map(ip_address, taken) if each.version == start.version)
+    for hole in [*(hole for hole in holes if first <= hole <= last), last + 1]:
+        if first < hole:
+            yield str(kind(first)), str(kind(hole - 1))
+        first = hole + 1
+
+
+def subnet_body(name: str, subnet: Subnet, network: Network, network_id: str, taken: set[str]) -> Object:
+    """A subnet as the API takes it; ``taken``: addresses of ports, which its DHCP range must leave out."""
     block = ip_network(subnet.cidr)
     body: Object = {
         "name": name,
@@ -109,6 +124,13 @@ def subnet_body(name: str, subnet: Subnet, network: Network, network_id: str) ->
         body["allocation_pools"] = [
             {"start": str(ip_address(first.strip())), "end": str(ip_address(last.strip()))} for first, _, last in pools
         ]
+    if subnet.host_routes:
+        body["host_routes"] = [
+            {"destination": each.destination, "nexthop": each.nexthop} for each in subnet.host_routes
+        ]
+    if subnet.dhcp_range:
+        pieces = ranges_without(subnet.dhcp_range, taken)
+        body["dhcp_ranges"] = [{"start": first, "end": last} for first, last in pieces]
     modes = {"ipv6_ra_mode": subnet.ipv6_ra_mode, "ipv6_address_mode": subnet.ipv6_address_mode}
     return body | {field: mode for field, mode in modes.items() if mode is not None}
 
@@ -120,7 +142,9 @@ def port_body(topology: Topology, instance: str, device: str, interface: Interfa
         "project_id": project_of(topology, topology.instances[instance]),
         "network_id": network_id,
     }
-    if interface.addresses:
+    if interface.is_dynamic:
+        body["fixed_ips"] = []
+    elif interface.addresses:
         body["fixed_ips"] = [{"ip_address": str(ip_address(text))} for text in interface.addresses]
     if interface.mac:
         body["mac_address"] = interface.mac.lower()
@@ -131,62 +155,44 @@ def instance_body(topology: Topology, name: str, port_ids: Mapping[Key, str]) ->
     """An instance as the API takes it."""
     instance = topology.instances[name]
     project = project_of(topology, instance)
+    told: Object = {"public_keys": list(instance.public_keys), "user_data": instance.user_data}
+    told["metadata"] = dict(instance.metadata)
     return {
         "name": name,
         "project_id": project,
         "host": instance.host,
         "plugging": instance.plugging,
         "interfaces": {device: port_ids[project, f"{name}-{device}"] for device in instance.interfaces},
+        "addressing": "dhcp" if instance.dhcp else "static",
+        **{field: value for field, value in told.items() if value},
     }
 
 
-def _bring_about(
-    client: Client,
-    collection: str,
-    wanted: Mapping[Key, Object],
-    steps: list[Applied],
-    parents: Mapping[str, str] | None = None,
-) -> dict[Key, str]:
-    """Create and update one kind of object; returns the ids. Subnets are keyed by their network's name, too."""
-    if not wanted:
-        return {}
-    listed = client.request("GET", f"/v2.0/{collection}")[collection]
-    known = {_key(each, parents): each for each in listed if parents is None or each["network_id"] in parents}
-    missing = {key: body for key, body in wanted.items() if key not in known}
-    if missing:
-        created = client.request("POST", f"/v2.0/{collection}", {collection: list(missing.values())})[collection]
-        known |= dict(zip(missing, created, strict=True))
-    changed = []
-    for key in wanted.keys() - missing.keys():
-        if difference := _difference(wanted[key], known[key]):
-            member = collection.removesuffix("s")
-            client.request("PUT", f"/v2.0/{collection}/{known[key]['id']}", {member: difference})
-            changed.append(key)
-    steps.append(
-        Applied(_named(collection, missing), _named(collection, changed), len(wanted) - len(missing) - len(changed))
-    )
-    return {key: known[key]["id"] for key in wanted}
-
-
-def _named(collection: str, keys: Iterable[Key]) -> tuple[tuple[str, str], ...]:
-    return tuple((collection.removesuffix("s"), key[-1]) for key in keys)
-
-
-def _key(found: Object, parents: Mapping[str, str] | None) -> Key:
-    between = () if parents is None else (parents[found["network_id"]],)
-    return (found["project_id"], *between, found["name"])
-
-
-def _difference(wanted: Object, found: Object) -> Object:
-    """The attributes to change. What the service filled in (a pool, an address, a segment) is no difference."""
-    return {
-        name: value
-        for name, value in wanted.items()
-        if name not in FIXED and _comparable(name, value) != _comparable(name, found.get(name))
-    }
-
-
-def _comparable(name: str, value: Any) -> Any:
-    if name == "fixed_ips":
-        return sorted(each["ip_address"] for each in value or [])
-    return value
+def _apply_dhcp_servers(
+    client: Client, topology: Topology, networks: Mapping[Key, str], subnets: Mapping[Key, str], steps: list[Applied]
+) -> None:
+    """DHCP servers at the addresses that the file gives them: ports that wait for a host, before any is chosen."""
+    wanted = [
+        (network_name, network.project, name, subnet.dhcp_server)
+        for network_name, network in topology.networks.items()
+        for name, subnet in network.subnets.items()
+        if subnet.dhcp_server
+    ]
+    listed = client.request("GET", f"/v2.0/ports?device_owner={DHCP_SERVER}")["ports"] if wanted else []
+    for network, project, name, address in wanted:
+        subnet_id = subnets[project, network, name]
+        fixed_ip = {"subnet_id": subnet_id, "ip_address": str(ip_address(address))}
+        found = {port["id"]: port["fixed_ips"] for port in listed if port["network_id"] == networks[project, network]}
+        if any(fixed_ip in fixed_ips for fixed_ips in found.values()):
+            steps.append(Applied(unchanged=1))
+            continue
+        port_id = next(iter(found), "")
+        kept = [each for each in found.get(port_id, ()) if each["subnet_id"] != subnet_id]
+        if port_id:
+            client.request("PUT", f"/v2.0/ports/{port_id}", {"port": {"fixed_ips": [*kept, fixed_ip]}})
+            steps.append(Applied(updated=(("DHCP server", address),)))
+        else:
+            body = {"network_id": networks[project, network], "project_id": project, "fixed_ips": [fixed_ip]}
+            body |= {"device_owner": DHCP_SERVER, "device_id": RESERVED}
+            client.request("POST", "/v2.0/ports", {"port": body})
+            steps.append(Applied(created=(("DHCP server", address),)))

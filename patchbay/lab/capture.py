@@ -18,10 +18,13 @@ from patchbay.errors import LabError
 from patchbay.host.netns import inside
 from patchbay.lab.frames import REPLY, Address, Marker, Sight, arp_request, echo_request
 from patchbay.lab.namespaces import Space
+from patchbay.lab.places import Place, namespace_path
 
 _ETH_P_ALL = 3
 _PACKET_OUTGOING = 4
 _SO_RCVBUFFORCE = 33
+_SOL_PACKET, _PACKET_AUXDATA, _AUXDATA = 263, 8, struct.Struct("IIIHHHH")
+_VLAN_VALID = 0x10
 _SIOCGIFADDR = 0x8915
 _SOL_RAW, _ICMP_FILTER, _ICMP6_FILTER = 255, 1, 1
 
@@ -29,17 +32,23 @@ _SOL_RAW, _ICMP_FILTER, _ICMP6_FILTER = 255, 1, 1
 class Tap:
     """A capture on one interface of an instance; also sends frames there. ``mac`` is the interface's.
 
-    ``first``: when the first frame of each probe and kind came; ``marked``: by probe, a frame other than a reply;
-    ``unmarked``: by source MAC, a frame that is not a test frame; ``is_broken``: the interface went down or away since.
+    ``first``: when the first frame of each probe and kind came; ``senders``: by probe and kind, the IP address that the
+    last one came from; ``marked``: by probe, a frame other than a reply; ``unmarked``: by source MAC, a frame that is
+    not a test frame; ``is_broken``: the interface went down or away since. ``is_untagged``: a machine on a wire that
+    carries VLANs, too, whose frames its card does not take.
     """
 
-    def __init__(self, instance: str, device: str, network: str, opened: socket.socket) -> None:
+    def __init__(
+        self, instance: str, device: str, network: str, opened: socket.socket, *, is_untagged: bool = False
+    ) -> None:
         self.instance = instance
+        self._is_untagged = is_untagged
         self.device = device
         self.network = network
         self.socket = opened
         self.mac = bytes(opened.getsockname()[4])
         self.first: dict[tuple[int, str], float] = {}
+        self.senders: dict[tuple[int, str], Address] = {}
         self.marked: dict[int, Sight] = {}
         self.unmarked: dict[bytes, Sight] = {}
         self.is_broken = False
@@ -53,8 +62,10 @@ class Tap:
         """Take in what has arrived. Frames that the instance itself sent are not kept."""
         try:
             while True:
-                frame, (_, _, packet_type, _, _) = self.socket.recvfrom(65535)
-                if packet_type != _PACKET_OUTGOING and (sight := marker.read(frame)) is not None:
+                frame, ancillary, _, (_, _, packet_type, _, _) = self.socket.recvmsg(65535, 64)
+                if packet_type == _PACKET_OUTGOING or (self._is_untagged and _is_tagged(ancillary)):
+                    continue
+                if (sight := marker.read(frame)) is not None:
                     self._note(sight)
         except BlockingIOError:
             return
@@ -71,6 +82,8 @@ class Tap:
             self.unmarked.setdefault(sight.source, sight)
             return
         self.first.setdefault((sight.number, sight.kind), time.monotonic())
+        if sight.sender is not None:
+            self.senders[sight.number, sight.kind] = sight.sender
         if sight.kind != REPLY:
             self.marked.setdefault(sight.number, sight)
 
@@ -100,39 +113,34 @@ class Pinger:
             opened.close()
 
 
-def namespace_path(host: Space, instance: str) -> Path:
-    """The file of an instance's network namespace, seen from outside its host."""
-    return host.path(f"/run/netns/{instance}")
-
-
-def open_tap(host: Space, instance: str, device: str, network: str) -> Tap:
-    """Capture on an interface of an instance. Raises ``LabError`` when it is not there."""
+def open_tap(place: Place, device: str, network: str) -> Tap:
+    """Capture on an interface of an instance or of a machine outside. Raises ``LabError`` when it is not there."""
     try:
-        with inside(namespace_path(host, instance)):
+        with inside(place.path):
             opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
             try:
                 opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 << 20)
+                opened.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, not place.instance)
                 opened.bind((device, _ETH_P_ALL))
             except OSError:
                 opened.close()
                 raise
     except OSError as error:
-        raise LabError(f"Instance {instance}: {device} is not there ({error.strerror}).") from None
-    return Tap(instance, device, network, opened)
+        raise LabError(f"Instance {place.name}: {device} is not there ({error.strerror}).") from None
+    return Tap(place.name, device, network, opened, is_untagged=not place.instance)
 
 
 def open_pinger(host: Space, instance: str, *, receive: bool = False) -> Pinger:
     """Open the senders of an instance ("": of the host itself). ``receive``: replies will be read from them, too."""
     sockets = {}
-    path = namespace_path(host, instance) if instance else Path(f"/proc/{host.pid}/ns/net")
     try:
-        with inside(path):
+        with inside(namespace_path(host, instance)):
             for version, family, protocol in ((4, socket.AF_INET, 1), (6, socket.AF_INET6, 58)):
                 opened = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
                 _filter(opened, version, keep_replies=receive)
                 sockets[version] = opened
     except OSError as error:
-        raise LabError(f"Instance {instance}: is not there ({error.strerror}).") from None
+        raise LabError(f"Instance {instance or host.pid}: is not there ({error.strerror}).") from None
     return Pinger(sockets)
 
 
@@ -140,7 +148,7 @@ def ask_for_neighbours(host: Space, device: str, own: str, others: Iterable[str]
     """Send an ARP request (or an echo request, for IPv6) from a host to each of the addresses; answers are not read."""
     with (
         contextlib.closing(open_pinger(host, "")) as pinger,
-        inside(Path(f"/proc/{host.pid}/ns/net")),
+        inside(namespace_path(host, "")),
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as opened,
     ):
         opened.bind((device, 0))
@@ -152,10 +160,10 @@ def ask_for_neighbours(host: Space, device: str, own: str, others: Iterable[str]
                 pinger.send(address, 1, 1, b"")
 
 
-def read_addresses(host: Space, instance: str, device: str) -> list[Address]:
+def read_addresses(place: Place, device: str) -> list[Address]:
     """The addresses of an interface: its primary IPv4 address and its global IPv6 addresses."""
     found: list[Address] = []
-    with contextlib.suppress(OSError), inside(namespace_path(host, instance)):
+    with contextlib.suppress(OSError), inside(place.path):
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
             answer = fcntl.ioctl(asked, _SIOCGIFADDR, struct.pack("256s", device.encode()))
             found.append(ipaddress.ip_address(answer[20:24]))
@@ -175,6 +183,14 @@ def listen(taps: Iterable[Tap], marker: Marker, seconds: float, is_done: Callabl
         while (left := deadline - time.monotonic()) > 0 and not is_done():
             for key, _ in selector.select(left):
                 key.data.drain(marker)
+
+
+def _is_tagged(ancillary: list[tuple[int, int, bytes]]) -> bool:
+    """The kernel keeps a frame's VLAN tag beside the frame (packet(7), PACKET_AUXDATA)."""
+    return any(
+        (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA) and _AUXDATA.unpack_from(data)[0] & _VLAN_VALID
+        for level, kind, data in ancillary
+    )
 
 
 def close_all(opened: Sequence[Tap | Pinger]) -> None:

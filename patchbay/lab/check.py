@@ -3,45 +3,25 @@
 Called by the lab's commands and by tests. ``check`` promises: "reaches" means that the target's capture saw the very
 echo request and the source's capture its reply; "does not reach" means that neither happened and, between networks,
 that no frame of the source (broadcast, ARP, unicast to the target's MAC) showed up at the target while it was tried.
-An answer from another instance with the same address is seen as what it is.
+An answer from another instance with the same address is seen as what it is. An address that belongs to nobody with a
+capture (a router's) is reached when its reply comes.
 """
 
 import contextlib
-import ipaddress
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
 from patchbay.errors import LabError
-from patchbay.lab.capture import Pinger, Tap, close_all, listen, open_pinger, open_tap, read_addresses
+from patchbay.lab.capture import Pinger, Tap, close_all, listen, open_pinger, open_tap
 from patchbay.lab.frames import BROADCAST, REPLY, REQUEST, Address, Marker, arp_request, probe_frame
-from patchbay.lab.namespaces import Space
+from patchbay.lab.outcomes import Outcome, Pair, addresses_of, expected_pairs, networks_with
+from patchbay.lab.places import Place
+from patchbay.lab.questions import ask_all
 from patchbay.lab.topology import Topology
 
 RETRY_S = 0.2
 ALL_NODES = bytes.fromhex("333300000001")
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """What is tried: a ping from ``source`` to an ``address`` of ``target``; ``line`` is where it is expected."""
-
-    source: str
-    target: str
-    address: Address | None
-    expected: bool
-    line: int = 0
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What was found. ``rtt_ms`` is None without a reply; ``detail`` says who else was involved."""
-
-    pair: Pair
-    found: bool
-    is_met: bool
-    rtt_ms: float | None
-    detail: str
 
 
 class Probe:
@@ -55,48 +35,25 @@ class Probe:
 
 
 def check(
-    topology: Topology, hosts: Mapping[str, Space], *, patience_s: float = 5.0, quiet_s: float = 0.4
+    topology: Topology, places: Mapping[str, Place], *, patience_s: float = 5.0, quiet_s: float = 0.4
 ) -> list[Outcome]:
     """Prove every expectation of the topology.
 
-    ``patience_s``: how long expected connections may take to come about; ``quiet_s``: how long the captures are watched
-    after the attempts that must fail.
+    ``patience_s``: how long expected connections and answers may take to come about; ``quiet_s``: how long the captures
+    are watched after the attempts that must fail.
     """
-    return Trial(topology, hosts).run(expected_pairs(topology, hosts), patience_s=patience_s, quiet_s=quiet_s)
-
-
-def expected_pairs(topology: Topology, hosts: Mapping[str, Space]) -> list[Pair]:
-    """Each expectation as pairs, one for each address of the target; nothing twice."""
-    lines: dict[tuple[str, str, bool], int] = {}
-    for expectation in topology.expect:
-        for source in expectation.sources:
-            for target in expectation.targets:
-                if source != target:
-                    lines.setdefault((source, target, expectation.reach), expectation.line)
-    addresses = {target: addresses_of(topology, hosts, target) for _, target, _ in lines}
-    return [
-        Pair(source, target, address, is_expected, line)
-        for (source, target, is_expected), line in lines.items()
-        for address in addresses[target] or (None,)
-    ]
-
-
-def addresses_of(topology: Topology, hosts: Mapping[str, Space], name: str) -> list[Address]:
-    """The addresses of an instance: those of the file, else those that its interfaces have."""
-    instance = topology.instances[name]
-    found: list[Address] = []
-    for device, interface in instance.interfaces.items():
-        given = [ipaddress.ip_address(text) for text in interface.addresses]
-        found += given or read_addresses(hosts[instance.host], name, device)
-    return found
+    answers = ask_all(topology, places, patience_s=patience_s)
+    return (
+        Trial(topology, places).run(expected_pairs(topology, places), patience_s=patience_s, quiet_s=quiet_s) + answers
+    )
 
 
 class Trial:
     """Captures in all instances of a topology, and the probes sent between them."""
 
-    def __init__(self, topology: Topology, hosts: Mapping[str, Space]) -> None:
+    def __init__(self, topology: Topology, places: Mapping[str, Place]) -> None:
         self.topology = topology
-        self.hosts = hosts
+        self.places = places
         self.marker = Marker()
         self.taps: list[Tap] = []
         self.pingers: dict[str, Pinger] = {}
@@ -121,19 +78,18 @@ class Trial:
 
     def _open_captures(self) -> None:
         """Capture where that is not done yet: in instances that were not there before, on interfaces made anew."""
-        for name, instance in self.topology.instances.items():
-            host = self.hosts[instance.host]
+        for name, place in self.places.items():
             try:
                 if name not in self.pingers:
-                    taps = [open_tap(host, name, device, each.network) for device, each in instance.interfaces.items()]
-                    self.pingers[name] = open_pinger(host, name)
+                    taps = [open_tap(place, device, network) for device, network in place.interfaces.items()]
+                    self.pingers[name] = open_pinger(place.space, place.instance)
                     self.taps += taps
                 broken = [tap for tap in self._taps_of(name) if tap.is_broken]
                 for tap in broken:
-                    tap.renew(open_tap(host, name, tap.device, tap.network))
+                    tap.renew(open_tap(place, tap.device, tap.network))
                 if broken:
                     self.pingers.pop(name).close()
-                    self.pingers[name] = open_pinger(host, name)
+                    self.pingers[name] = open_pinger(place.space, place.instance)
             except LabError as error:
                 self.absent[name] = error.message
             else:
@@ -172,19 +128,18 @@ class Trial:
         for tap in self._taps_of(probe.pair.source):
             for destination in (BROADCAST, ALL_NODES, *macs):
                 tap.send(probe_frame(tap.mac, destination, mark))
-            own = [each for each in addresses_of(self.topology, self.hosts, tap.instance) if each.version == 4]
+            own = [each for each in addresses_of(self.topology, self.places, tap.instance) if each.version == 4]
             if address is not None and address.version == 4 and own:
                 tap.send(arp_request(tap.mac, own[0], address, mark))
 
     def _taps_of(self, instance: str) -> list[Tap]:
         return [tap for tap in self.taps if tap.instance == instance]
 
+    def _networks_of(self, name: str) -> set[str]:
+        return set(self.places[name].interfaces.values()) if name in self.places else set()
+
     def _are_neighbours(self, pair: Pair) -> bool:
-        networks = [
-            {interface.network for interface in self.topology.instances[name].interfaces.values()}
-            for name in (pair.source, pair.target)
-        ]
-        return bool(networks[0] & networks[1])
+        return bool(self._networks_of(pair.source) & self._networks_of(pair.target))
 
     def _saw(self, instance: str, number: int, kind: str) -> float | None:
         """When an instance first saw a frame of a probe."""
@@ -192,10 +147,23 @@ class Trial:
         return min(times, default=None)
 
     def _is_answered(self, probe: Probe) -> bool:
-        return (
-            self._saw(probe.pair.source, probe.number, REPLY) is not None
-            and self._saw(probe.pair.target, probe.number, REQUEST) is not None
-        )
+        pair, number = probe.pair, probe.number
+        if self._saw(pair.source, number, REPLY) is None or self._seen_from(pair.source, number, REPLY) != pair.address:
+            return False
+        return self._has_arrived(probe) and (not pair.seen_as or self._sender(probe) == pair.seen_as)
+
+    def _has_arrived(self, probe: Probe) -> bool:
+        """The target saw the request; an address that nobody here has is believed its answer."""
+        return probe.pair.target not in self.places or self._saw(probe.pair.target, probe.number, REQUEST) is not None
+
+    def _seen_from(self, instance: str, number: int, kind: str) -> Address | None:
+        """The address that an instance last saw a frame of a probe come from."""
+        senders = [tap.senders[number, kind] for tap in self._taps_of(instance) if (number, kind) in tap.senders]
+        return senders[0] if senders else None
+
+    def _sender(self, probe: Probe) -> str:
+        """The address that the target saw the request come from."""
+        return str(self._seen_from(probe.pair.target, probe.number, REQUEST) or "")
 
     def _unanswered(self, probes: Sequence[Probe]) -> list[Probe]:
         return [probe for probe in probes if not self._is_answered(probe)]
@@ -206,24 +174,28 @@ class Trial:
         if absent:
             return Outcome(pair, False, False, None, " ".join(absent))
         replied = self._saw(pair.source, probe.number, REPLY)
-        found = replied is not None and self._saw(pair.target, probe.number, REQUEST) is not None
+        found = replied is not None and self._has_arrived(probe)
         leaks = self._leaks(probe)
         rtt_ms = None
         if found and replied is not None:
             rtt_ms = (replied - max((at for at in probe.sent_at if at <= replied), default=replied)) * 1000
-        return Outcome(pair, found, found == pair.expected and not leaks, rtt_ms, self._detail(probe, found, leaks))
+        is_met = found == pair.expected and not leaks and (not pair.expected or self._is_answered(probe))
+        answer = f"seen as {self._sender(probe)}" if found and pair.seen_as else ""
+        return Outcome(pair, found, is_met, rtt_ms, self._detail(probe, found, leaks), answer)
 
     def _leaks(self, probe: Probe) -> list[str]:
         """Frames of the source that came to an instance that shares no network with it.
 
-        Of an expected connection, any such instance counts; of a forbidden one, the target only (others have their own
-        lines). Frames without a mark (the kernel's ARP) are known by their source MAC.
+        Of an expected connection, any such instance counts that shares none with the target either (a router leads
+        there); of a forbidden one, the target only (others have their own lines). Frames without a mark (the kernel's
+        ARP) are known by their source MAC.
         """
         pair = probe.pair
+        way = networks_with(self.topology, pair.address) | self._networks_of(pair.target) if pair.expected else set()
         leaks: dict[str, None] = {}
         for tap in self.taps:
             other = Pair(pair.source, tap.instance, None, False)
-            if self._are_neighbours(other) or not (pair.expected or tap.instance == pair.target):
+            if self._are_neighbours(other) or tap.network in way or not (pair.expected or tap.instance == pair.target):
                 continue
             found = [tap.marked[probe.number]] if probe.number in tap.marked else []
             if not pair.expected:
@@ -239,8 +211,11 @@ class Trial:
         if leaks:
             more = f" and {len(leaks) - 2} more" if len(leaks) > 2 else ""
             return "; ".join(leaks[:2]) + more
-        if found or probe.refusal:
-            return "" if found else probe.refusal
+        if found:
+            replier = self._seen_from(probe.pair.source, probe.number, REPLY)
+            return "" if replier == probe.pair.address else f"answered from {replier}"
+        if probe.refusal:
+            return probe.refusal
         if probe.pair.address is None:
             return f"{probe.pair.target} has no address"
         return self._whereabouts(probe)
@@ -248,7 +223,7 @@ class Trial:
     def _whereabouts(self, probe: Probe) -> str:
         """Where a request without its reply went."""
         pair, number = probe.pair, probe.number
-        if pair.address in addresses_of(self.topology, self.hosts, pair.source):
+        if pair.address in addresses_of(self.topology, self.places, pair.source):
             return f"{pair.source} has this address itself"
         if self._saw(pair.target, number, REQUEST) is not None:
             return f"{pair.target} saw the request, {pair.source} no reply"

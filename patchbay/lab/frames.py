@@ -19,12 +19,16 @@ REQUEST, REPLY, RAW = "request", "reply", "raw"
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What a capture saw: the probe's number (-1: not a test frame), its kind, and the frame's source MAC."""
+    """What a capture saw: the probe's number (-1: not a test frame), its kind, and the frame's source MAC.
+
+    ``sender``: the source address of an IP packet.
+    """
 
     number: int
     kind: str
     source: bytes
     text: str
+    sender: Address | None = None
 
 
 class Marker:
@@ -46,7 +50,7 @@ class Marker:
         number = -1
         if at >= 0 and len(frame) >= at + len(self.word) + 4:
             number = struct.unpack_from("!I", frame, at + len(self.word))[0]
-        return Sight(number, _kind(frame, ether_type), source, _text(frame, ether_type))
+        return Sight(number, _kind(frame, ether_type), source, _text(frame, ether_type), _sender(frame, ether_type))
 
 
 def echo_request(version: int, identifier: int, sequence: int, payload: bytes) -> bytes:
@@ -86,6 +90,14 @@ def _kind(frame: bytes, ether_type: int) -> str:
     elif ether_type == ETHER_IPV6 and len(frame) > 54 and frame[20] == 58:
         message = frame[54]
     return {8: REQUEST, 128: REQUEST, 0: REPLY, 129: REPLY}.get(message, RAW)
+
+
+def _sender(frame: bytes, ether_type: int) -> Address | None:
+    if ether_type == ETHER_IPV4 and len(frame) >= 34:
+        return ipaddress.ip_address(frame[26:30])
+    if ether_type == ETHER_IPV6 and len(frame) >= 54:
+        return ipaddress.ip_address(frame[22:38])
+    return None
 
 
 def _text(frame: bytes, ether_type: int) -> str:

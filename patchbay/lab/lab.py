@@ -1,4 +1,4 @@
-"""A lab: the virtual hosts of a topology, the wires between them, the service, and an agent on each host.
+"""A lab: the virtual hosts of a topology, wires between them, machines outside, the service, and an agent on each host.
 
 Called by the commands, tests and benchmarks:
 
@@ -16,23 +16,32 @@ import itertools
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
+
+import msgspec
 
 from patchbay.errors import LabError, PatchbayError
 from patchbay.lab import registry
 from patchbay.lab.apply import apply_topology
 from patchbay.lab.capture import ask_for_neighbours
-from patchbay.lab.check import Outcome, Pair, Trial, addresses_of, check
+from patchbay.lab.check import Trial, check
 from patchbay.lab.client import ServiceClient
 from patchbay.lab.frames import Address
-from patchbay.lab.namespaces import Space, start_space
+from patchbay.lab.namespaces import start_space
+from patchbay.lab.objects import Applied
+from patchbay.lab.outcomes import Outcome, addresses_of, expected_pairs
+from patchbay.lab.outside import boot_outside
+from patchbay.lab.places import Place, place_named, places_of
+from patchbay.lab.readiness import Waiting, waiting_for
 from patchbay.lab.rules import underlay_block
 from patchbay.lab.stream import PingStream
-from patchbay.lab.topology import Topology
+from patchbay.lab.topology import Reach, Topology
 from patchbay.lab.underlay import build_underlay
 from patchbay.lab.vhost import VirtualHost, last_lines
 
@@ -46,7 +55,7 @@ def _silent(_text: str) -> None:
 
 
 class Lab:
-    """A running lab. ``hosts`` by name; ``endpoint`` is the URL of its API ("" when it has no service)."""
+    """A running lab. ``hosts`` and the machines ``outside`` by name; ``endpoint`` is the URL of its API ("": none)."""
 
     def __init__(self, record: registry.Record, lifeline: int = -1) -> None:
         self.name = record.name
@@ -56,6 +65,7 @@ class Lab:
         self.hosts = {
             name: VirtualHost(name, record.topology, record.space, space) for name, space in record.hosts.items()
         }
+        self.outside = dict(record.outside)
         self._lifeline = lifeline
 
     @classmethod
@@ -109,18 +119,20 @@ class Lab:
             self._serve(open_listener(ports))
             say(f"service at {self.endpoint}")
         build_underlay(self.space, self.topology)
-        names = list(self.topology.hosts)
-        with ThreadPoolExecutor(max_workers=min(8, len(names))) as workers:
+        names, machines = list(self.topology.hosts), list(self.topology.outside)
+        with ThreadPoolExecutor(max_workers=min(8, len(names) + len(machines))) as workers:
             booting = [workers.submit(self._boot, name, is_bare=is_bare) for name in names]
+            outside = [workers.submit(boot_outside, name, self.topology, self.space) for name in machines]
             if is_applied:
-                applied = self._apply()
-                say(f"{len(applied)} networks, subnets, ports and instances created through the API")
+                say(f"{summary(self._apply())} created through the API")
             self.hosts = {name: each.result() for name, each in zip(names, booting, strict=True)}
-        say(f"hosts {', '.join(names)}")
+            self.outside = {name: each.result() for name, each in zip(machines, outside, strict=True)}
+        say(f"hosts {', '.join(names)}" + (f"; outside {', '.join(machines)}" if machines else ""))
         if is_applied:
             self.wait_until_active()
             self._introduce_hosts()
-            say("all ports active")
+            leases = any(instance.dhcp for instance in self.topology.instances.values())
+            say("all ports active" + (", leases taken" if leases else ""))
         self._remember(is_ready=True)
 
     def _boot(self, name: str, *, is_bare: bool) -> VirtualHost:
@@ -129,9 +141,10 @@ class Lab:
             host.agent_start()
         return host
 
-    def _apply(self) -> tuple[tuple[str, str], ...]:
+    def _apply(self) -> Applied:
         try:
-            return apply_topology(self.client(), self.topology).created
+            with contextlib.closing(self.client()) as client:
+                return apply_topology(client, self.topology)
         except PatchbayError as error:
             raise LabError(
                 f"Lab {self.name}: {error.message}", f"The service's log ends:\n{self.service_log()}"
@@ -155,7 +168,10 @@ class Lab:
 
     def _remember(self, *, is_ready: bool) -> None:
         spaces = {name: host.space for name, host in self.hosts.items()}
-        registry.write_record(registry.Record(self.name, self.space, self.topology, spaces, self.endpoint, is_ready))
+        record = registry.Record(
+            self.name, self.space, self.topology, spaces, self.endpoint, is_ready, outside=self.outside
+        )
+        registry.write_record(record)
 
     def client(self) -> ServiceClient:
         """A new connection to the lab's service."""
@@ -182,12 +198,12 @@ class Lab:
         host.agent_start()
 
     def wait_until_active(self, timeout_s: float = 30.0) -> None:
-        """Wait until every instance's ports are ACTIVE. Raises ``LabError`` with the last words of who failed."""
+        """Wait until every port and floating IP is ACTIVE and every lease taken. Raises ``LabError``."""
         deadline, look_again = time.monotonic() + timeout_s, time.monotonic() + 1.0
         with contextlib.closing(self.client()) as client:
-            while waiting := self._not_active(client):
+            while waiting := self._waiting(client):
                 now = time.monotonic()
-                names = ", ".join(port["name"] for port in waiting)
+                names = ", ".join(map(str, waiting))
                 if now > deadline:
                     raise LabError(
                         f"Lab {self.name}: not ACTIVE after {timeout_s:g} s: {names}.", self._last_words(waiting)
@@ -199,38 +215,45 @@ class Lab:
                     look_again = now + 1.0
                 time.sleep(POLL_S)
 
-    def _not_active(self, client: ServiceClient) -> list[dict[str, str]]:
+    def _waiting(self, client: ServiceClient) -> list[Waiting]:
         try:
-            ports: list[dict[str, str]] = client.request("GET", "/v2.0/ports")["ports"]
+            return waiting_for(client, self.topology, self.places())
         except PatchbayError as error:
             raise LabError(error.message, f"The service's log ends:\n{self.service_log()}") from error
-        plugged = [port for port in ports if port["device_owner"].startswith("compute:") and port["admin_state_up"]]
-        return [port for port in plugged if port["status"] != "ACTIVE"]
 
-    def _last_words(self, ports: list[dict[str, str]]) -> str:
-        hosts = sorted({port["binding:host_id"] for port in ports} & set(self.hosts))
+    def _last_words(self, waiting: list[Waiting]) -> str:
+        hosts = sorted({each.host for each in waiting} & set(self.hosts)) or sorted(self.hosts)
         return "\n".join(f"The agent's log on {name} ends:\n{self.hosts[name].log('agent', 8)}" for name in hosts)
+
+    def places(self) -> dict[str, Place]:
+        """Where packets start and end: the instances and the machines outside, by name."""
+        return places_of(self.topology, {name: host.space for name, host in self.hosts.items()}, self.outside)
+
+    def run_in(self, name: str, arguments: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in an instance or on a machine outside. ``LabError`` when it fails and ``check`` is set."""
+        place = place_named(self.places(), name)
+        return place.space.run(place.command(list(arguments)), check=check)
 
     def check(self, *, patience_s: float = 5.0, quiet_s: float = 0.4) -> list[Outcome]:
         """Prove the topology's expectations; see ``patchbay.lab.check``."""
-        return check(self.topology, self._spaces(), patience_s=patience_s, quiet_s=quiet_s)
+        return check(self.topology, self.places(), patience_s=patience_s, quiet_s=quiet_s)
 
     def ping(self, source: str, target: str, *, patience_s: float = 2.0) -> list[Outcome]:
-        """Try to reach every address of an instance from another; who else answered or heard is in the outcome."""
-        self.host_of(source)
-        self.host_of(target)
-        addresses = addresses_of(self.topology, self._spaces(), target)
-        pairs = [Pair(source, target, address, True) for address in addresses]
-        return Trial(self.topology, self._spaces()).run(pairs, patience_s=patience_s, quiet_s=0.0)
+        """Try to reach an address, or every address of a place, from another; the outcome says who else answered."""
+        places = self.places()
+        place_named(places, source)
+        if not is_address(target):
+            place_named(places, target)
+        asked = msgspec.structs.replace(self.topology, expect=(Reach((source,), (target,), True),))
+        return Trial(asked, places).run(expected_pairs(asked, places), patience_s=patience_s, quiet_s=0.0)
 
     def ping_stream(self, source: str, target: str, interval_s: float = 0.01) -> PingStream:
-        """A stream of pings from an instance to another's first address, or to an address, until it is stopped."""
-        known = addresses_of(self.topology, self._spaces(), target) if target in self.topology.instances else []
+        """A stream of pings from a place to another's first address, or to an address, until it is stopped."""
+        places = self.places()
+        known = addresses_of(self.topology, places, target) if target in places else []
         address: Address = known[0] if known else ipaddress.ip_address(target)
-        return PingStream(self.host_of(source).space, source, address, interval_s)
-
-    def _spaces(self) -> dict[str, Space]:
-        return {name: host.space for name, host in self.hosts.items()}
+        place = place_named(places, source)
+        return PingStream(place.space, place.instance, address, interval_s)
 
     def start_service(self) -> None:
         """Start the service again, at the same endpoint and with the same database; returns when it answers."""
@@ -293,6 +316,22 @@ class Lab:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.down()
+
+
+def summary(applied: Applied) -> str:
+    """``2 networks, 1 router``: what was created, counted by kind."""
+    counts = Counter(kind for kind, _ in applied.created)
+    words = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items()]
+    return ", ".join(words) or "nothing"
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def open_listener(ports: Iterable[int]) -> socket.socket:

@@ -31,6 +31,7 @@ class Record(msgspec.Struct, frozen=True):
     hosts: Mapping[str, Space] = {}
     endpoint: str = ""
     is_ready: bool = False
+    outside: Mapping[str, Space] = {}
 
 
 def registry_path() -> Path:

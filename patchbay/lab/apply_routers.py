@@ -1,0 +1,156 @@
+"""A topology's routers and floating IPs, brought about through the Neutron API.
+
+Called by ``apply``. A router's interfaces are known by their subnets, floating IPs by their addresses; what is there
+already is not asked for again.
+"""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from patchbay.lab.client import Client
+from patchbay.lab.objects import Applied, Key, Object, bring_about, difference
+from patchbay.lab.topology import FloatingIP, HostRoute, PortForwarding, Router, Topology
+
+Ids = Mapping[Key, str]
+INTERFACE = "network:router_interface"
+
+
+def apply_routers(client: Client, topology: Topology, networks: Ids, subnets: Ids, steps: list[Applied]) -> None:
+    """Routers with gateways and interfaces, then their routes: a next hop must be on an interface."""
+    if not topology.routers:
+        return
+    wanted: dict[Key, Object] = {
+        (router.project, name): router_body(topology, name, router, networks)
+        for name, router in topology.routers.items()
+    }
+    ids = bring_about(client, "routers", wanted, steps)
+    listed = client.request("GET", f"/v2.0/ports?device_owner={INTERFACE}")["ports"]
+    there = {(port["device_id"], ip["subnet_id"]) for port in listed for ip in port["fixed_ips"]}
+    for name, router in topology.routers.items():
+        router_id = ids[router.project, name]
+        for interface in router.interfaces:
+            key = (topology.networks[interface.network].project, interface.network, interface.subnet)
+            if (router_id, subnets[key]) in there:
+                steps.append(Applied(unchanged=1))
+                continue
+            given = {"network_id": networks[key[:2]], "subnet_id": subnets[key]}
+            _add_interface(client, router_id, router.project, given, interface.address)
+            steps.append(Applied(created=(("router interface", f"{name}/{interface.subnet}"),)))
+    for name, router in topology.routers.items():
+        if router.routes:
+            _set_routes(client, name, ids[router.project, name], router.routes, steps)
+
+
+def router_body(topology: Topology, name: str, router: Router, networks: Ids) -> Object:
+    """A router as the API takes it, without interfaces and routes."""
+    body: Object = {"name": name, "project_id": router.project}
+    if router.external:
+        gateway: Object = {"network_id": networks[topology.networks[router.external].project, router.external]}
+        if router.enable_snat is not None:
+            gateway["enable_snat"] = router.enable_snat
+        if router.external_addresses:
+            gateway["external_fixed_ips"] = [{"ip_address": _text(each)} for each in router.external_addresses]
+        body["external_gateway_info"] = gateway
+    return body
+
+
+def _add_interface(client: Client, router_id: str, project: str, given: Object, address: str) -> None:
+    """By the subnet, which gives the gateway's address; an address of its own needs a port of its own."""
+    asked = {"subnet_id": given["subnet_id"]}
+    if address:
+        fixed_ip = {"subnet_id": given["subnet_id"], "ip_address": _text(address)}
+        body = {"network_id": given["network_id"], "project_id": project, "fixed_ips": [fixed_ip]}
+        asked = {"port_id": client.request("POST", "/v2.0/ports", {"port": body})["port"]["id"]}
+    client.request("PUT", f"/v2.0/routers/{router_id}/add_router_interface", asked)
+
+
+def _set_routes(client: Client, name: str, router_id: str, routes: tuple[HostRoute, ...], steps: list[Applied]) -> None:
+    wanted = {"routes": [{"destination": each.destination, "nexthop": each.nexthop} for each in routes]}
+    if difference(wanted, client.request("GET", f"/v2.0/routers/{router_id}")["router"]):
+        client.request("PUT", f"/v2.0/routers/{router_id}", {"router": wanted})
+        steps.append(Applied(updated=(("routes of router", name),)))
+
+
+def apply_floating_ips(client: Client, topology: Topology, networks: Ids, ports: Ids, steps: list[Applied]) -> None:
+    """Floating IPs, associated and with their port forwardings."""
+    if not topology.floating_ips:
+        return
+    listed = client.request("GET", "/v2.0/floatingips")["floatingips"]
+    known = {(each["floating_network_id"], each["floating_ip_address"]): each for each in listed}
+    ids = {key[1:]: port_id for key, port_id in ports.items()}
+    for floating_ip in topology.floating_ips:
+        wanted = floating_ip_body(topology, floating_ip, networks, ids)
+        found = known.get((wanted["floating_network_id"], wanted["floating_ip_address"]))
+        what = (("floating IP", floating_ip.address),)
+        if found is None:
+            found = client.request("POST", "/v2.0/floatingips", {"floatingip": wanted})["floatingip"]
+            steps.append(Applied(created=what))
+        elif change := {
+            name: wanted[name]
+            for name in ("port_id", "fixed_ip_address")
+            if wanted.get(name, found[name]) != found[name]
+        }:
+            if "port_id" in wanted:
+                change["port_id"] = wanted["port_id"]
+            client.request("PUT", f"/v2.0/floatingips/{found['id']}", {"floatingip": change})
+            steps.append(Applied(updated=what))
+        else:
+            steps.append(Applied(unchanged=1))
+        if floating_ip.port_forwardings:
+            _apply_forwardings(client, floating_ip, found["id"], ids, steps)
+
+
+def floating_ip_body(topology: Topology, floating_ip: FloatingIP, networks: Ids, ports: Ids) -> Object:
+    """A floating IP as the API takes it."""
+    body: Object = {
+        "project_id": floating_ip.project,
+        "floating_network_id": networks[topology.networks[floating_ip.network].project, floating_ip.network],
+        "floating_ip_address": _text(floating_ip.address),
+    }
+    if floating_ip.instance:
+        body["port_id"] = ports[(f"{floating_ip.instance}-{floating_ip.device}",)]
+    if floating_ip.fixed_address:
+        body["fixed_ip_address"] = _text(floating_ip.fixed_address)
+    return body
+
+
+def _apply_forwardings(
+    client: Client, floating_ip: FloatingIP, floating_ip_id: str, ports: Ids, steps: list[Applied]
+) -> None:
+    path = f"/v2.0/floatingips/{floating_ip_id}/port_forwardings"
+    listed = client.request("GET", path)["port_forwardings"]
+    known = {(each["protocol"], each["external_port"]): each for each in listed}
+    for forwarding in floating_ip.port_forwardings:
+        what = (("port forwarding", f"{floating_ip.address}:{forwarding.port}"),)
+        found = known.get((forwarding.protocol, forwarding.port))
+        if found is None:
+            body = _forwarding_body(client, forwarding, ports)
+            client.request("POST", path, {"port_forwarding": body})
+            steps.append(Applied(created=what))
+        elif (found["internal_port_id"], found["internal_port"]) != (
+            ports[(f"{forwarding.instance}-{forwarding.device}",)],
+            forwarding.internal_port,
+        ):
+            body = _forwarding_body(client, forwarding, ports)
+            client.request("PUT", f"{path}/{found['id']}", {"port_forwarding": body})
+            steps.append(Applied(updated=what))
+        else:
+            steps.append(Applied(unchanged=1))
+
+
+def _forwarding_body(client: Client, forwarding: PortForwarding, ports: Ids) -> dict[str, Any]:
+    port_id = ports[(f"{forwarding.instance}-{forwarding.device}",)]
+    port = client.request("GET", f"/v2.0/ports/{port_id}")["port"]
+    address = next(ip["ip_address"] for ip in port["fixed_ips"] if ":" not in ip["ip_address"])
+    return {
+        "protocol": forwarding.protocol,
+        "external_port": forwarding.port,
+        "internal_port": forwarding.internal_port,
+        "internal_port_id": port_id,
+        "internal_ip_address": address,
+    }
+
+
+def _text(address: str) -> str:
+    return str(ip_address(address))
