@@ -1,9 +1,11 @@
 """Namespaces, links, addresses and routes of this host's kernel: what is there, and what changes.
 
 The agent opens one ``Kernel``. ``resources`` is then always the current state of everything that carries our mark
-(alias ``patchbay:…`` on links and on the ``lo`` of namespaces), with the addresses and routes on it; foreign
-namespaces and links are not in it. The kernel's multicast groups and inotify on /run/netns keep it current, so nothing
-is polled. ``patchbay.host.netlink_apply`` changes things through the same sockets.
+(alias ``patchbay:…`` on links and on the ``lo`` of namespaces), with the addresses, routes and wanted settings on it;
+foreign namespaces and links are not in it. One more kind of thing is: a device that Open vSwitch made for an internal
+port of ours and that waits in the host's namespace to be adopted (alias ""). The kernel's multicast groups and inotify
+on /run/netns keep it current, so nothing is polled. ``patchbay.host.netlink_apply`` changes things through the same
+sockets.
 """
 
 import asyncio
@@ -14,17 +16,20 @@ from functools import partial
 import msgspec
 
 from patchbay.host import ethtool, netns, rtnetlink
-from patchbay.host.netlink_view import NamespaceView, Request
-from patchbay.host.rtnetlink import AddressState, LinkState
-from patchbay.hoststate import Address, Key, Link, Namespace, Resource, Route
+from patchbay.host.netlink_sysctls import read_sysctls
+from patchbay.host.netlink_view import LOOPBACK, NamespaceView, Request
+from patchbay.host.rtnetlink import AddressState, LinkState, RouteState, kind_of
+from patchbay.hoststate import Address, BridgePort, Key, Link, Namespace, Resource, Route, Sysctl
 from patchbay.hoststate.netns import ALIAS_PREFIX
 
 HOST = ""
 """The name of the host's own namespace in resources."""
 _HOST_GROUPS = (1, 5, 9)
-LOOPBACK = 1
 DOWN_ALIAS = f"{ALIAS_PREFIX}down"
 """What a link of ours that somebody took down is reported with: it differs from what is wanted, and is set up again."""
+
+_LINK_LOCAL = "fe80:"
+"""IPv6 addresses of the link come from the kernel by themselves: only those that are wanted count."""
 
 Listener = Callable[[set[Key]], None]
 
@@ -37,12 +42,14 @@ class Kernel:
         self.views: dict[str, NamespaceView] = {}
         self.resources: dict[Key, Resource] = {}
         self.wanted: Mapping[Key, Resource] = {}
+        self.missed: set[str] = set()
         self._by_link: dict[tuple[str, int], dict[Key, Resource]] = {}
         self._place: dict[Key, tuple[str, int]] = {}
         self._listeners: list[Listener] = []
         self._watch: netns.NamespaceWatch | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed: set[Key] = set()
+        self._link_told = asyncio.Event()
 
     @classmethod
     async def open(cls, wanted: Mapping[Key, Resource] | None = None, *, is_watching: bool = True) -> "Kernel":
@@ -56,6 +63,7 @@ class Kernel:
         if is_watching:
             kernel._watch = netns.NamespaceWatch()
         await kernel.thread.run(kernel._read_everything)
+        await kernel.thread.run(kernel._read_sysctls)
         for view in kernel.views.values():
             kernel._refresh(view, None)
         kernel._changed.clear()
@@ -89,6 +97,15 @@ class Kernel:
             view = self.open_view(name)
             if view:
                 self.views[name] = view
+
+    def _read_sysctls(self) -> None:
+        """On the namespace thread: read the settings that are wanted."""
+        names: dict[str, list[str]] = {}
+        for wanted in self.wanted.values():
+            if isinstance(wanted, Sysctl):
+                names.setdefault(wanted.namespace, []).append(wanted.name)
+        for namespace in names.keys() & self.views.keys():
+            read_sysctls(self.views[namespace], names[namespace])
 
     def open_view(self, name: str) -> NamespaceView | None:
         """On the namespace thread: open and read a namespace if it is ours; None when it is not, or is gone."""
@@ -138,9 +155,10 @@ class Kernel:
             asyncio.get_running_loop().add_reader(view.events.fileno(), self._read_view, view)
         self._refresh(view, None)
 
-    def compare_with(self, wanted: Mapping[Key, Resource]) -> None:
+    async def compare_with(self, wanted: Mapping[Key, Resource]) -> None:
         """Take another living map of what is wanted (see ``open``), and describe everything in its light."""
         self.wanted = wanted
+        await self.thread.run(self._read_sysctls)
         for view in self.views.values():
             self._refresh(view, None)
         self._emit()
@@ -155,6 +173,17 @@ class Kernel:
         if view:
             view.note_address(told, is_there=True)
             self._refresh_link(view, told.index)
+
+    def refresh_settings(self, namespaces: Iterable[str]) -> None:
+        """Settings of these namespaces were just written."""
+        for view in filter(None, map(self.views.get, namespaces)):
+            for index in list(view.sysctls):
+                self._refresh_link(view, index)
+
+    async def wait_for_link(self) -> None:
+        """Returns when the kernel has told of a link in the host's namespace, from now on."""
+        self._link_told.clear()
+        await self._link_told.wait()
 
     async def drain(self, names: Iterable[str]) -> None:
         """Read what the kernel has told so far of these namespaces, so that ``resources`` shows what was just done."""
@@ -177,6 +206,8 @@ class Kernel:
             self._start(self._read_again(view))
         if touched:
             self._refresh(view, touched)
+            if view.name == HOST:
+                self._link_told.set()
 
     async def _read_again(self, view: NamespaceView) -> None:
         """After lost events, and where the kernel changes things without saying so: read the namespace anew."""
@@ -226,8 +257,15 @@ class Kernel:
     def _emit(self) -> None:
         if self._changed:
             changed, self._changed = self._changed, set()
+            changed |= {key for one in changed for key in self._places_for(one)}
             for listener in self._listeners:
                 listener(changed)
+
+    def _places_for(self, key: Key) -> list[Key]:
+        """Where a device is wanted that came to, or went from, the host's namespace: that must be looked at, too."""
+        if key[0] != "link" or key[1] != HOST or not self._is_internal_port(key[2]):
+            return []
+        return [place for name in self.views if (place := ("link", name, key[2])) in self.wanted]
 
     # --- describing ---------------------------------------------------------------------------------------------------
 
@@ -258,25 +296,44 @@ class Kernel:
                 self._changed.add(key)
 
     def _describe(self, view: NamespaceView, link: LinkState | None) -> Iterator[Resource]:
-        if link is None or not link.alias.startswith(ALIAS_PREFIX):
+        if link is None:
             return
+        if not link.alias.startswith(ALIAS_PREFIX):
+            if view.name == HOST and kind_of(link) == "internal" and self._is_internal_port(link.name):
+                yield Link(name=link.name, kind="internal", alias="")
+            return
+        for name, value in view.sysctls.get(link.index, {}).items():
+            yield Sysctl(namespace=view.name, name=name, value=value)
         if view.name != HOST and link.index == LOOPBACK:
             yield Namespace(name=view.name, alias=link.alias)
             return
         yield self._describe_link(view, link)
         for address in view.addresses.get(link.index, ()):
-            yield Address(namespace=view.name, link=link.name, address=address)
+            found = Address(namespace=view.name, link=link.name, address=address)
+            if not address.startswith(_LINK_LOCAL) or found.key in self.wanted:
+                yield found
         for told in view.routes.values():
             if told.index == link.index:
-                route = Route(
-                    namespace=view.name,
-                    destination=told.destination,
-                    gateway=told.gateway,
-                    link=link.name,
-                    metric=told.metric,
-                )
+                route = self._describe_route(view, link, told)
                 if told.is_static or route.key in self.wanted:
                     yield route
+
+    def _is_internal_port(self, name: str) -> bool:
+        port = self.wanted.get(("bridge-port", name))
+        return isinstance(port, BridgePort) and port.type == "internal"
+
+    def _describe_route(self, view: NamespaceView, link: LinkState, told: RouteState) -> Route:
+        """A route that is wanted without a link is described so, if it leads to the wanted gateway."""
+        route = Route(
+            namespace=view.name,
+            destination=told.destination,
+            gateway=told.gateway,
+            link=link.name,
+            metric=told.metric,
+        )
+        wanted = self.wanted.get(route.key)
+        is_by_gateway = isinstance(wanted, Route) and not wanted.link and wanted.gateway == told.gateway
+        return msgspec.structs.replace(route, link="") if is_by_gateway else route
 
     def _describe_link(self, view: NamespaceView, link: LinkState) -> Link:
         peer = self._find_peer(view, link)
@@ -285,7 +342,7 @@ class Kernel:
         found = Link(
             name=link.name,
             namespace=view.name,
-            kind=link.kind,
+            kind=kind_of(link),
             peer=peer[1].name if peer else "",
             peer_namespace=peer[0].name if peer else "",
             master=master.name if master else "",

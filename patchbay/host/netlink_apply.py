@@ -18,11 +18,14 @@ import msgspec
 from patchbay.errors import HostError
 from patchbay.host import ethtool, netns, rtnetlink
 from patchbay.host.netlink import HOST, Kernel
+from patchbay.host.netlink_adopt import PATIENCE_S, move_device, wait_for_devices
 from patchbay.host.netlink_needs import needed_by, provided_by
+from patchbay.host.netlink_sysctls import write_sysctls
 from patchbay.host.netlink_view import NamespaceView, Refusal, Request
-from patchbay.host.rtnetlink import AddressState, LinkState
+from patchbay.host.rtnetlink import AddressState, LinkState, kind_of
 from patchbay.hoststate import Key, Link, Namespace
 from patchbay.hoststate.netns import ALIAS_PREFIX
+from patchbay.plan.device_operations import AdoptDevice, SetSysctls
 from patchbay.plan.operations import (
     AddAddress,
     AddBridgeLink,
@@ -51,8 +54,12 @@ class Failure(msgspec.Struct, frozen=True):
     error: HostError | None
 
 
-async def apply(kernel: Kernel, operations: Sequence[Operation]) -> list[Failure]:
-    """Do ``operations`` in their order; afterwards ``kernel.resources`` shows the result. Returns what failed."""
+async def apply(kernel: Kernel, operations: Sequence[Operation], patience_s: float = PATIENCE_S) -> list[Failure]:
+    """Do ``operations`` in their order; afterwards ``kernel.resources`` shows the result. Returns what failed.
+
+    Devices that are to be adopted and not there yet are waited for first, at most ``patience_s``.
+    """
+    await wait_for_devices(kernel, operations, patience_s)
     batch = _Batch(kernel)
     await kernel.thread.run(partial(batch.run, operations))
     for name in batch.removed:
@@ -61,6 +68,7 @@ async def apply(kernel: Kernel, operations: Sequence[Operation]) -> list[Failure
         kernel.adopt_view(view)
     for namespace, told in batch.given:
         kernel.note_address(namespace, told)
+    kernel.refresh_settings(batch.set)
     await kernel.drain({HOST, *batch.touched})
     return batch.failures
 
@@ -74,6 +82,7 @@ class _Batch:
         self.removed: list[str] = []
         self.touched: set[str] = set()
         self.given: list[tuple[str, AddressState]] = []
+        self.set: set[str] = set()
         self.failures: list[Failure] = []
         self._failed: set[Key] = set()
 
@@ -230,7 +239,7 @@ class _Batch:
         """Set what netlink cannot; returns the message that sets the rest."""
         view = self.view(link.namespace)
         found = view.read_link(link.name)
-        if found.kind != link.kind or (found.alias and not found.alias.startswith(ALIAS_PREFIX)):
+        if kind_of(found) != link.kind or (found.alias and not found.alias.startswith(ALIAS_PREFIX)):
             raise HostError(
                 f"Link {link.name} exists and is not Patchbay's.", f"Rename or delete it: ip link del {link.name}"
             )
@@ -259,6 +268,21 @@ class _Batch:
         finally:
             if descriptor is not None:
                 os.close(descriptor)
+
+    def adopt_devices(self, operations: Sequence[AdoptDevice]) -> None:
+        """Move devices of internal ports into their namespaces and configure them there."""
+        there = self.each(operations, self._adopt)
+        self._configure([(one, one.link) for one in there])
+
+    def _adopt(self, operation: AdoptDevice) -> None:
+        link, host = operation.link, self.view(HOST)
+        if link.namespace != HOST:
+            move_device(host, self.view(link.namespace), link)
+
+    def set_sysctls(self, operations: Sequence[SetSysctls]) -> None:
+        """Write kernel settings."""
+        self.set.update(one.namespace for one in operations)
+        self.each(operations, lambda one: write_sysctls(self.view(one.namespace), one))
 
     def del_links(self, operations: Sequence[DelLink]) -> None:
         """Delete links; a pair goes with its first end."""
@@ -290,7 +314,9 @@ class _Batch:
 
     def del_routes(self, operations: Sequence[DelRoute]) -> None:
         """Delete routes; a link that is gone took them with it."""
-        present = [one for one in operations if self._find_index(one.route.namespace, one.route.link)]
+        present = [
+            one for one in operations if not one.route.link or self._find_index(one.route.namespace, one.route.link)
+        ]
         self._send_each(present, partial(self._route, rtnetlink.RTM_DELROUTE, rtnetlink.CHANGE), _GONE)
 
     def _route(self, kind: int, flags: int, operation: AddRoute | DelRoute) -> tuple[str, Request]:
@@ -361,6 +387,8 @@ _STEPS: dict[type[Operation], Callable[..., None]] = {
     AddVeth: _Batch.add_links,
     AddBridgeLink: _Batch.add_links,
     SetLink: _Batch.set_links,
+    AdoptDevice: _Batch.adopt_devices,
+    SetSysctls: _Batch.set_sysctls,
     DelLink: _Batch.del_links,
     AddAddress: _Batch.add_addresses,
     DelAddress: _Batch.del_addresses,

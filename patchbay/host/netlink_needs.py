@@ -4,6 +4,7 @@ Used by ``patchbay.host.netlink_apply``.
 """
 
 from patchbay.hoststate import Key, Link
+from patchbay.plan.device_operations import AdoptDevice, SetSysctls, device_of
 from patchbay.plan.operations import AddAddress, AddBridgeLink, AddNamespace, AddRoute, AddVeth, Operation, SetLink
 
 
@@ -14,7 +15,7 @@ def provided_by(operation: Operation) -> tuple[Key, ...]:
             return (namespace.key,)
         case AddVeth(a, b):
             return (a.key, b.key)
-        case AddBridgeLink(link):
+        case AddBridgeLink(link) | AdoptDevice(link):
             return (link.key,)
         case _:
             return ()
@@ -25,12 +26,15 @@ def needed_by(operation: Operation) -> tuple[Key, ...]:
     match operation:
         case AddVeth(a, b):
             return tuple(key for end in (a, b) for key in _needs_of_link(end))
-        case AddBridgeLink(link) | SetLink(_, link):
+        case AddBridgeLink(link) | SetLink(_, link) | AdoptDevice(link):
             return _needs_of_link(link)
         case AddAddress(address):
             return (("link", address.namespace, address.link),)
         case AddRoute(route):
-            return (("link", route.namespace, route.link),)
+            return ("netns", route.namespace), ("link", route.namespace, route.link)
+        case SetSysctls(namespace, sysctls):
+            devices = {device_of(one.name) for one in sysctls} - {""}
+            return ("netns", namespace), *(("link", namespace, device) for device in devices)
         case _:
             return ()
 

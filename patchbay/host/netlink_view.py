@@ -1,8 +1,8 @@
 """One network namespace over two netlink sockets that stay open: requests on one, change events on the other.
 
 Used by ``patchbay.host.netlink``. ``links``, ``addresses`` and ``routes`` are the kernel's state as last read or told;
-``read_events`` keeps them current. Requests block for the kernel's work (tens of microseconds to a few milliseconds)
-and belong on the namespace thread.
+``read_events`` keeps them current. ``sysctls`` are settings by the index of their link, as last read or written.
+Requests block for the kernel's work (tens of microseconds to a few milliseconds) and belong on the namespace thread.
 """
 
 import errno
@@ -22,6 +22,8 @@ _MESSAGES_PER_SEND = 100
 """Acknowledgements of one send must fit in the receive buffer (200 KiB, about 0.8 KiB each)."""
 _RECEIVE_BYTES = 1 << 18
 _SCOPE_LINK = 253
+LOOPBACK = 1
+"""The index of ``lo`` in every namespace."""
 _IPV6_MIN_MTU = 1280
 _SIOCGSKNS = 0x894C
 _ATTRIBUTE = struct.Struct("=HH")
@@ -55,6 +57,7 @@ class NamespaceView:
         self.links: dict[int, LinkState] = {}
         self.addresses: dict[int, frozenset[str]] = {}
         self.routes: dict[tuple[str, int], RouteState] = {}
+        self.sysctls: dict[int, dict[str, str]] = {}
         self.is_reading = False
         self.is_unsure = False
         self._has_routes = 7 in groups
@@ -186,17 +189,22 @@ class NamespaceView:
         else:
             self.links.pop(link.index, None)
             self.addresses.pop(link.index, None)
+            self.sysctls.pop(link.index, None)
             self.routes = {key: route for key, route in self.routes.items() if route.index != link.index}
         return {link.index}
 
     def note_address(self, told: AddressState, *, is_there: bool) -> set[int]:
-        """Take over one address; returns the index of its link, unless the kernel gave the address by itself."""
-        if told.scope == _SCOPE_LINK:
+        """Take over one address; returns the index of its link, unless it is an IPv4 address of the link only."""
+        if told.scope == _SCOPE_LINK and ":" not in told.address:
             return set()
         self._doubt_routes(is_doubtful=not is_there)
         others = self.addresses.get(told.index, frozenset()) - {told.address}
         self.addresses[told.index] = others | {told.address} if is_there else others
         return {told.index}
+
+    def note_sysctl(self, index: int, name: str, value: str) -> None:
+        """A setting of the link with this index, or with ``LOOPBACK`` of the namespace, has this value."""
+        self.sysctls.setdefault(index, {})[name] = value
 
     def _doubt_routes(self, *, is_doubtful: bool) -> None:
         """IPv4 routes go without a word when their link goes down or loses an address: they must be read again."""

@@ -23,9 +23,12 @@ from patchbay.ovsdb.client import Connection
 from patchbay.ovsdb.errors import OvsdbError, TransactionError
 from patchbay.ovsdb.replica import Replica, RowChange
 from patchbay.ovsdb.values import Row
+from patchbay.plan.operations import AddPort, DelPort
 
 COMMIT_PATIENCE_S = 1.0
 """How long a change waits for ovsdb-server: meanwhile nothing else is repaired."""
+REMOVAL_PATIENCE_S = 1.0
+"""How long it waits for ovs-vswitchd to let go of the devices of internal ports."""
 SOCKET = "unix:/run/openvswitch/db.sock"
 __all__ = ["SWITCH_OPERATIONS", "Switch", "SwitchChange", "SwitchOperation"]
 
@@ -77,6 +80,7 @@ class Switch:
         self._ports: dict[str, _PortFacts] = {}
         self._listeners: list[Listener] = []
         self._settled = asyncio.Event()
+        self._is_away = False
 
     @classmethod
     async def open(cls, remote: str = SOCKET, timeout_s: float | None = None) -> "Switch":
@@ -151,11 +155,26 @@ class Switch:
         return {row["name"]: row["error"] for row in self._replica.rows("Interface").values() if row["error"]}
 
     async def apply(self, operations: Sequence[SwitchOperation]) -> list[tuple[SwitchOperation, HostError]]:
-        """Make all changes in one transaction; returns those refused, with why.
+        """Make all changes, in one transaction if that gives what is meant; returns those refused, with why.
 
         When the whole is refused, each operation is tried alone, in order, so that one bad name keeps nobody else
-        away. Raises HostError when ovsdb-server is away. When this returns, ``resources`` shows the result.
+        away. Raises HostError when ovsdb-server is away. When this returns, ``resources`` shows the result, and
+        ovs-vswitchd has removed the devices of internal ports that were deleted, if it runs: it reads from a device
+        without end that goes with its namespace before, and a port deleted and added at once stays what it was.
         """
+        refused: list[tuple[SwitchOperation, HostError]] = []
+        for part in _split_replugged(operations):
+            is_removal = any(isinstance(one, DelPort) and self._is_internal(one.name) for one in part)
+            refused += await self._commit(part)
+            if is_removal and not self._is_away:
+                self._is_away = not await self.wait_settled(REMOVAL_PATIENCE_S)
+        return refused
+
+    def _is_internal(self, name: str) -> bool:
+        port = self.resources.get(("bridge-port", name))
+        return isinstance(port, BridgePort) and port.type == "internal"
+
+    async def _commit(self, operations: Sequence[SwitchOperation]) -> list[tuple[SwitchOperation, HostError]]:
         transaction = Transaction(self._replica, self._bridge_of_port)
         refused: list[tuple[SwitchOperation, HostError]] = []
         for operation in operations:
@@ -168,7 +187,7 @@ class Switch:
         except TransactionError as refusal:
             if len(operations) == 1:
                 return [(operations[0], _refused(operations[0], refusal))]
-            return [failure for one in operations for failure in await self.apply([one])]
+            return [failure for one in operations for failure in await self._commit([one])]
         except OvsdbError as error:
             raise HostError(
                 f"Open vSwitch's database cannot be changed: {error}", "Is ovsdb-server running?"
@@ -179,6 +198,7 @@ class Switch:
 
     def _take_in(self, changes: list[RowChange]) -> None:
         (self._settled.set if self.is_settled else self._settled.clear)()
+        self._is_away &= not self.is_settled
         ports: set[str] = set()
         interfaces: set[str] = set()
         keys: set[Key] = set()
@@ -258,6 +278,14 @@ class Switch:
             local_vlan=_local_vlan(port),
             is_ours=is_ours,
         )
+
+
+def _split_replugged(operations: Sequence[SwitchOperation]) -> list[Sequence[SwitchOperation]]:
+    """The operations in two parts if a port is deleted and then added: up to the last such deletion, and the rest."""
+    added = {one.port.name for one in operations if isinstance(one, AddPort)}
+    replugged = [at for at, one in enumerate(operations, 1) if isinstance(one, DelPort) and one.name in added]
+    end = max(replugged, default=0)
+    return [part for part in (operations[:end], operations[end:]) if part]
 
 
 def _note_members(change: RowChange, column: str, owners: dict[str, str]) -> set[str]:

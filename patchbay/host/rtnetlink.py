@@ -71,6 +71,15 @@ class LinkState(msgspec.Struct, frozen=True):
     ipv6: bool | None = None
 
 
+SWITCH_KINDS = frozenset({"openvswitch", "tun"})
+"""What the device of an internal port is to the kernel: with the kernel's datapath, with the userspace datapath."""
+
+
+def kind_of(link: LinkState) -> str:
+    """The kind of link as a Link names it: veth, bridge, internal …"""
+    return "internal" if link.kind in SWITCH_KINDS else link.kind
+
+
 class AddressState(msgspec.Struct, frozen=True):
     """One address with prefix length on the link with this index."""
 
@@ -191,6 +200,12 @@ def pack_set_link(
     if master is not None:
         body += _number(_IFLA_MASTER, master)
     return body
+
+
+def pack_move_link(name: str, descriptor: int, alias: str) -> bytes:
+    """Body of RTM_SETLINK that moves a link into the namespace of a descriptor, and marks it there."""
+    body = _IFINFO.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name) + _attribute(_IFLA_IFALIAS, alias.encode())
+    return body + _number(_IFLA_NET_NS_FD, descriptor)
 
 
 def pack_named_link(name: str) -> bytes:

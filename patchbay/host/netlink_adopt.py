@@ -1,0 +1,90 @@
+"""Devices of internal ports: waited for in the host's namespace, where Open vSwitch makes them, and moved into theirs.
+
+Used by ``patchbay.host.netlink_apply``.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Iterable, Sequence
+
+from patchbay.errors import HostError
+from patchbay.host import rtnetlink
+from patchbay.host.netlink import HOST, Kernel
+from patchbay.host.netlink_view import NamespaceView, Request
+from patchbay.host.rtnetlink import LinkState, kind_of
+from patchbay.hoststate import Link
+from patchbay.hoststate.netns import ALIAS_PREFIX
+from patchbay.plan.device_operations import AdoptDevice
+from patchbay.plan.operations import Operation
+
+PATIENCE_S = 3.0
+"""How long a device is waited for when its port has just been plugged. An idle ovs-vswitchd takes 5 to 25 ms."""
+INTERNAL = "internal"
+
+
+async def wait_for_devices(kernel: Kernel, operations: Iterable[Operation], patience_s: float) -> None:
+    """Wait until the devices that these operations adopt are there, at most ``patience_s`` seconds for all.
+
+    A device that was waited for in vain is not waited for again: its coming is told by the kernel, as any change.
+    """
+    links = [one.link for one in operations if isinstance(one, AdoptDevice)]
+    missing = {link.name for link in links if not _is_there(kernel, link)}
+    kernel.missed -= {link.name for link in links} - missing
+    missing -= kernel.missed
+    try:
+        async with asyncio.timeout(patience_s):
+            while missing:
+                await kernel.wait_for_link()
+                missing = {link.name for link in links if link.name in missing and not _is_there(kernel, link)}
+    except TimeoutError:
+        kernel.missed |= missing
+
+
+def _is_there(kernel: Kernel, link: Link) -> bool:
+    places = [kernel.views[name] for name in {HOST, link.namespace} if name in kernel.views]
+    return any(one.name == link.name and kind_of(one) == INTERNAL for view in places for one in view.links.values())
+
+
+def move_device(host: NamespaceView, target: NamespaceView, link: Link) -> None:
+    """On the namespace thread: move a device from the host's namespace into its own, marked. Raises HostError, OSError.
+
+    One that is there already stays; a dead one (ovs-vswitchd was started anew since) makes room for the new.
+    """
+    waiting, present = find_link(host, link.name), find_link(target, link.name)
+    if waiting is None or kind_of(waiting) != INTERNAL:
+        if present is None or kind_of(present) != INTERNAL:
+            raise HostError(
+                f"Open vSwitch has not made device {link.name}.",
+                f"Is ovs-vswitchd running? See its log, and: ovs-vsctl --columns=name,error list interface {link.name}",
+            )
+        return
+    requests = []
+    if present is not None and present.alias.startswith(ALIAS_PREFIX):
+        requests.append(
+            (target, Request(rtnetlink.RTM_DELLINK, rtnetlink.CHANGE, rtnetlink.pack_named_link(link.name)))
+        )
+    descriptor = target.open_namespace()
+    try:
+        move = rtnetlink.pack_move_link(link.name, descriptor, link.alias)
+        requests.append((host, Request(rtnetlink.RTM_SETLINK, rtnetlink.CHANGE, move)))
+        for view, request in requests:
+            _send(view, [request])
+    finally:
+        os.close(descriptor)
+
+
+def _send(view: NamespaceView, requests: Sequence[Request]) -> None:
+    for refusal in view.request(requests):
+        if refusal:
+            raise OSError(refusal.code, str(refusal))
+
+
+def find_link(view: NamespaceView, name: str) -> LinkState | None:
+    """On the namespace thread: a link as it is now, None when it is not there. Raises OSError."""
+    try:
+        return view.read_link(name)
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            return None
+        raise
