@@ -5,9 +5,18 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update
+from patchbay.intent.database import Delete, Duplicate, Insert, Write
 from patchbay.model import Network
-from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.access import (
+    FIRST_REVISION,
+    Attempt,
+    carry_out,
+    check_revision,
+    is_visible,
+    new_id,
+    now,
+    revise,
+)
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import (
     InvalidInput,
@@ -18,6 +27,7 @@ from patchbay.service.errors import (
     NoNetworkAvailable,
     TooMuchContention,
 )
+from patchbay.service.external_networks import check_may_be_internal, unused_floatingips
 from patchbay.service.segments import Segment, check_unchanged, choose_segment, largest_mtu, segment_in_use
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 from patchbay.service.specs import NetworkSpec
@@ -97,27 +107,24 @@ async def update_network(
 ) -> Network:
     """The network as changed.
 
-    Raises NetworkNotFound, InvalidInput, NetworkMTUSubnetConflict, InvalidSharedSetting or
+    Raises NetworkNotFound, InvalidInput, NetworkMTUSubnetConflict, InvalidSharedSetting, ExternalNetworkInUse or
     RevisionNumberConstraintFailed.
     """
-    for _ in range(ATTEMPTS):
-        old = get_network(service, context, network_id)
-        check_revision(old, if_match)
-        new = revised(old, _changed(service, old, spec))
-        if new is old:
-            return old
-        try:
-            await service.commit(Update(old, new))
-        except Stale:
-            continue
-        return new
-    raise TooMuchContention(f"network {network_id}")
+    return await revise(
+        service,
+        f"network {network_id}",
+        lambda: get_network(service, context, network_id),
+        lambda old: _changed(service, old, spec),
+        if_match,
+    )
 
 
 def _changed(service: Service, old: Network, spec: NetworkSpec) -> Network:
     check_unchanged(old, spec)
     if old.shared and spec.shared is False:
         _check_unshared(service, old)
+    if old.external and spec.external is False:
+        check_may_be_internal(service, old)
     return msgspec.structs.replace(
         old,
         name=old.name if spec.name is UNSET else spec.name,
@@ -145,20 +152,26 @@ def _check_unshared(service: Service, network: Network) -> None:
 async def delete_network(
     service: Service, context: RequestContext, network_id: str, if_match: int | None = None
 ) -> None:
-    """The network and its subnets go. Raises NetworkNotFound or NetworkInUse."""
+    """The network goes with its subnets, its servers' ports, and floating IPs that lead nowhere.
+
+    Raises NetworkNotFound, or NetworkInUse while it has other ports.
+    """
     db = service.db
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
         network = get_network(service, context, network_id)
         check_revision(network, if_match)
+        unused = unused_floatingips(service, network_id)
+        along = {one.floating_port_id for one in unused}
         ports = [db.ports[id_] for id_ in db.ports_by_network.get(network_id, ())]
-        in_use = [port.id for port in ports if port.device_owner not in AUTO_DELETE_OWNERS]
+        in_use = [port.id for port in ports if port.device_owner not in AUTO_DELETE_OWNERS and port.id not in along]
         if in_use:
             reason = "There are one or more ports still in use on the network, id for these ports is: "
             raise NetworkInUse(network_id, reason + ",".join(in_use))
         subnets = [db.subnets[id_] for id_ in db.subnets_by_network.get(network_id, ())]
-        try:
-            await service.commit(*map(Delete, ports), *map(Delete, subnets), Delete(network))
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise NetworkInUse(network_id, "There are one or more ports still in use on the network")
+        return None, [*map(Delete, unused), *map(Delete, ports), *map(Delete, subnets), Delete(network)]
+
+    try:
+        await carry_out(service, f"network {network_id}", plan)
+    except TooMuchContention as error:
+        raise NetworkInUse(network_id, "There are one or more ports still in use on the network") from error
