@@ -105,13 +105,18 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write by renaming; a file in /etc/netns in place, for it may be mounted over /etc/resolv.conf somewhere."""
+    """Write by renaming; a file in /etc/netns in place, for it may be mounted over /etc/resolv.conf somewhere.
+
+    A script (``#!``) is made ready to run.
+    """
+    mode = 0o755 if text.startswith("#!") else 0o644
     if str(path).startswith(_ETC_NETNS):
         path.write_text(text)
+        path.chmod(mode)
         return
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text)
-    fresh.chmod(0o644)
+    fresh.chmod(mode)
     fresh.rename(path)
 
 

@@ -29,6 +29,8 @@ from patchbay.plan.service_shell import conntrack
 VERSIONS = (4, 6)
 PATIENCE_S = 10.0
 THREADS = 8
+FLUSH_ATTEMPTS = 9
+"""conntrack stops at a connection that ended by itself since it listed it."""
 _NETLINK_NETFILTER, _NFNLGRP_NFTABLES = 12, 7
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
 _SAVE = {4: "iptables-save", 6: "ip6tables-save"}
@@ -272,9 +274,12 @@ def _save(version: int) -> Tables:
 def _flush(name: str, commands: Iterable[list[str]]) -> None:
     with _inside(name):
         for program, *arguments in commands:
-            done = _run([find_program(program), *arguments])
-            if done.returncode and "0 flow entries" not in done.stderr:
-                raise HostError(f"{program} {' '.join(arguments)} fails: {_last_line(done.stderr)}.")
+            for _ in range(FLUSH_ATTEMPTS):
+                done = _run([find_program(program), *arguments])
+                if done.returncode == 0 or "0 flow entries" in done.stderr:
+                    break
+                if "exist" not in done.stderr:
+                    raise HostError(f"{program} {' '.join(arguments)} fails: {_last_line(done.stderr)}.")
 
 
 def _run(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:

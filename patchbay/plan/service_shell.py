@@ -69,7 +69,7 @@ def run(daemon: Daemon, command: Iterable[str]) -> str:
 
 
 def write(daemon: Daemon, files: dict[str, str]) -> list[str]:
-    """Files as here-documents. Those outside of the daemon's folder get theirs."""
+    """Files as here-documents, scripts (``#!``) ready to run. Those outside of the daemon's folder get theirs."""
     home = folder(daemon)
     lines: list[str] = []
     for path, text in files.items():
@@ -82,6 +82,8 @@ def write(daemon: Daemon, files: dict[str, str]) -> list[str]:
             lines += [f"cat >{quote(path)} <<'{END}'", *text[:-1].split("\n"), END]
         else:
             lines.append(f"printf %s {quote(text)} >{quote(path)}")
+        if text.startswith("#!"):
+            lines.append(f"chmod +x {quote(path)}")
     return lines
 
 
