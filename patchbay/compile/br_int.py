@@ -4,6 +4,8 @@ br-int is standalone as in seed 002: it switches by MAC within local VLANs, also
 not talk sits in the dead VLAN, and a flow drops what it sends, for two dead ports would hear each other there.
 """
 
+from collections.abc import Mapping
+
 from patchbay.compile import names
 from patchbay.compile.facts import Facts
 from patchbay.compile.local_vlans import DEAD_VLAN
@@ -12,6 +14,15 @@ from patchbay.compile.view import HostView
 from patchbay.hoststate import Bridge, BridgePort, Flow, PortTag, Resource
 from patchbay.hoststate.switch import Pairs
 from patchbay.model import Port
+from patchbay.model.port import DHCP_SERVER
+from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACE
+
+SERVICE_DEVICES: Mapping[str, tuple[str, ...]] = {
+    DHCP_SERVER: ("tap",),
+    ROUTER_INTERFACE: ("qr-",),
+    ROUTER_GATEWAY: ("qg-",),
+}
+"""How the devices of services' ports begin."""
 
 OTHER_CONFIG_KEYS = ("net_uuid", "network_type", "physical_network", "segmentation_id", "tag")
 """What Neutron's agent writes into other_config of a port (``add_port_tag_info``); a restarted agent reads it back."""
@@ -33,14 +44,21 @@ def compile_foreign_port(view: HostView, port_id: str) -> list[Resource]:
     plugged = view.foreign(port_id)
     if plugged is None:
         return []
-    own = (names.device("tap", port_id), names.device("qvo", port_id))
-    if plugged.name in own and view.interface_of(port_id):
-        return []  # Ours, but somebody took the mark off: the instance's fragment puts it back.
     port = view.ports.get(port_id)
+    if plugged.name in _own_names(view, port_id, port):
+        return []  # Ours, but somebody took the mark off: the fragment that it is from puts it back.
     if port is not None and not view.is_here(port):
         port = None
     tag = PortTag(name=plugged.name, tag=port_tag(view, port), other_config=other_config(view, port))
     return [tag, *drop_if_dead(plugged.name, tag.tag)]
+
+
+def _own_names(view: HostView, port_id: str, port: Port | None) -> list[str]:
+    """What Patchbay itself may call the interface of this port on this host."""
+    prefixes = ["tap", "qvo"] if view.interface_of(port_id) else []
+    if port is not None and port.host == view.facts.host:
+        prefixes += SERVICE_DEVICES.get(port.device_owner, ())
+    return [names.device(prefix, port_id) for prefix in prefixes]
 
 
 def port_tag(view: HostView, port: Port | None) -> int:

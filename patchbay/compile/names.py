@@ -21,7 +21,7 @@ DEVICE_NAME_MAX = 15
 PORT_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """A port name that can stand in the text of a flow without quotes."""
 
-NAMESPACE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+NAMESPACE_NAME = re.compile(r"(?!qrouter-|qdhcp-)[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 DEVICE_NAME = re.compile(r"(?!lo$|all$|default$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 
 
@@ -70,7 +70,7 @@ def _shortened(prefix: str, name: str) -> str:
 
 
 def namespace(instance: Instance) -> str:
-    """The instance's name if it can name a namespace, else its id."""
+    """The instance's name if it can name a namespace, and none that a service may need, else its id."""
     return instance.name if NAMESPACE_NAME.fullmatch(instance.name) else instance.id
 
 
