@@ -26,8 +26,8 @@ from patchbay.plan.service_changes import NOT_RUNNING
 from patchbay.plan.service_operations import ReloadDaemon, StartDaemon, StopDaemon
 
 THREADS = 8
-STOP_PATIENCE_S = 0.5
-"""So long a plan waits for a process to end; then it goes on, and only a new start of the same daemon waits."""
+PATIENCE_S = 0.5
+"""So long a plan waits for a process to start or end. Then it goes on: one that is slow must not hold up repairs."""
 STEADY_S = 30.0
 """A process that lived so long did not die of its start."""
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
@@ -54,6 +54,13 @@ class Deaths(msgspec.Struct, frozen=True):
     until: float
 
 
+class Start(msgspec.Struct, frozen=True):
+    """A start under way."""
+
+    daemon: Daemon
+    task: asyncio.Task[None]
+
+
 class Daemons:
     """The processes of one run directory."""
 
@@ -64,7 +71,8 @@ class Daemons:
         self._is_watching = is_watching
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="daemons")
         self._processes: dict[Key, Process] = {}
-        self._stops: dict[Key, asyncio.Future[None]] = {}
+        self._starts: dict[Key, Start] = {}
+        self._stops: dict[Key, asyncio.Task[None]] = {}
         self._deaths: dict[Key, Deaths] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -82,6 +90,8 @@ class Daemons:
         """Stop following; the processes go on."""
         if self._timer:
             self._timer.cancel()
+        for task in (*self._stops.values(), *(start.task for start in self._starts.values())):
+            task.cancel()
         for key in list(self._processes):
             os.close(self._unfollow(key).handle)
         self._executor.shutdown(wait=False)
@@ -96,11 +106,26 @@ class Daemons:
     # --- changes ------------------------------------------------------------------------------------------------------
 
     async def start(self, operation: StartDaemon) -> None:
-        """Start a process, after what is left of one before. Raises HostError."""
+        """Start a process, or wait for its start that is under way. Raises HostError."""
         daemon, key = operation.daemon, operation.daemon.key
-        if key in self._stops:
-            await asyncio.wait({self._stops[key]})
-        self._refuse_dying(daemon)
+        start = self._starts.get(key)
+        if start is None or start.daemon != daemon or key in self._stops:
+            self._refuse_dying(daemon)
+            before = {self._stops[key]} if key in self._stops else {start.task} if start else set()
+            start = Start(daemon, asyncio.create_task(self._start(daemon, before)))
+            self._starts[key] = start
+            start.task.add_done_callback(partial(self._note_started, key))
+        done, _ = await asyncio.wait({start.task}, timeout=PATIENCE_S)
+        if done:
+            start.task.result()
+        else:
+            start.task.add_done_callback(_log_failure)
+
+    async def _start(self, daemon: Daemon, earlier: set[asyncio.Task[None]]) -> None:
+        """After ``earlier`` starts and stops of it, and after what is left of a process before."""
+        if earlier:
+            await asyncio.wait(earlier)
+        key = daemon.key
         before = self.resources.get(key)
         stale = {path for path, _ in before.files} - dict(daemon.files).keys() if before else set()
         process = self._unfollow(key) if key in self._processes else None
@@ -126,20 +151,30 @@ class Daemons:
 
     async def stop(self, operation: StopDaemon) -> None:
         """End a process and remove its folder; one that is slow to end does so while others go on."""
-        daemon, key = operation.daemon, operation.daemon.key
-        process = self._unfollow(key) if key in self._processes else None
-        self._deaths.pop(key, None)
-        task = asyncio.ensure_future(self._run(partial(self._end, daemon, process)))
+        key = operation.daemon.key
+        start = self._starts.get(key)
+        task = asyncio.create_task(self._stop(operation.daemon, {start.task} if start else set()))
         self._stops[key] = task
         task.add_done_callback(partial(self._note_stopped, key))
-        await asyncio.wait({task}, timeout=STOP_PATIENCE_S)
+        task.add_done_callback(_log_failure)
+        await asyncio.wait({task}, timeout=PATIENCE_S)
         self._put(key, None)
 
-    def _note_stopped(self, key: Key, task: "asyncio.Future[None]") -> None:
+    async def _stop(self, daemon: Daemon, earlier: set[asyncio.Task[None]]) -> None:
+        if earlier:
+            await asyncio.wait(earlier)
+        process = self._unfollow(daemon.key) if daemon.key in self._processes else None
+        self._deaths.pop(daemon.key, None)
+        self._put(daemon.key, None)
+        await self._run(partial(self._end, daemon, process))
+
+    def _note_started(self, key: Key, task: asyncio.Task[None]) -> None:
+        if key in self._starts and self._starts[key].task is task:
+            del self._starts[key]
+
+    def _note_stopped(self, key: Key, task: asyncio.Task[None]) -> None:
         if self._stops.get(key) is task:
             del self._stops[key]
-        if not task.cancelled() and task.exception():
-            logger.error("a process cannot be ended", exc_info=task.exception())
 
     def _refuse_dying(self, daemon: Daemon) -> None:
         deaths = self._deaths.get(daemon.key)
@@ -257,6 +292,15 @@ class Daemons:
             processes.say_last_words(daemon)
             _end_process(process)
         processes.remove_folder(processes.folder_of(self._run_dir, daemon), daemon)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    """What failed when nobody waited for it any more."""
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, HostError):
+        logger.warning("%s", error.message, extra={"remedy": error.remedy})
+    elif error:
+        logger.error("a process cannot be started or ended", exc_info=error)
 
 
 def _look(daemon: Daemon) -> tuple[Daemon, Process | None]:

@@ -83,7 +83,7 @@ class World:
         """Apply the plan; returns its kinds of operations. Nothing may be left to do after it."""
         plan = self.plan()
         assert [str(failure.error) for failure in await self.services.apply(plan)] == []
-        assert self.plan() == []
+        await self.host.until(lambda: not self.plan(), "nothing is left to do")
         return [type(operation).__name__ for operation in plan]
 
     def want(self, *wanted) -> None:
