@@ -38,13 +38,45 @@ EXTENSIONS = tuple(
             "Empty String Filtering Extension",
             "Allow filtering by attributes with empty string",
         ),
+        (
+            "expose-port-forwarding-in-fip",
+            "Expose Floating IP port forwardings",
+            "Expose port forwarding fields in floating IP response",
+        ),
+        (
+            "ext-gw-mode",
+            "Neutron L3 Configurable external gateway mode",
+            "Whether source addresses are translated on a router's external gateway",
+        ),
         ("external-net", "Neutron external network", "Adds external network attribute to network resource."),
         (
             "extra_dhcp_opt",
             "Neutron Extra DHCP options",
             "Extra options configuration for DHCP, for example PXE boot options.",
         ),
+        ("extraroute", "Neutron Extra Route", "Extra routes configuration for L3 router"),
+        ("extraroute-atomic", "Atomically add/remove extra routes", "Edit extra routes of a router on server side"),
         ("filter-validation", "Filter parameters validation", "Provides validation on filter parameters."),
+        (
+            "fip-port-details",
+            "Floating IP Port Details Extension",
+            "Add port_details attribute to Floating IP resource",
+        ),
+        (
+            "floating-ip-port-forwarding",
+            "Floating IP Port Forwarding",
+            "Allow port forwarding from floating IP port to an internal port",
+        ),
+        (
+            "floating-ip-port-forwarding-description",
+            "Floating IP Port Forwarding new description field",
+            "Add a description field to Port Forwarding rules",
+        ),
+        (
+            "floating-ip-port-forwarding-port-ranges",
+            "Floating IP Port Forwarding support port ranges",
+            "Add support to port ranges",
+        ),
         ("ip-substring-filtering", "IP address substring filtering", "Provides IP address substring filtering"),
         ("net-mtu", "Network MTU", "Provides MTU attribute for a network resource."),
         ("net-mtu-writable", "Network MTU (writable)", "Provides a writable MTU attribute for a network resource."),
@@ -57,6 +89,7 @@ EXTENSIONS = tuple(
             "If-Match constraints based on revision_number",
             "Extension indicating that If-Match based on revision_number is supported.",
         ),
+        ("router", "Neutron L3 Router", "Routers between networks, with gateways to external ones, and floating IPs."),
         ("sorting", "Sorting support", "Extension that indicates that sorting is enabled."),
         (
             "standard-attr-description",
@@ -70,7 +103,7 @@ EXTENSIONS = tuple(
         ),
         (
             "standard-attr-tag",
-            "Tag support for resources with standard attribute: network, subnet, port, instance",
+            "Tag support for resources with standard attribute: network, subnet, port, router, floatingip, instance",
             "Enables to set tag on resources with standard attribute.",
         ),
         (

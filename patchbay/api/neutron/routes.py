@@ -16,6 +16,7 @@ from patchbay.api.neutron.extensions import EXTENSIONS, get_extension
 from patchbay.api.neutron.floatingips import FLOATINGIPS
 from patchbay.api.neutron.instances import INSTANCES
 from patchbay.api.neutron.networks import NETWORKS
+from patchbay.api.neutron.port_forwardings import port_forwardings_of
 from patchbay.api.neutron.ports import PORTS
 from patchbay.api.neutron.query import cut, grouped, links, ordered, predicates, read_filters, read_page, selected
 from patchbay.api.neutron.resource import Collection
@@ -69,6 +70,8 @@ async def _answer_collection(
             return await tags.answer_all(service, request, collection.name, id_, if_match(request))
         case [id_, "tags", tag] if collection.name in TAGGED:
             return await tags.answer_one(service, request, collection.name, id_, tag)
+        case [id_, "port_forwardings", *rest] if collection is FLOATINGIPS:
+            return await _answer_collection(service, request, port_forwardings_of(id_), rest)
         case [id_, action] if collection is ROUTERS and action in ACTIONS:
             if request.method != "PUT":
                 raise HTTPMethodNotAllowed(request.method, request.path)
