@@ -40,6 +40,11 @@ $(STAMPS)/packages: scripts/apt-packages
 	@scripts/apt-packages
 	@mkdir -p $(STAMPS) && touch $@
 
+$(STAMPS)/test-packages: scripts/apt-packages scripts/guest-packages | $(STAMPS)/packages
+	@scripts/apt-packages --tests
+	@scripts/guest-packages
+	@touch $@
+
 $(STAMPS)/runtime: requirements.txt | $(STAMPS)/packages
 	@test -x $(BIN)/pip || { echo "== virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "== Python packages that patchbay runs on, at their pinned versions"
@@ -51,7 +56,7 @@ $(STAMPS)/patchbay: pyproject.toml requirements.in $(STAMPS)/runtime
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(STAMPS)/development: requirements-dev.txt $(STAMPS)/runtime
+$(STAMPS)/development: requirements-dev.txt $(STAMPS)/runtime $(STAMPS)/test-packages
 	@echo "== Python packages for tests, checks and benchmarks, at their pinned versions"
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@

@@ -77,7 +77,7 @@ class Metadata:
         self.host.sh(
             f"ip netns add {namespace}; ip -n {namespace} link set lo up\n"
             f"ip -n {namespace} link add br0 type bridge; ip -n {namespace} addr add 10.0.0.1/24 dev br0\n"
-            f"ip -n {namespace} link set br0 up\n"
+            f"ip -n {namespace} addr add 10.7.0.1/24 dev br0; ip -n {namespace} link set br0 up\n"
             f"ip netns exec {namespace} iptables -t nat -A PREROUTING -d 169.254.169.254/32 -p tcp --dport 80"
             " -j REDIRECT --to-ports 9697"
         )
@@ -88,9 +88,10 @@ class Metadata:
         """Namespaces of guests with an address each, and their default route."""
         for name, address in guests:
             self.host.sh(
-                f"ip netns add {name}; ip -n {name} link add eth0 type veth peer name v{name} netns {namespace}\n"
+                f"ip netns add {name}; ip -n {name} link set lo up\n"
+                f"ip -n {name} link add eth0 type veth peer name v{name} netns {namespace}\n"
                 f"ip -n {namespace} link set v{name} master br0 up; ip -n {name} addr add {address}/24 dev eth0\n"
-                f"ip -n {name} link set eth0 up; ip -n {name} route add default via 10.0.0.1"
+                f"ip -n {name} link set eth0 up; ip -n {name} route add default via {address.rpartition('.')[0]}.1"
             )
 
     def write_list(self) -> None:
