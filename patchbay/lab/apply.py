@@ -4,6 +4,7 @@ Called by ``lab up`` and ``patchbay apply``. Objects are known by project and na
 applying a file twice changes nothing, and applying a changed file changes what differs. Nothing is ever deleted.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -13,6 +14,9 @@ from patchbay.lab.apply_routers import apply_floating_ips, apply_routers
 from patchbay.lab.client import Client
 from patchbay.lab.objects import Applied, Key, Object, bring_about, together
 from patchbay.lab.topology import Instance, Interface, Network, Subnet, Topology
+
+HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""Names of instances that can be names of the DNS, too; as Nova does, their ports are known by them."""
 
 DHCP_SERVER, RESERVED = "network:dhcp", "reserved_dhcp_port"
 """Owner of a DHCP server's port, and the ``device_id`` of one that waits for a host to serve it (Neutron's words)."""
@@ -142,6 +146,8 @@ def port_body(topology: Topology, instance: str, device: str, interface: Interfa
         "project_id": project_of(topology, topology.instances[instance]),
         "network_id": network_id,
     }
+    if HOST_NAME.fullmatch(instance.lower()):
+        body["dns_name"] = instance.lower()
     if interface.is_dynamic:
         body["fixed_ips"] = []
     elif interface.addresses:

@@ -64,6 +64,9 @@ def prepare_host() -> None:
     os.close(service)
     mount_pseudo_filesystems()
     private_etc()
+    for directory in ("/var/lib/patchbay", "/var/lib/dhcp"):
+        if Path(directory).is_dir():
+            mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
 
 
 def private_etc() -> None:
