@@ -204,8 +204,10 @@ class Machine:
             self._wake()
 
     def _note_kernel(self, keys: set[Key]) -> None:
-        self._note(self._take_over(self.kernel.resources, keys) | keys)
         self.services.note_namespaces(key[1] for key in keys if key[0] == "netns")
+        gone = (key for key in keys if key[0] == "link" and key not in self.kernel.resources)
+        self.services.note_gone_links((namespace, name) for _, namespace, name in gone)
+        self._note(self._take_over(self.kernel.resources, keys) | keys)
 
     def _note_services(self, keys: set[Key]) -> None:
         self._note(self._take_over(self.services.resources, keys))

@@ -103,6 +103,12 @@ class Daemons:
             if daemon.namespace == name and process and not processes.is_in_namespace(process.number, name):
                 self._put(key, msgspec.structs.replace(daemon, command=NOT_RUNNING))
 
+    def note_link(self, namespace: str, name: str) -> None:
+        """A device went: the process that worked on it is lost, whatever comes in its place."""
+        for key, daemon in list(self.resources.items()):
+            if (daemon.namespace, daemon.link) == (namespace, name) and key in self._processes:
+                self._put(key, msgspec.structs.replace(daemon, command=NOT_RUNNING))
+
     # --- changes ------------------------------------------------------------------------------------------------------
 
     async def start(self, operation: StartDaemon) -> None:

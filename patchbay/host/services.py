@@ -67,6 +67,11 @@ class Services:
             self._rulesets.note_namespace(name)
             self._daemons.note_namespace(name)
 
+    def note_gone_links(self, links: Iterable[tuple[str, str]]) -> None:
+        """Devices went, each given by its namespace and name."""
+        for namespace, name in links:
+            self._daemons.note_link(namespace, name)
+
     async def apply(self, operations: Sequence[Operation]) -> list[Failure]:
         """Do operations in their order, those of one kind side by side. Returns what failed."""
         failures: list[Failure] = []
