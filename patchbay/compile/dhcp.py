@@ -105,6 +105,7 @@ def _compile_dnsmasq(view: HostView, network: Network, port: Port) -> Iterator[R
             (f"{directory}/opts", "".join([*options, *(text.options for text in texts)])),
         ),
         reload="HUP",
+        link=server.tap,
     )
 
 

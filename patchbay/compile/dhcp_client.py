@@ -102,4 +102,5 @@ def _client(kind: str, family: tuple[str, ...], at: _Interface, *, is_shared: bo
         pidfile=pidfile,
         files=tuple(sorted(files.items())),
         last_words=("sh", f"{directory}/farewell", *release),
+        link=at.device,
     )

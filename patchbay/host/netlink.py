@@ -18,7 +18,7 @@ import msgspec
 from patchbay.host import ethtool, netns, rtnetlink
 from patchbay.host.netlink_sysctls import read_sysctls
 from patchbay.host.netlink_view import LOOPBACK, NamespaceView, Request
-from patchbay.host.rtnetlink import AddressState, LinkState, RouteState, kind_of
+from patchbay.host.rtnetlink import AddressState, LinkState, RouteState, is_adoptable, kind_of
 from patchbay.hoststate import Address, BridgePort, Key, Link, Namespace, Resource, Route, Sysctl
 from patchbay.hoststate.netns import ALIAS_PREFIX
 
@@ -299,7 +299,7 @@ class Kernel:
         if link is None:
             return
         if not link.alias.startswith(ALIAS_PREFIX):
-            if view.name == HOST and kind_of(link) == "internal" and self._is_internal_port(link.name):
+            if view.name == HOST and is_adoptable(link) and self._is_internal_port(link.name):
                 yield Link(name=link.name, kind="internal", alias="")
             return
         for name, value in view.sysctls.get(link.index, {}).items():
@@ -310,7 +310,8 @@ class Kernel:
         yield self._describe_link(view, link)
         for address in view.addresses.get(link.index, ()):
             found = Address(namespace=view.name, link=link.name, address=address)
-            if not address.startswith(_LINK_LOCAL) or found.key in self.wanted:
+            is_foreign = address.startswith(_LINK_LOCAL) or (link.index, address) in view.lent
+            if not is_foreign or found.key in self.wanted:
                 yield found
         for told in view.routes.values():
             if told.index == link.index:

@@ -56,6 +56,8 @@ class NamespaceView:
         self.nsid: int | None = None
         self.links: dict[int, LinkState] = {}
         self.addresses: dict[int, frozenset[str]] = {}
+        self.lent: set[tuple[int, str]] = set()
+        """Link and address: those that a DHCP client set, or the kernel by a router's advertisement."""
         self.routes: dict[tuple[str, int], RouteState] = {}
         self.sysctls: dict[int, dict[str, str]] = {}
         self.is_reading = False
@@ -141,7 +143,7 @@ class NamespaceView:
                 dump = Request(rtnetlink.RTM_GETROUTE, rtnetlink.DUMP, rtnetlink.pack_dump_routes(family))
                 for route in filter(None, map(rtnetlink.parse_route, self.ask(dump))):
                     routes[route.destination, route.metric] = route
-        self.links, self.routes, self.addresses = links, routes, {}
+        self.links, self.routes, self.addresses, self.lent = links, routes, {}, set()
         for address in addresses:
             self.note_address(address, is_there=True)
 
@@ -188,7 +190,7 @@ class NamespaceView:
             self.links[link.index] = link
         else:
             self.links.pop(link.index, None)
-            self.addresses.pop(link.index, None)
+            self.lent -= {(link.index, address) for address in self.addresses.pop(link.index, ())}
             self.sysctls.pop(link.index, None)
             self.routes = {key: route for key, route in self.routes.items() if route.index != link.index}
         return {link.index}
@@ -200,6 +202,7 @@ class NamespaceView:
         self._doubt_routes(is_doubtful=not is_there)
         others = self.addresses.get(told.index, frozenset()) - {told.address}
         self.addresses[told.index] = others | {told.address} if is_there else others
+        (self.lent.add if is_there and told.has_lifetime else self.lent.discard)((told.index, told.address))
         return {told.index}
 
     def note_sysctl(self, index: int, name: str, value: str) -> None:

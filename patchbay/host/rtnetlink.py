@@ -35,7 +35,7 @@ _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER, _INET6_CONF = 1, 2, 1, 2
 _IFLA_BR_MCAST_SNOOPING = 23
 _DEVCONF_DISABLE_IPV6 = 26
 _SKIP_STATISTICS = 1 << 3
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 8, 2
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_F_NODAD, _IFA_F_PERMANENT = 1, 2, 8, 2, 0x80
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 _RT_TABLE_MAIN, _RTPROT_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _RTN_UNICAST = 254, 4, 0, 253, 1
@@ -69,6 +69,7 @@ class LinkState(msgspec.Struct, frozen=True):
     peer_index: int = 0
     peer_nsid: int | None = None
     ipv6: bool | None = None
+    is_promiscuous: bool = False
 
 
 SWITCH_KINDS = frozenset({"openvswitch", "tun"})
@@ -80,12 +81,22 @@ def kind_of(link: LinkState) -> str:
     return "internal" if link.kind in SWITCH_KINDS else link.kind
 
 
+def is_adoptable(link: LinkState) -> bool:
+    """Whether this device of an internal port may be moved to another namespace.
+
+    The userspace datapath makes its device promiscuous before the port counts as added. If the device is gone then, the
+    port is given up and the device deleted.
+    """
+    return link.kind == "openvswitch" or (link.kind == "tun" and link.is_promiscuous)
+
+
 class AddressState(msgspec.Struct, frozen=True):
-    """One address with prefix length on the link with this index."""
+    """One address with prefix length on the link with this index. ``has_lifetime``: lent, not set by a person or us."""
 
     index: int
     address: str
     scope: int
+    has_lifetime: bool = False
 
 
 class RouteState(msgspec.Struct, frozen=True):
@@ -241,6 +252,7 @@ def parse_link(body: bytes) -> LinkState | None:
         peer_index=_read_number(found.get(_IFLA_LINK)),
         peer_nsid=_I32.unpack(found[_IFLA_LINK_NETNSID])[0] if _IFLA_LINK_NETNSID in found else None,
         ipv6=_read_ipv6(found.get(_IFLA_AF_SPEC, b"")),
+        is_promiscuous=bool(flags & _IFF_PROMISC),
     )
 
 
@@ -275,9 +287,10 @@ def pack_dump_addresses() -> bytes:
 
 def parse_address(body: bytes) -> AddressState:
     """An address from the body of RTM_NEWADDR or RTM_DELADDR, written as ``ip address`` does."""
-    family, prefix, _flags, scope, index = _IFADDR.unpack_from(body)
+    family, prefix, flags, scope, index = _IFADDR.unpack_from(body)
     found = _attributes(body, 8)
-    return AddressState(index, f"{_ip(family, found.get(_IFA_LOCAL) or found[_IFA_ADDRESS])}/{prefix}", scope)
+    address = f"{_ip(family, found.get(_IFA_LOCAL) or found[_IFA_ADDRESS])}/{prefix}"
+    return AddressState(index, address, scope, not flags & _IFA_F_PERMANENT)
 
 
 def _ip(family: int, packed: bytes) -> str:

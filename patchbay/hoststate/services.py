@@ -46,7 +46,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True):
     before it starts. When only their content changes the process gets ``reload`` (a signal's name, e.g. ``HUP``; ""
     none is needed); when anything else changes it is started anew. ``environment`` is added to its environment.
     ``last_words`` is run in the namespace before the process is ended (a DHCP client that gives its lease back); () is
-    nothing.
+    nothing. ``link`` names the device in the namespace that it works on: when that is made anew, so is the process.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True):
     reload: str = ""
     environment: Pairs = ()
     last_words: tuple[str, ...] = ()
+    link: str = ""
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -59,8 +59,8 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     different = {key for key in chosen if observed.get(key) is not desired.get(key)}
     changes: list[Change] = []
     for key in sorted(different | lost):
-        have = None if key in lost else observed.get(key)
         want = desired.get(key)
+        have = None if key in lost and not (want is None and key[0] == "daemon") else observed.get(key)
         if want is None and (have is None or not is_ours(have)):
             continue
         if have is None or want is None or not is_same(have, want):

@@ -9,7 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from patchbay.hoststate import Address, BridgePort, Flow, HostState, Key, Link, Resource, Route, Ruleset, Sysctl
+from patchbay.hoststate import (
+    Address,
+    BridgePort,
+    Daemon,
+    Flow,
+    HostState,
+    Key,
+    Link,
+    Resource,
+    Route,
+    Ruleset,
+    Sysctl,
+)
 from patchbay.plan import operations as op
 from patchbay.plan.device_operations import AdoptDevice, SetSysctls, device_of
 from patchbay.plan.service_operations import ClearRuleset, ReloadDaemon, SetRuleset, StartDaemon, StopDaemon
@@ -188,6 +200,8 @@ def anchors(resource: Seen) -> tuple[Key, ...]:
             device = device_of(name)
             found = (*_inside(namespace), ("link", namespace, device)) if device else _inside(namespace)
         case Address(namespace=namespace, link=link) | Route(namespace=namespace, link=link):
+            found = (("link", namespace, link),)
+        case Daemon(namespace=namespace, link=link) if link:
             found = (("link", namespace, link),)
         case Ruleset(namespace=namespace):
             found = _inside(namespace)
