@@ -55,6 +55,8 @@ def compile_clients(
 ) -> Iterator[Resource]:
     """The clients of one interface. The first one's brings what a person's own dhclient in the instance reads."""
     subnets = [view.subnets.get(fixed.subnet_id) for fixed in port.fixed_ips]
+    if not port.fixed_ips:  # a client that is lent an address, as any that the intent does not know (seed 000)
+        subnets += [subnet for subnet in view.subnets_of(port.network_id) if subnet.dhcp_ranges]
     leased = [subnet for subnet in subnets if subnet is not None and is_leased(instance, subnet)]
     modes = {subnet.ipv6_address_mode for subnet in leased if subnet.ip_version == 6}
     at = _Interface(view.facts.run_dir, names.namespace(instance), device, port.id)
