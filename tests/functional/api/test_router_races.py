@@ -62,10 +62,15 @@ async def test_a_gateway_and_an_interface_that_overlap_do_not_both_come(api: Api
 
 async def test_one_fixed_address_gets_one_floating_ip(api: Api, other: Api) -> None:
     site = await Site.build(api)
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         port = await site.port()
-        item = {"floatingip": {"floating_network_id": site.outside["id"], "port_id": port["id"]}}
-        answers = await asyncio.gather(*(server.ask("POST", "/floatingips", item) for server in (api, other)))
+        item = {"floating_network_id": site.outside["id"], "port_id": port["id"]}
+        answers = await asyncio.gather(
+            *(
+                server.ask("POST", "/floatingips", {"floatingip": item | {"floating_ip_address": address}})
+                for server, address in ((api, f"203.0.113.{100 + number}"), (other, f"203.0.113.{200 + number}"))
+            )
+        )
         assert kinds(answers) == ["", "FloatingIPPortAlreadyAssociated"]
 
 
