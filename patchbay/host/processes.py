@@ -80,12 +80,15 @@ def has_files(daemon: Daemon) -> bool:
 
 
 def remove_files(names: set[str]) -> None:
-    """Remove files, and a folder of /etc/netns that became empty."""
+    """Remove files, and folders in /etc/netns that became empty."""
     for name in names:
-        Path(name).unlink(missing_ok=True)
-        if name.startswith(_ETC_NETNS):
-            with contextlib.suppress(OSError):
-                Path(name).parent.rmdir()
+        path = Path(name)
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for folder in path.parents:
+                if not str(folder).startswith(_ETC_NETNS):
+                    break
+                folder.rmdir()
 
 
 def trim_log(folder: Path) -> None:

@@ -54,11 +54,13 @@ def reload(old: Daemon, new: Daemon) -> list[str]:
 
 
 def stop(daemon: Daemon) -> list[str]:
-    """Its last words, a signal if it runs, and its folder goes."""
+    """Its last words, a signal if it runs, and its folder and its files elsewhere go."""
+    home = folder(daemon)
+    elsewhere = " ".join(quote(path) for path, _ in daemon.files if not path.startswith(f"{home}/"))
     lines = [f"{run(daemon, daemon.last_words)} || true"] if daemon.last_words else []
     if daemon.command:
         lines.append(f"kill $(cat {quote(daemon.pidfile)}) 2>/dev/null || true")
-    return [*lines, f"rm -rf {quote(folder(daemon))}"]
+    return [*lines, f"rm -rf {quote(home)}{' ' if elsewhere else ''}{elsewhere}"]
 
 
 def run(daemon: Daemon, command: Iterable[str]) -> str:

@@ -196,6 +196,6 @@ def test_a_process_as_a_person_would_start_it() -> None:
     assert StopDaemon(client).command() == [
         "ip netns exec web env HOME='/run/with space' dhclient -r eth0 || true",
         "kill $(cat /run/patchbay/dhclient/p1/pid) 2>/dev/null || true",
-        "rm -rf /run/patchbay/dhclient/p1",
+        "rm -rf /run/patchbay/dhclient/p1 /etc/netns/web/resolv.conf",
     ]
     assert StartDaemon(client).sentence() == "Start dhclient (dhclient of p1) in web."
