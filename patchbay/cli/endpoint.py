@@ -48,7 +48,7 @@ class Endpoint:
         """All objects of a collection (``networks``) that match the filters."""
         query = urlencode(filters, doseq=True)
         answer = self.request("GET", f"/v2.0/{collection}" + (f"?{query}" if query else ""))
-        objects: list[Object] = answer[collection.replace("-", "_")]
+        objects: list[Object] = answer[collection.rpartition("/")[2].replace("-", "_")]
         return objects
 
     def find(self, collection: str, handle: str) -> Object:
@@ -95,13 +95,19 @@ class Endpoint:
         self.request("PUT", f"/v2.0/{collection}/{object_id}/tags", {"tags": list(tags)})
 
 
-NAME_FILTER = {"agents": "host"}
-COMMAND_OF = {"agent": "host"}
+NAME_FILTER = {"agents": "host", "floatingips": "floating_ip_address"}
+COMMAND_OF = {
+    "agent": "host",
+    "floatingip": "floating-ip",
+    "port_forwarding": "port-forwarding",
+    "subnetpool": "subnet-pool",
+    "address_scope": "address-scope",
+}
 
 
 def singular_of(collection: str) -> str:
     """``networks`` → ``network``: the key of one object in a body."""
-    return collection.removesuffix("s").replace("-", "_")
+    return collection.rpartition("/")[2].removesuffix("s").replace("-", "_")
 
 
 class Refused(PatchbayError):

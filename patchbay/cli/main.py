@@ -27,6 +27,17 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "subnet": ("patchbay.cli.resources:subnet", "Subnets: blocks of addresses on networks."),
     "port": ("patchbay.cli.resources:port", "Ports: where an instance meets a network."),
     "instance": ("patchbay.cli.resources:instance", "Instances: namespaces that stand in for virtual machines."),
+    "router": ("patchbay.cli.routers:router", "Routers: between subnets, and to the outside."),
+    "floating-ip": ("patchbay.cli.resources:floating_ip", "Floating IPs: outside addresses that lead to ports."),
+    "port-forwarding": (
+        "patchbay.cli.resources:port_forwarding",
+        "Port forwardings: single ports of a floating IP.",
+    ),
+    "subnet-pool": ("patchbay.cli.resources:subnet_pool", "Subnet pools: prefixes that subnets are cut from."),
+    "address-scope": (
+        "patchbay.cli.resources:address_scope",
+        "Address scopes: subnet pools whose prefixes never overlap.",
+    ),
     "host": ("patchbay.cli.resources:host", "Hosts: machines with an agent, as the service sees them."),
     "apply": ("patchbay.cli.apply:apply", "Bring networks, subnets, ports and instances of a topology file about."),
     "plan": ("patchbay.cli.plan:plan", "What the agent would change on this host, as operations or as a script."),

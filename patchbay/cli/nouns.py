@@ -1,99 +1,24 @@
-"""The nouns of the API as data: which columns a list shows, which options set which attributes.
+"""The nouns of the API as data: networks, subnets, ports, instances, hosts.
 
-Called by ``resources``, which makes the commands. Options are named as the ``openstack`` client names them (its
-"network", "subnet" and "port" commands); attributes as the Neutron API reference does.
+Called by ``resources``, which makes the commands; ``noun`` says what the data means.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-import msgspec
-
-from patchbay.errors import BadRequest
-
-CREATE, SET, LIST = "create", "set", "list"
-EVERYWHERE = frozenset({CREATE, SET, LIST})
-WRITTEN = frozenset({CREATE, SET})
-
-
-class Attribute(msgspec.Struct, frozen=True, kw_only=True):
-    """One option and the attribute that it gives.
-
-    ``option`` is written as click takes it (``--share/--no-share`` for a boolean). ``reference`` names the collection
-    in which the value is looked up by name or id. ``parse`` turns the text into the value; an option that is
-    ``repeated`` gives a list. ``by_device``: the texts are ``[DEVICE=]HANDLE``, the value maps device names to ids.
-    ``required``: create refuses to go without it.
-    """
-
-    option: str
-    name: str
-    help: str
-    metavar: str | None = None
-    on: frozenset[str] = WRITTEN
-    kind: type = str
-    repeated: bool = False
-    required: bool = False
-    by_device: bool = False
-    reference: str = ""
-    parse: Callable[[str], Any] | None = None
-
-
-class Noun(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection of the API: its path, the verbs it has, the columns of its list, its attributes.
-
-    ``spread`` names an attribute whose inner values are shown as columns of their own.
-    """
-
-    name: str
-    help: str
-    collection: str
-    columns: tuple[str, ...]
-    attributes: tuple[Attribute, ...]
-    spread: str = ""
-    verbs: tuple[str, ...] = ("list", "show", "create", "set", "delete")
-
-
-def pairs_of(**names: str) -> Callable[[str], dict[str, str]]:
-    """A parser of ``subnet=…,ip-address=…`` whose keys become the attributes given (key with ``-`` as ``_``)."""
-    keys = {key.replace("_", "-"): attribute for key, attribute in names.items()}
-
-    def parse(written: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for part in written.split(","):
-            key, equals, value = part.partition("=")
-            if key.strip() not in keys or not equals or not value.strip():
-                expected = ",".join(f"{name}=…" for name in keys)
-                raise BadRequest(f"{written!r}: {part.strip()!r} is not understood.", f"Write {expected}.")
-            found[keys[key.strip()]] = value.strip()
-        return found
-
-    return parse
-
-
-def gateway(written: str) -> str | None:
-    """``none`` means: no gateway."""
-    return None if written.lower() == "none" else written
-
-
-DESCRIPTION = Attribute(option="--description", name="description", metavar="TEXT", help="Anything that helps people.")
-PROJECT = Attribute(
-    option="--project", name="project_id", metavar="PROJECT", on=frozenset({CREATE, LIST}), help="Owner (a project id)."
-)
-TAG = Attribute(
-    option="--tag", name="tags", metavar="TAG", on=EVERYWHERE, repeated=True, help="A tag; may be repeated."
-)
-NEW_NAME = Attribute(option="--name", name="name", metavar="NAME", on=frozenset({SET, LIST}), help="Name.")
-ENABLED = Attribute(
-    option="--enable/--disable", name="admin_state_up", kind=bool, on=EVERYWHERE, help="Administrative state."
-)
-NETWORK = Attribute(
-    option="--network",
-    name="network_id",
-    metavar="NETWORK",
-    on=frozenset({CREATE, LIST}),
-    required=True,
-    reference="networks",
-    help="Network, by name or id.",
+from patchbay.cli import shapes
+from patchbay.cli.noun import (
+    CREATE,
+    DESCRIPTION,
+    DNS_DOMAIN,
+    ENABLED,
+    EVERYWHERE,
+    LIST,
+    NETWORK,
+    NEW_NAME,
+    PROJECT,
+    TAG,
+    Attribute,
+    Noun,
+    gateway,
+    pairs_of,
 )
 
 NETWORKS = Noun(
@@ -139,6 +64,10 @@ NETWORKS = Noun(
             help="VLAN id or VNI; chosen by the service when not given.",
         ),
         Attribute(option="--mtu", name="mtu", metavar="BYTES", kind=int, help="Largest IP packet, in bytes."),
+        Attribute(
+            option="--default/--no-default", name="is_default", kind=bool, on=EVERYWHERE, help="Preferred by users."
+        ),
+        DNS_DOMAIN,
         TAG,
     ),
 )
@@ -147,6 +76,7 @@ SUBNETS = Noun(
     name="subnet",
     help="Subnets: blocks of addresses on networks.",
     collection="subnets",
+    shape=shapes.of_subnet,
     columns=("id", "name", "network_id", "cidr", "gateway_ip", "enable_dhcp"),
     attributes=(
         NEW_NAME,
@@ -158,8 +88,30 @@ SUBNETS = Noun(
             name="cidr",
             metavar="CIDR",
             on=frozenset({CREATE, LIST}),
-            required=True,
             help="The block, such as 10.0.0.0/24.",
+        ),
+        Attribute(
+            option="--subnet-pool",
+            name="subnetpool_id",
+            metavar="POOL",
+            on=frozenset({CREATE, LIST}),
+            reference="subnetpools",
+            help="Pool to take the block from, by name or id.",
+        ),
+        Attribute(
+            option="--use-default-subnet-pool",
+            name="use_default_subnetpool",
+            kind=bool,
+            on=frozenset({CREATE}),
+            help="Take the block from the default pool.",
+        ),
+        Attribute(
+            option="--prefix-length",
+            name="prefixlen",
+            metavar="BITS",
+            kind=int,
+            on=frozenset({CREATE}),
+            help="Length of the prefix to take from a pool; the pool's default when not given.",
         ),
         Attribute(
             option="--ip-version",
@@ -167,7 +119,7 @@ SUBNETS = Noun(
             metavar="4|6",
             kind=int,
             on=frozenset({CREATE, LIST}),
-            help="4 or 6; follows from the range.",
+            help="4 or 6; follows from the range or the pool.",
         ),
         Attribute(
             option="--gateway",
@@ -202,6 +154,14 @@ SUBNETS = Noun(
         ),
         Attribute(
             option="--dhcp/--no-dhcp", name="enable_dhcp", kind=bool, on=EVERYWHERE, help="Answer DHCP here or not."
+        ),
+        Attribute(
+            option="--dhcp-range",
+            name="dhcp_ranges",
+            metavar="start=ADDRESS,end=ADDRESS",
+            repeated=True,
+            parse=pairs_of(start="start", end="end"),
+            help="Addresses that DHCP lends to clients without a port; may be repeated. `set` replaces all.",
         ),
         Attribute(
             option="--ipv6-ra-mode",
@@ -257,6 +217,16 @@ PORTS = Noun(
             parse=pairs_of(ip_address="ip_address", mac_address="mac_address"),
             help="A further address that the port may use; may be repeated. `set` replaces all.",
         ),
+        Attribute(option="--dns-name", name="dns_name", metavar="NAME", on=EVERYWHERE, help="Name in DNS."),
+        DNS_DOMAIN,
+        Attribute(
+            option="--extra-dhcp-option",
+            name="extra_dhcp_opts",
+            metavar="name=NAME,value=VALUE,ip-version=4|6",
+            repeated=True,
+            parse=pairs_of(name="opt_name", value="opt_value", ip_version="ip_version"),
+            help="A DHCP option for this port; may be repeated. `set` changes those named.",
+        ),
         ENABLED,
         TAG,
     ),
@@ -267,7 +237,8 @@ INSTANCES = Noun(
     help="Instances: namespaces that stand in for virtual machines.",
     collection="instances",
     columns=("id", "name", "host", "plugging", "interfaces", "status"),
-    verbs=("list", "show", "create", "set", "delete"),
+    naming="required",
+    shape=shapes.of_instance,
     attributes=(
         Attribute(option="--name", name="name", metavar="NAME", on=frozenset({LIST}), help="Name."),
         DESCRIPTION,
@@ -296,6 +267,36 @@ INSTANCES = Noun(
             reference="ports",
             help="A port, by name or id, as eth0, eth1 … or the device named; may be repeated. `set` replaces all.",
         ),
+        Attribute(
+            option="--addressing",
+            name="addressing",
+            metavar="static|dhcp",
+            on=EVERYWHERE,
+            help="static: the agent writes its addresses (default); dhcp: a DHCP client in it asks for them.",
+        ),
+        Attribute(
+            option="--public-key",
+            name="public_keys",
+            metavar="FILE",
+            repeated=True,
+            parse=shapes.key_lines,
+            help="File with OpenSSH keys that it is told; may be repeated. `set` replaces all.",
+        ),
+        Attribute(
+            option="--user-data",
+            name="user_data",
+            metavar="FILE",
+            parse=shapes.file_text,
+            help="File with the user data that it is told (cloud-init's, for example).",
+        ),
+        Attribute(
+            option="--metadata",
+            name="metadata",
+            metavar="NAME=VALUE",
+            repeated=True,
+            parse=shapes.pair,
+            help="Something that it is told; may be repeated. `set` replaces all.",
+        ),
         TAG,
     ),
 )
@@ -313,5 +314,3 @@ HOSTS = Noun(
         ENABLED,
     ),
 )
-
-NOUNS = (NETWORKS, SUBNETS, PORTS, INSTANCES, HOSTS)

@@ -79,7 +79,7 @@ def describe(command: click.Command, name: str, parent: click.Context) -> list[s
     """A command, then, for a group, each of its own."""
     context = click.Context(command, parent=parent, info_name=name)
     level = "##" if parent.parent is None else "###"
-    lines = [f"{level} {context.command_path}", "", (command.help or "").strip(), ""]
+    lines = [f"{level} {context.command_path}", "", (command.help or "").replace("\b\n", "").strip(), ""]
     if isinstance(command, click.Group):
         for inner in command.list_commands(context):
             found = command.get_command(context, inner)

@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from patchbay.cli.endpoint import DEFAULT_ENDPOINT, Endpoint, Object
-from patchbay.cli.nouns import CREATE, HOSTS, INSTANCES, LIST, NETWORKS, PORTS, SET, SUBNETS, Attribute, Noun
+from patchbay.cli.noun import CREATE, LIST, SET, UNSET, Attribute, Noun
+from patchbay.cli.nouns import HOSTS, INSTANCES, NETWORKS, PORTS, SUBNETS
 from patchbay.cli.output import output_options, print_list, print_one
+from patchbay.cli.router_nouns import ADDRESS_SCOPES, FLOATING_IPS, PORT_FORWARDINGS, SUBNET_POOLS
 from patchbay.errors import BadRequest
 
 Callback = Callable[..., None]
@@ -28,23 +30,47 @@ endpoint_option = click.option(
 
 def make_group(noun: Noun) -> click.Group:
     """The group of a noun, with a command for each of its verbs."""
-    group = click.Group(noun.name, help=noun.help)
+    examples = "".join(f"\n    {line}" for line in noun.examples)
+    group = click.Group(noun.name, help=noun.help + (f"\n\n\b{examples}" if examples else ""))
     for verb in noun.verbs:
         group.add_command(MAKERS[verb](noun))
     return group
+
+
+def parent_argument(noun: Noun) -> Callable[[Callback], Callback]:
+    """A decorator with the argument that names the object which the noun's objects are inside of, if there is one."""
+    if noun.parent is None:
+        return lambda function: function
+    return click.argument("parent", metavar=noun.parent.name.upper())
+
+
+def collection_of(service: Endpoint, noun: Noun, parent: str | None) -> str:
+    """The path of the collection, inside its parent's where there is one."""
+    if noun.parent is None or parent is None:
+        return noun.collection
+    return f"{noun.parent.collection}/{service.find(noun.parent.collection, parent)['id']}/{noun.collection}"
 
 
 def make_list(noun: Noun) -> click.Command:
     """``patchbay port list``: every attribute option is a filter."""
 
     @click.command("list", help=f"List {noun.name}s; the options choose which.")
+    @parent_argument(noun)
     @attribute_options(noun, LIST)
     @click.option(
         "--filter", "match", multiple=True, metavar="ATTRIBUTE=VALUE", help="Filter on any attribute; may be repeated."
     )
     @endpoint_option
     @output_options
-    def command(endpoint: str, style: str, columns: tuple[str, ...], match: tuple[str, ...], **given: Any) -> None:
+    def command(
+        *,
+        endpoint: str,
+        style: str,
+        columns: tuple[str, ...],
+        match: tuple[str, ...],
+        parent: str | None = None,
+        **given: Any,
+    ) -> None:
         service = Endpoint(endpoint)
         filters = [filter_of(name, value) for name, value in body_of(service, noun, LIST, given).items()]
         for written in match:
@@ -52,7 +78,7 @@ def make_list(noun: Noun) -> click.Command:
             if not equals:
                 raise BadRequest(f"--filter {written}: no value.", "Write --filter ATTRIBUTE=VALUE.")
             filters.append((name, value))
-        rows = service.list(noun.collection, filters)
+        rows = service.list(collection_of(service, noun, parent), filters)
         print_list([row | row.get(noun.spread, {}) for row in rows], noun.columns, style, columns)
 
     return command
@@ -62,11 +88,13 @@ def make_show(noun: Noun) -> click.Command:
     """``patchbay port show``."""
 
     @click.command("show", help=f"Show one {noun.name}.")
+    @parent_argument(noun)
     @click.argument("handle", metavar=noun.name.upper())
     @endpoint_option
     @output_options
-    def command(endpoint: str, style: str, columns: tuple[str, ...], handle: str) -> None:
-        print_one(Endpoint(endpoint).find(noun.collection, handle), style, columns)
+    def command(endpoint: str, style: str, columns: tuple[str, ...], handle: str, parent: str | None = None) -> None:
+        service = Endpoint(endpoint)
+        print_one(service.find(collection_of(service, noun, parent), handle), style, columns)
 
     return command
 
@@ -75,19 +103,28 @@ def make_create(noun: Noun) -> click.Command:
     """``patchbay port create``: prints the object as it was created."""
 
     @click.command("create", help=f"Create one {noun.name}.")
-    @click.argument("name", required=noun is INSTANCES)
+    @parent_argument(noun)
+    @name_argument(noun)
     @attribute_options(noun, CREATE)
     @endpoint_option
     @output_options
-    def command(endpoint: str, style: str, columns: tuple[str, ...], name: str | None, **given: Any) -> None:
+    def command(
+        *,
+        endpoint: str,
+        style: str,
+        columns: tuple[str, ...],
+        name: str | None = None,
+        parent: str | None = None,
+        **given: Any,
+    ) -> None:
         service = Endpoint(endpoint)
         body = body_of(service, noun, CREATE, given)
         if name is not None:
             body["name"] = name
-        if noun is SUBNETS and "ip_version" not in body:
-            body["ip_version"] = 6 if ":" in body["cidr"] else 4
+        if noun.shape is not None:
+            body = noun.shape(service, body, {})
         tags = body.pop("tags", None)
-        created = service.create(noun.collection, body)
+        created = service.create(collection_of(service, noun, parent), body)
         if tags is not None:  # Neutron takes tags with the creation of ports only
             service.set_tags(noun.collection, created["id"], tags)
             created["tags"] = tags
@@ -96,25 +133,57 @@ def make_create(noun: Noun) -> click.Command:
     return command
 
 
+def name_argument(noun: Noun) -> Callable[[Callback], Callback]:
+    """A decorator with the name of a new object, unless objects of the noun have none."""
+    if noun.naming == "none":
+        return lambda function: function
+    return click.argument("name", required=noun.naming == "required")
+
+
 def make_set(noun: Noun) -> click.Command:
     """``patchbay port set``: changes the attributes given and nothing else."""
 
     @click.command("set", help=f"Change one {noun.name}.")
+    @parent_argument(noun)
     @click.argument("handle", metavar=noun.name.upper())
     @attribute_options(noun, SET)
     @endpoint_option
-    def command(endpoint: str, handle: str, **given: Any) -> None:
+    def command(*, endpoint: str, handle: str, parent: str | None = None, **given: Any) -> None:
         service = Endpoint(endpoint)
         body = body_of(service, noun, SET, given)
         if not body:
             raise click.UsageError("Nothing to set: give at least one option (see --help).")
-        found = service.find(noun.collection, handle)
+        collection = collection_of(service, noun, parent)
+        found = service.find(collection, handle)
+        if noun.shape is not None:
+            body = noun.shape(service, body, found)
         tags = body.pop("tags", None)
         if body:
-            service.update(noun.collection, found["id"], body)
+            service.update(collection, found["id"], body)
         if tags is not None:
             service.set_tags(noun.collection, found["id"], tags)
 
+    return command
+
+
+def make_unset(noun: Noun) -> click.Command:
+    """``patchbay router unset``: takes away what the switches name."""
+    attributes = [attribute for attribute in noun.attributes if UNSET in attribute.on]
+
+    @click.command("unset", help=f"Take something away from one {noun.name}.")
+    @click.argument("handle", metavar=noun.name.upper())
+    @endpoint_option
+    def command(*, endpoint: str, handle: str, **given: bool) -> None:
+        service = Endpoint(endpoint)
+        body = {each.clears or each.name: None for each in attributes if given[parameter_of(each)]}
+        if not body:
+            raise click.UsageError("Nothing to unset: give at least one option (see --help).")
+        service.update(noun.collection, service.find(noun.collection, handle)["id"], body)
+
+    for each in reversed(attributes):
+        command = click.option(each.option, parameter_of(each), is_flag=True, help=f"Not any more: {each.help}")(
+            command
+        )
     return command
 
 
@@ -122,12 +191,14 @@ def make_delete(noun: Noun) -> click.Command:
     """``patchbay port delete``: one or several, in the order given."""
 
     @click.command("delete", help=f"Delete {noun.name}s.")
+    @parent_argument(noun)
     @click.argument("handles", nargs=-1, required=True, metavar=f"{noun.name.upper()}…")
     @endpoint_option
-    def command(endpoint: str, handles: tuple[str, ...]) -> None:
+    def command(endpoint: str, handles: tuple[str, ...], parent: str | None = None) -> None:
         service = Endpoint(endpoint)
+        collection = collection_of(service, noun, parent)
         for handle in handles:
-            service.delete(noun.collection, service.find(noun.collection, handle)["id"])
+            service.delete(collection, service.find(collection, handle)["id"])
 
     return command
 
@@ -137,6 +208,7 @@ MAKERS: Mapping[str, Callable[[Noun], click.Command]] = {
     "show": make_show,
     "create": make_create,
     "set": make_set,
+    "unset": make_unset,
     "delete": make_delete,
 }
 
@@ -149,7 +221,9 @@ def attribute_options(noun: Noun, verb: str) -> Callable[[Callback], Callback]:
             if verb not in attribute.on:
                 continue
             # A switch that is not given must be told from one given as "no"; the others have no default at all.
-            kind: dict[str, Any] = {"default": None} if attribute.kind is bool else {"type": attribute.kind}
+            kind: dict[str, Any] = (
+                {"default": None, "is_flag": True} if attribute.kind is bool else {"type": attribute.kind}
+            )
             function = click.option(
                 attribute.option,
                 parameter_of(attribute),
@@ -218,3 +292,7 @@ subnet = make_group(SUBNETS)
 port = make_group(PORTS)
 instance = make_group(INSTANCES)
 host = make_group(HOSTS)
+floating_ip = make_group(FLOATING_IPS)
+port_forwarding = make_group(PORT_FORWARDINGS)
+subnet_pool = make_group(SUBNET_POOLS)
+address_scope = make_group(ADDRESS_SCOPES)

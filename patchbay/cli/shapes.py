@@ -1,0 +1,75 @@
+"""From options to request bodies, where one attribute of the API takes several options, or one option makes several.
+
+Each shape is called by ``resources`` with the service, the body made of the options, and the object as it is ({} when
+it is created); ``nouns`` names them. Promises: pure but for look-ups at the service and files that an option names.
+"""
+
+from pathlib import Path
+
+import click
+
+from patchbay.cli.endpoint import Endpoint, Object
+from patchbay.errors import BadRequest
+
+
+def of_subnet(service: Endpoint, body: Object, existing: Object) -> Object:
+    """The IP version follows from the range, the pool or the gateway."""
+    if not existing and "ip_version" not in body:
+        written = body.get("cidr") or body.get("gateway_ip") or ""
+        version = 6 if ":" in written else 4
+        if not written and "subnetpool_id" in body:
+            version = service.find("subnetpools", body["subnetpool_id"])["ip_version"]
+        body["ip_version"] = version
+    return body
+
+
+def of_instance(_service: Endpoint, body: Object, _existing: Object) -> Object:
+    """Keys of all files in one list, metadata in one map."""
+    if "public_keys" in body:
+        body["public_keys"] = [key for keys in body["public_keys"] for key in keys]
+    if "metadata" in body:
+        body["metadata"] = {name: value for pair in body["metadata"] for name, value in pair.items()}
+    return body
+
+
+def of_router(_service: Endpoint, body: Object, existing: Object) -> Object:
+    """``external_gateway_info`` of the three options about the gateway; those not given stay as they are."""
+    names = {"gateway_network": "network_id", "enable_snat": "enable_snat", "gateway_fixed_ips": "external_fixed_ips"}
+    given = {names[name]: body.pop(name) for name in list(body) if name in names}
+    if given:
+        former = existing.get("external_gateway_info") or {}
+        if "network_id" not in given and "network_id" not in former:
+            raise click.UsageError("There is no gateway yet: give --external-gateway as well.")
+        body["external_gateway_info"] = {"network_id": former.get("network_id")} | given
+    return body
+
+
+def of_port_forwarding(_service: Endpoint, body: Object, _existing: Object) -> Object:
+    """Ports written ``80:90`` go to the attribute for ranges."""
+    for name in ("internal_port", "external_port"):
+        written = body.get(name)
+        if written is not None and ":" in written:
+            body[f"{name}_range"] = body.pop(name)
+    return body
+
+
+def file_text(path: str) -> str:
+    """The text of a file that an option names."""
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path} cannot be read as text: {error}.", "Name a file with text in UTF-8.") from None
+
+
+def key_lines(path: str) -> list[str]:
+    """The OpenSSH keys in a file, without empty lines and comments."""
+    lines = [line.strip() for line in file_text(path).splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def pair(written: str) -> dict[str, str]:
+    """``role=web`` as a map of one."""
+    name, equals, value = written.partition("=")
+    if not equals or not name:
+        raise BadRequest(f"{written!r}: no value.", "Write NAME=VALUE.")
+    return {name: value}
