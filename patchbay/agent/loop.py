@@ -14,6 +14,7 @@ import msgspec
 
 from patchbay.agent.announcer import Announcer
 from patchbay.agent.complaints import Complaints
+from patchbay.agent.completeness import Completeness
 from patchbay.agent.machine import Machine, Sources
 from patchbay.agent.report import Reporter
 from patchbay.agent.settings import AgentSettings
@@ -29,6 +30,8 @@ from patchbay.plan.operations import Operation
 
 logger = logging.getLogger(__name__)
 
+FAILING_ATTEMPTS = 4
+"""What was tried so often is not late but wrong."""
 QUICK_RETRY_S, FIRST_RETRY_S, LAST_RETRY_S = 0.02, 0.2, 30.0
 WATCH_PATIENCE_S = 1.0
 """So long a change waits for what must be known with it; the answer may come later, and repairs do not wait for it."""
@@ -54,9 +57,12 @@ class Agent:
         self.wake = asyncio.Event()
         self.machine = Machine(settings, sources, self.compiled.state, self.wake.set)
         self.announcer = Announcer(self.view, sources.kernel.thread)
-        self.reporter = Reporter(intent, self.view, self.is_complete, self.announcer.announce)
-        self.complaints = Complaints(settings, self.view, self.switch)
         self.unsettled: set[Key] = set()
+        self.completeness = Completeness(
+            self.compiled, self.unsettled, self.machine.flows.waits_for_tunnel, self._is_failing
+        )
+        self.reporter = Reporter(intent, self.view, self.completeness, self.announcer.announce)
+        self.complaints = Complaints(settings, self.view, self.switch)
         self.turns = self.applies = self.operations = 0
         self._retries: dict[Key, Attempt] = {}
         self._deferred: set[Key] = set()
@@ -84,6 +90,7 @@ class Agent:
         await self._turn(set(self.compiled.state))
         self.reporter.note(self.view.ports)
         self.reporter.note(plug.port_id for plug in self.view.plugs.values())
+        self.reporter.note_fragments(("router", router_id) for router_id in self.view.routers_here())
 
     async def run(self) -> None:
         """Turn whenever something changed or a retry is due. Ends only by cancellation."""
@@ -93,7 +100,7 @@ class Agent:
             try:
                 dirty = await self._absorb()
                 await self._turn(self._compile(dirty))
-                self.reporter.note(fragment[1] for fragment in dirty if fragment[0] == "port")
+                self.reporter.note_fragments(dirty)
             except Exception:
                 logger.exception("a turn of the loop failed; everything is compiled and compared again")
                 await asyncio.sleep(1)
@@ -256,19 +263,5 @@ class Agent:
         now = asyncio.get_running_loop().time()
         return {key for key, attempt in self._retries.items() if attempt.due <= now}
 
-    # --- what users are told ------------------------------------------------------------------------------------------
-
-    def is_complete(self, port_id: str) -> bool:
-        """Whether the data plane of a port here is done: host, network, instance and port are as desired.
-
-        A tunnel that Open vSwitch cannot open keeps flows to that one host waiting, but no port down.
-        """
-        if not self.unsettled:
-            return True
-        port = self.view.ports[port_id]
-        fragments: list[Fragment] = [("host",), ("network", port.network_id), ("port", port_id)]
-        found = self.view.interface_of(port_id)
-        if found:
-            fragments.append(("instance", found[0].id))
-        keys = (item.key for one in fragments for item in self.compiled.resources(one))
-        return not any(key in self.unsettled and not self.machine.flows.waits_for_tunnel(key) for key in keys)
+    def _is_failing(self, key: Key) -> bool:
+        return key in self._retries and self._retries[key].count >= FAILING_ATTEMPTS

@@ -1,5 +1,7 @@
 """What the agent tells the intent database: that its host is alive, and which ports are plugged and complete here.
 
+The port of a floating IP is plugged nowhere, but where its router lives a row tells whether the address works.
+
 Runs beside the loop, so that a slow or absent intent database never holds up the data plane. Rows are written in
 batches: one transaction for all that changed since the last.
 """
@@ -10,37 +12,51 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 
+import msgspec
 from msgspec.structs import replace
 
 import patchbay
+from patchbay.agent.completeness import Completeness
 from patchbay.compile.facts import Facts
-from patchbay.compile.view import HostView
+from patchbay.compile.view import Fragment, HostView
 from patchbay.errors import IntentError
 from patchbay.intent.database import Delete, Insert, IntentDatabase, Update, Write
-from patchbay.model import Host, Plug
+from patchbay.model import FloatingIP, Host, Plug
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_S = 30.0
+HEARTBEAT_S = 5.0
+"""So often a host says that it is alive: what it carries is moved some seconds after it stops. One row is written, in a
+column that no agent watches."""
 RETRY_S = 1.0
+
+
+class PortState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent says of a port here. ``place`` is the router of a floating IP: elsewhere its MAC is another."""
+
+    network_id: str
+    up: bool
+    trouble: str = ""
+    place: str = ""
 
 
 class Reporter:
     """Writes this host's own Host row and its Plug rows. ``note`` says for which ports to look again."""
 
     def __init__(
-        self,
-        intent: IntentDatabase,
-        view: HostView,
-        is_complete: Callable[[str], bool],
-        announce: Callable[[str], None],
+        self, intent: IntentDatabase, view: HostView, completeness: Completeness, announce: Callable[[str], None]
     ) -> None:
         self._intent = intent
         self._view = view
-        self._is_complete = is_complete
+        self._completeness = completeness
         self._announce = announce
         self._noted: set[str] = set()
         self._down: set[str] = set()
+        self._floating: dict[str, set[str]] = {}
+        """Ports of floating IPs, by the router here that has them."""
+        self._announced: dict[str, str] = {}
+        """By the port of a floating IP: the router from which it was announced."""
+        self._routers: dict[str, tuple[bool, str]] = {}
         self._wake = asyncio.Event()
         self._started_at = int(time.time())
 
@@ -49,6 +65,29 @@ class Reporter:
         self._noted.update(port_ids)
         if self._noted or self._down:
             self._wake.set()
+
+    def note_fragments(self, dirty: Iterable[Fragment]) -> None:
+        """These were compiled again: what is told of the ports that they concern may have changed."""
+        noted: set[str] = set()
+        for fragment in dirty:
+            match fragment:
+                case ("port", port_id):
+                    noted.add(port_id)
+                case ("router", router_id):
+                    noted |= self._ports_of(router_id)
+                case ("network", network_id):
+                    for router_id in self._view.routers_on(network_id):
+                        noted |= self._ports_of(router_id)
+        self.note(noted)
+
+    def _ports_of(self, router_id: str) -> set[str]:
+        """The router's ports and those of its floating IPs, now and before."""
+        before = self._floating.pop(router_id, set())
+        is_here = router_id in self._view.routers and self._view.routers[router_id].host == self._view.facts.host
+        floating = {item.floating_port_id for item in self._view.floatingips_of(router_id)} if is_here else set()
+        if floating:
+            self._floating[router_id] = floating
+        return before | floating | {port.id for port in self._view.router_ports(router_id)}
 
     async def run(self) -> None:
         """Report for ever."""
@@ -63,6 +102,7 @@ class Reporter:
             await self._wake.wait()
             self._wake.clear()
             ports, self._noted = self._noted | self._down, set()
+            self._routers.clear()
             writes = [write for port_id in ports for write in self._writes_for(port_id)]
             try:
                 await self._intent.transact(*writes)
@@ -74,23 +114,62 @@ class Reporter:
 
     def _writes_for(self, port_id: str) -> Iterable[Write]:
         host = self._view.facts.host
-        port, plugged = self._view.ports.get(port_id), self._view.facts.plugged.get(port_id)
         rows = (self._intent.plugs[row] for row in self._intent.plugs_by_port.get(port_id, ()))
         row = next((one for one in rows if one.host == host), None)
-        if port is None or plugged is None or not self._view.is_here(port):
+        state = self._state_of(port_id)
+        if state is None:
             self._down.discard(port_id)
+            self._announced.pop(port_id, None)
             if row:
                 yield Delete(row)
             return
-        is_up = plugged.ofport > 0 and self._is_complete(port_id)
-        (self._down.discard if is_up else self._down.add)(port_id)
-        if is_up and not (row and row.up):
+        (self._down.discard if state.up else self._down.add)(port_id)
+        if state.up and (not (row and row.up) or self._announced.get(port_id, state.place) != state.place):
             self._announce(port_id)
+        if state.up:
+            self._announced[port_id] = state.place
+        told = Plug(
+            id=row.id if row else str(uuid.uuid4()),
+            port_id=port_id,
+            network_id=state.network_id,
+            host=host,
+            up=state.up,
+            trouble=state.trouble,
+        )
         if row is None:
-            new = Plug(id=str(uuid.uuid4()), port_id=port_id, network_id=port.network_id, host=host, up=is_up)
-            yield Insert(new)
-        elif (row.up, row.network_id) != (is_up, port.network_id):
-            yield Update(row, replace(row, up=is_up, network_id=port.network_id))
+            yield Insert(told)
+        elif row != told:
+            yield Update(row, told)
+
+    def _state_of(self, port_id: str) -> PortState | None:
+        """What there is to tell of a port; None if it is not here."""
+        floatingip = self._view.floatingip_at(port_id)
+        if floatingip is not None:
+            return self._state_of_floatingip(floatingip)
+        port, plugged = self._view.ports.get(port_id), self._view.facts.plugged.get(port_id)
+        if port is None or plugged is None or not self._view.is_here(port):
+            return None
+        is_up = plugged.ofport > 0 and self._completeness.of_port(port_id)
+        return PortState(network_id=port.network_id, up=is_up)
+
+    def _state_of_floatingip(self, floatingip: FloatingIP) -> PortState | None:
+        router = self._view.routers.get(floatingip.router_id or "")
+        if router is None or router.host != self._view.facts.host:
+            return None
+        is_up, trouble = self._state_of_router(router.id)
+        return PortState(
+            network_id=floatingip.floating_network_id,
+            up=is_up and self._completeness.of_floatingip(floatingip),
+            trouble=trouble,
+            place=router.id,
+        )
+
+    def _state_of_router(self, router_id: str) -> tuple[bool, str]:
+        """Whether it is complete, and its trouble; found out once for all its floating IPs in a batch."""
+        if router_id not in self._routers:
+            trouble = self._completeness.trouble_of_router(router_id)
+            self._routers[router_id] = not trouble and self._completeness.of_router(router_id), trouble
+        return self._routers[router_id]
 
     # --- the Host row -------------------------------------------------------------------------------------------------
 
@@ -102,6 +181,7 @@ class Reporter:
             tunnel_ip=facts.tunnel_ip,
             bridge_mappings=dict(facts.bridge_mappings),
             datapath_type=facts.datapath_type,
+            services=facts.services,
             version=patchbay.__version__,
             started_at=self._started_at,
             heartbeat_at=int(time.time()),
@@ -109,7 +189,7 @@ class Reporter:
         await self._intent.transact(Update(old, new) if old else Insert(new))
 
     async def _beat(self) -> None:
-        """Introduce this host, then say every half minute that it is alive; whoever deleted its row gets a new one."""
+        """Introduce this host, then say again and again that it is alive; whoever deleted its row gets a new one."""
         is_introduced = False
         while True:
             facts = self._view.facts

@@ -153,6 +153,11 @@ class HostKnowledge:
             (self.ports[port_id] for port_id in self._traces.owners(("router", router_id))), key=lambda port: port.id
         )
 
+    def routers_on(self, network_id: str) -> set[str]:
+        """Ids of routers with a port on this network here."""
+        ports = (self.ports[port_id] for port_id in self.ports_here(network_id))
+        return {port.device_id for port in ports if port.device_owner in ROUTER_PORTS}
+
     def ports_here(self, network_id: str) -> Iterable[str]:
         """Ids of this network's ports that are here."""
         return self._traces.owners(("here", network_id))
