@@ -12,7 +12,7 @@ from patchbay.errors import HostError
 from patchbay.host import rtnetlink
 from patchbay.host.netlink import HOST, Kernel
 from patchbay.host.netlink_view import NamespaceView, Request
-from patchbay.host.rtnetlink import LinkState, kind_of
+from patchbay.host.rtnetlink import LinkState, is_adoptable, kind_of
 from patchbay.hoststate import Link
 from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.plan.device_operations import AdoptDevice
@@ -42,8 +42,11 @@ async def wait_for_devices(kernel: Kernel, operations: Iterable[Operation], pati
 
 
 def _is_there(kernel: Kernel, link: Link) -> bool:
-    places = [kernel.views[name] for name in {HOST, link.namespace} if name in kernel.views]
-    return any(one.name == link.name and kind_of(one) == INTERNAL for view in places for one in view.links.values())
+    """Waiting in the host's namespace, or in its own already."""
+    own = kernel.views.get(link.namespace)
+    return any(one.name == link.name and is_adoptable(one) for one in kernel.views[HOST].links.values()) or any(
+        one.name == link.name and kind_of(one) == INTERNAL for one in (own.links.values() if own else ())
+    )
 
 
 def move_device(host: NamespaceView, target: NamespaceView, link: Link) -> None:
@@ -52,7 +55,7 @@ def move_device(host: NamespaceView, target: NamespaceView, link: Link) -> None:
     One that is there already stays; a dead one (ovs-vswitchd was started anew since) makes room for the new.
     """
     waiting, present = find_link(host, link.name), find_link(target, link.name)
-    if waiting is None or kind_of(waiting) != INTERNAL:
+    if waiting is None or not is_adoptable(waiting):
         if present is None or kind_of(present) != INTERNAL:
             raise HostError(
                 f"Open vSwitch has not made device {link.name}.",

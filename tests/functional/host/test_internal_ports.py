@@ -1,9 +1,10 @@
 """Devices of internal ports in namespaces: made, and repaired whatever happened to them, with packets that pass."""
 
 import asyncio
+import shlex
 import subprocess
+import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -88,28 +89,32 @@ def test_tcp_passes_between_two_internal_ports(on_private_host):
         host.start_ovs()
         async with keeping(TWO) as agent:
             await until_settled(host, agent, "made")
-            Path("/run/server.py").write_text(
-                "import socket, sys\n"
-                "opened = socket.create_server(('10.0.0.2', 5000))\n"
-                "print('listening', flush=True)\n"
-                "print(sum(len(data) for data in iter(lambda c=opened.accept()[0]: c.recv(65536), b'')))\n"
-            )
-            Path("/run/client.py").write_text(
-                "import socket\n"
-                "with socket.create_connection(('10.0.0.2', 5000), 5) as opened:\n"
-                "    opened.sendall(bytes(3_000_000))\n"
-            )
-            python = "/usr/bin/env python3"
-            server = subprocess.Popen(
-                ["ip", "netns", "exec", "n2", "timeout", "10", *python.split(), "/run/server.py"],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert server.stdout.readline() == "listening\n"
-            host.sh(f"ip netns exec n1 timeout 5 {python} /run/client.py")
-            assert server.communicate(timeout=10)[0] == "3000000\n"
+            assert send_over_tcp(host) == 3_000_000
 
     on_private_host(scenario)
+
+
+SERVER = """
+import socket
+server = socket.create_server(("10.0.0.2", 5000))
+print("listening", flush=True)
+accepted = server.accept()[0]
+print(sum(len(data) for data in iter(lambda: accepted.recv(65536), b"")))
+"""
+CLIENT = """
+import socket
+with socket.create_connection(("10.0.0.2", 5000), 5) as opened:
+    opened.sendall(bytes(3_000_000))
+"""
+
+
+def send_over_tcp(host):
+    """Bytes that n2 received from n1."""
+    command = ["ip", "netns", "exec", "n2", "timeout", "10", sys.executable, "-c", SERVER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout.readline() == "listening\n"
+        host.sh(f"ip netns exec n1 timeout 5 {sys.executable} -c {shlex.quote(CLIENT)}")
+        return int(server.stdout.readline())
 
 
 STRANGERS = {
