@@ -37,7 +37,7 @@ async def check(agent: Agent) -> list[str]:
 
 def _fresh_view(agent: Agent) -> HostView:
     view = HostView(agent.view.facts)
-    for table in ("hosts", "networks", "subnets", "instances", "plugs", "ports"):
+    for table in ("hosts", "networks", "subnets", "instances", "plugs", "routers", "floatingips", "ports"):
         for value in getattr(agent.intent, table).values():
             view.put(value)
     return view
