@@ -48,6 +48,12 @@ def test_the_agent_starts_after_open_vswitch_and_shares_the_host_s_mounts() -> N
     assert unit["Service"]["KillMode"] == "process"
 
 
+def test_the_agent_may_start_and_look_after_processes_of_other_users() -> None:
+    service = read(UNITS[0])["Service"]
+    needed = {"CAP_NET_BIND_SERVICE", "CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_SYS_PTRACE"}
+    assert needed <= set(service["CapabilityBoundingSet"].split())
+
+
 def test_the_service_runs_without_privileges() -> None:
     service = read(UNITS[1])["Service"]
     assert service["DynamicUser"] == "yes"
