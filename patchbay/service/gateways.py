@@ -1,12 +1,15 @@
 """Gateways: a router's port on an external network (Neutron's ``_update_router_gw_info``)."""
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import UNSET
 
 from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import Network, Port, Router
 from patchbay.model.router import ROUTER_GATEWAY
-from patchbay.service.access import Attempt, revised, updates
+from patchbay.service.access import Attempt, carry_out, revised, updates
+from patchbay.service.addresses import is_automatic
 from patchbay.service.allocation import Allocator
 from patchbay.service.context import ADMIN, RequestContext
 from patchbay.service.errors import BadRequestFor
@@ -23,7 +26,7 @@ from patchbay.service.router_rules import (
 )
 from patchbay.service.router_specs import GatewaySpec
 from patchbay.service.service import Service
-from patchbay.service.specs import PortSpec
+from patchbay.service.specs import PortSpec, WantedIP
 
 
 def with_gateway(
@@ -95,3 +98,37 @@ def _new_port(service: Service, attempt: Attempt, router: Router, wanted: Gatewa
         host=router.host,
     )
     return new_port(service.settings, ADMIN, spec, allocator)
+
+
+async def address_gateways(service: Service, network_ids: Iterable[str]) -> None:
+    """Gives gateways on these networks an address of each IP version that they have none of, if there is one.
+
+    Neutron does so after a subnet was added to an external network. Raises what the choice of addresses raises.
+    """
+
+    def plan(attempt: Attempt) -> tuple[None, list[Write]]:
+        writes: list[Write] = []
+        for network_id in network_ids:
+            if network_id not in service.db.networks or not service.db.networks[network_id].external:
+                continue
+            allocator = Allocator(service, network_id, attempt.taken, attempt.spread)
+            for port_id in sorted(service.db.ports_by_network.get(network_id, ())):
+                port = service.db.ports[port_id]
+                if port.device_owner == ROUTER_GATEWAY:
+                    new = readdressed(service, port, port, _complete(service, port), allocator)
+                    writes += updates((port, revised(port, new)))
+        return None, writes
+
+    await carry_out(service, "the gateways of the network", plan)
+
+
+def _complete(service: Service, port: Port) -> list[WantedIP]:
+    """The gateway's addresses, and a subnet of each IP version that is missing among those not automatic."""
+    db = service.db
+    wanted = [WantedIP(subnet_id=ip.subnet_id, ip_address=ip.ip_address) for ip in port.fixed_ips]
+    has = {db.subnets[ip.subnet_id].ip_version for ip in port.fixed_ips if not is_automatic(db.subnets[ip.subnet_id])}
+    for subnet in sorted(network_subnets(service, port.network_id), key=lambda one: one.created_at):
+        if subnet.ip_version not in has and not is_automatic(subnet):
+            has.add(subnet.ip_version)
+            wanted.append(WantedIP(subnet_id=subnet.id))
+    return wanted

@@ -33,6 +33,7 @@ from patchbay.service.addresses import (
 from patchbay.service.context import RequestContext
 from patchbay.service.dhcp_ranges import check_ranges_apart, checked_ranges, without_ranges
 from patchbay.service.errors import SubnetInUse, SubnetNotFound, TooMuchContention
+from patchbay.service.gateways import address_gateways
 from patchbay.service.networks import AUTO_DELETE_OWNERS, get_network
 from patchbay.service.service import ATTEMPTS, Service
 from patchbay.service.specs import SubnetSpec
@@ -54,10 +55,13 @@ async def create_subnets(service: Service, context: RequestContext, specs: Seque
     """New subnets, all or none.
 
     The networks' revision numbers grow with them (as in Neutron), which also keeps two servers from adding
-    overlapping subnets at the same time. Ports get an address in new subnets with automatic addresses.
+    overlapping subnets at the same time. Ports get an address in new subnets with automatic addresses, and gateways of
+    routers one in the first subnet of an IP version.
     """
     async with turns(service, specs):
-        return await _create_subnets(service, context, specs)
+        subnets = await _create_subnets(service, context, specs)
+    await address_gateways(service, {subnet.network_id: None for subnet in subnets})
+    return subnets
 
 
 async def _create_subnets(service: Service, context: RequestContext, specs: Sequence[SubnetSpec]) -> list[Subnet]:
