@@ -13,12 +13,13 @@ from typing import NamedTuple, cast
 from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
 from patchbay.agent.settings import AgentSettings
 from patchbay.errors import HostError
-from patchbay.host import netlink_apply
+from patchbay.host import netlink_adopt, netlink_apply
 from patchbay.host.netlink import Kernel
 from patchbay.host.netlink_apply import Failure
 from patchbay.host.ovs import SWITCH_OPERATIONS, Switch, SwitchChange, SwitchOperation
 from patchbay.host.services import SERVICE_OPERATIONS, Services
 from patchbay.hoststate import BridgePort, Key, Resource
+from patchbay.plan.device_operations import AdoptDevice, SetSysctls
 from patchbay.plan.observed import Observed
 from patchbay.plan.operations import (
     AddAddress,
@@ -36,7 +37,17 @@ KERNEL, SWITCH, FLOWS, SERVICES = "kernel", "switch", "flows", "services"
 FEW_PORTS = 8
 """So many ports may be plugged before their devices are there; with more, ovs-vswitchd would look for them in vain."""
 SETTLE_PATIENCE_S = 2.0
-_ADDITIONS = (AddNamespace, AddBridgeLink, AddVeth, AddPort, AddAddress, AddRoute, AddFlows)
+_ADDITIONS = (
+    AddNamespace,
+    AddBridgeLink,
+    AddVeth,
+    AddPort,
+    AdoptDevice,
+    SetSysctls,
+    AddAddress,
+    AddRoute,
+    AddFlows,
+)
 _SWITCH_KINDS = frozenset({"bridge", "bridge-port", "port-tag"})
 _FLOW_KINDS = frozenset({"flow", "observed-flow"})
 
@@ -138,7 +149,8 @@ class Machine:
         if domain == SERVICES:
             return await self.services.apply(operations)
         await self._unplug_stale(operations)
-        return await netlink_apply.apply(self.kernel, operations)
+        patience_s = netlink_adopt.PATIENCE_S if self.switch.is_in_sync else 0.0
+        return await netlink_apply.apply(self.kernel, operations, patience_s)
 
     async def _add_side_by_side(self, operations: Sequence[Operation]) -> list[Failure]:
         """Add flows while the switch is idle, then plug ports, then make their devices at once.

@@ -38,7 +38,8 @@ async def wait_for_devices(kernel: Kernel, operations: Iterable[Operation], pati
                 await kernel.wait_for_link()
                 missing = {link.name for link in links if link.name in missing and not _is_there(kernel, link)}
     except TimeoutError:
-        kernel.missed |= missing
+        if patience_s:
+            kernel.missed |= missing
 
 
 def _is_there(kernel: Kernel, link: Link) -> bool:

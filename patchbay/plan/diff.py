@@ -55,7 +55,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     chosen = set(keys) if keys is not None else {*observed.resources, *desired}
     doomed = find_doomed(observed, desired, chosen)
     lost = doomed | observed.dependents(*doomed)
-    lost |= devices.routes_by_gateway(observed, lost)
+    lost |= devices.routes_by_gateway(observed, lost) & desired.keys()
     different = {key for key in chosen if observed.get(key) is not desired.get(key)}
     changes: list[Change] = []
     for key in sorted(different | lost):
@@ -177,7 +177,10 @@ def _adoptable(have: Seen | None, want: Resource | None) -> Seen | None:
 def _add(
     added: list[tuple[Seen | None, Resource]], observed: Observed, desired: HostState, gone_addresses: list[Address]
 ) -> Iterable[op.Operation]:
-    """Bridges; then the kernel's, the database's, what the kernel does with devices that come of that; then flows."""
+    """Bridges; the kernel's; the database's; the devices that come of that; then flows and processes.
+
+    Kernel settings and packet filter rules of a namespace are there before any device can bring a packet into it.
+    """
     by_kind: dict[type, list[tuple[Seen | None, Resource]]] = defaultdict(list)
     for have, want in added:
         by_kind[type(want)].append((have, want))
@@ -188,6 +191,7 @@ def _add(
     yield from _bridges(by_kind[Bridge])
     yield from _namespaces(by_kind[Namespace])
     yield from devices.set_sysctls(sysctls, of_devices=False)
+    yield from add_services(by_kind[Ruleset])
     yield from _links([(have, want) for have, want in links if isinstance(want, Link) and not want.peer], desired)
     yield from _links([(have, want) for have, want in links if isinstance(want, Link) and want.peer], desired)
     yield from (operation for operation, is_late in addresses if not is_late)
@@ -198,7 +202,7 @@ def _add(
     yield from (operation for operation, is_late in addresses if is_late)
     yield from _grouped_flows(op.AddFlows, [want for _, want in by_kind[Flow] if isinstance(want, Flow)])
     yield from (later for _, later in ports if later is not None)
-    yield from add_services([*by_kind[Ruleset], *by_kind[Daemon]])
+    yield from add_services(by_kind[Daemon])
 
 
 def _bridges(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Operation]:

@@ -1,4 +1,4 @@
-"""The share of ``diff`` that concerns services: rules after devices, processes after rules, and back in reverse."""
+"""The share of ``diff`` that concerns services: rules before devices, processes after them, and back in reverse."""
 
 from collections.abc import Iterable, Sequence
 

@@ -55,9 +55,9 @@ def kinds(plan: list[op.Operation]) -> list[str]:
     return [type(operation).__name__ for operation in plan]
 
 
-def test_rules_come_after_devices_and_processes_after_rules() -> None:
+def test_rules_come_before_devices_and_processes_after_them() -> None:
     plan = diff(Observed(), state(*ROUTER))
-    assert kinds(plan) == ["AddNamespace", "AddBridgeLink", "AddAddress", "SetRuleset", "StartDaemon"]
+    assert kinds(plan) == ["AddNamespace", "SetRuleset", "AddBridgeLink", "AddAddress", "StartDaemon"]
     assert diff(Observed(ROUTER), state(*ROUTER)) == []
 
 
