@@ -1,8 +1,9 @@
 """DHCP clients of instances: the real dhclient for each interface, as in a virtual machine (seed 000).
 
 Also what a person needs who types ``dhclient -r eth0; dhclient eth0`` after ``ip netns exec <instance>``: a
-configuration and a script that ``ip netns exec`` mounts over ``/etc/dhcp``, so that the lease is the same one and the
-host's resolv.conf stays as it is.
+configuration and a script that ``ip netns exec`` mounts over ``/etc/dhcp``, so that the host's resolv.conf stays as it
+is. The leases are there too; a lab's host leads dhclient's own name for them, ``/var/lib/dhcp/dhclient.leases``, to that
+place. On another host a person adds ``-lf /etc/dhcp/dhclient.leases``.
 """
 
 from collections.abc import Iterator
@@ -83,15 +84,16 @@ class _Interface(msgspec.Struct, frozen=True):
 def _client(kind: str, family: tuple[str, ...], at: _Interface, *, is_shared: bool) -> Daemon:
     """One process. When it ends it gives the lease back."""
     directory = f"{at.run_dir}/{kind}/{at.port_id}"
-    pidfile, leases = f"{directory}/pid", f"{directory}/leases"
+    etc = f"/etc/netns/{at.namespace}/dhcp"
+    pidfile = f"{directory}/pid"
+    leases = f"{etc}/dhclient.leases" if is_shared else f"{directory}/leases"
     files = {
         f"{directory}/dhclient.conf": CONFIG,
         f"{directory}/script": client_script(at.namespace),
         f"{directory}/farewell": farewell_script(at.namespace, is_shared=is_shared),
     }
     if is_shared:
-        etc = f"/etc/netns/{at.namespace}/dhcp"
-        files[f"{etc}/dhclient.conf"] = CONFIG + f'script "/etc/dhcp/dhclient-script";\nlease-file-name "{leases}";\n'
+        files[f"{etc}/dhclient.conf"] = CONFIG + 'script "/etc/dhcp/dhclient-script";\n'
         files[f"{etc}/dhclient-script"] = client_script(at.namespace)
     command = ("dhclient", *family, "-q", "-pf", pidfile, "-lf", leases)
     command += ("-cf", f"{directory}/dhclient.conf", "-sf", f"{directory}/script")

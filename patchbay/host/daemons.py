@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import msgspec
 from patchbay.errors import HostError
 from patchbay.host import processes
 from patchbay.hoststate import Daemon, Key, Resource
+from patchbay.plan.leases import withdrawn_leases
 from patchbay.plan.service_changes import NOT_RUNNING
 from patchbay.plan.service_operations import ReloadDaemon, StartDaemon, StopDaemon
 
@@ -152,7 +153,7 @@ class Daemons:
             await self.start(StartDaemon(new))
             return
         stale = {path for path, _ in old.files} - dict(new.files).keys()
-        await self._run(partial(self._rewrite, new, process, stale))
+        await self._run(partial(self._rewrite, new, process, stale, withdrawn_leases(old, new)))
         self._put(new.key, new)
 
     async def stop(self, operation: StopDaemon) -> None:
@@ -280,11 +281,13 @@ class Daemons:
                 f"See {folder / processes.LOG}.",
             ) from None
 
-    def _rewrite(self, daemon: Daemon, process: Process, stale: set[str]) -> None:
+    def _rewrite(self, daemon: Daemon, process: Process, stale: set[str], partings: Sequence[tuple[str, ...]]) -> None:
         """Files, then the signal, then the description: who finds an older description tells the process again."""
         folder = processes.folder_of(self._run_dir, daemon)
         processes.write_files(folder, daemon)
         processes.remove_files(stale)
+        for command in partings:
+            processes.run_beside(daemon, command)
         if daemon.reload:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(process.handle, signal.Signals[f"SIG{daemon.reload}"])

@@ -210,11 +210,16 @@ def in_namespace(daemon: Daemon, command: tuple[str, ...]) -> list[str]:
 
 def say_last_words(daemon: Daemon) -> None:
     """Run what is to run before a process ends; if it fails, that is no reason to keep the process."""
-    if not daemon.last_words or (daemon.namespace and not netns.find_namespace(daemon.namespace)):
+    run_beside(daemon, daemon.last_words)
+
+
+def run_beside(daemon: Daemon, command: tuple[str, ...]) -> None:
+    """Run a command where a daemon runs; nothing if there is no command or no such place, and failures do not count."""
+    if not command or (daemon.namespace and not netns.find_namespace(daemon.namespace)):
         return
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         subprocess.run(
-            in_namespace(daemon, daemon.last_words),
+            in_namespace(daemon, command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from patchbay.errors import HostError
 PACKAGES = {
     "conntrack": "conntrack",
     "dhclient": "isc-dhcp-client",
+    "dhcp_release": "dnsmasq-utils",
     "dnsmasq": "dnsmasq-base",
     "ip": "iproute2",
     "ip6tables-restore": "iptables",
@@ -22,7 +23,7 @@ PACKAGES = {
 }
 """Debian's package of each program."""
 
-NEEDS = {"dhcp": ("dnsmasq",), "l3": ("iptables-restore", "conntrack"), "metadata": ()}
+NEEDS = {"dhcp": ("dnsmasq", "dhcp_release"), "l3": ("iptables-restore", "conntrack"), "metadata": ()}
 """What a host needs for each service."""
 
 logger = logging.getLogger(__name__)

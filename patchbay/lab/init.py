@@ -67,6 +67,8 @@ def prepare_host() -> None:
     for directory in ("/var/lib/patchbay", "/var/lib/dhcp"):
         if Path(directory).is_dir():
             mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    with suppress(OSError):  # in an instance: its own leases, for ip netns exec mounts its /etc/dhcp
+        Path("/var/lib/dhcp/dhclient.leases").symlink_to("/etc/dhcp/dhclient.leases")
 
 
 def private_etc() -> None:

@@ -6,6 +6,7 @@ Called by ``plan.service_operations`` only. Every line is complete: it can be pa
 from collections.abc import Iterable
 
 from patchbay.hoststate import Daemon
+from patchbay.plan.leases import withdrawn_leases
 from patchbay.plan.rules import Tables, Translation, restore_text
 from patchbay.plan.shell import inside, quote
 
@@ -50,6 +51,7 @@ def reload(old: Daemon, new: Daemon) -> list[str]:
     before, after = dict(old.files), dict(new.files)
     lines = [f"rm -f {quote(path)}" for path in before if path not in after]
     lines += write(new, {path: text for path, text in after.items() if before.get(path) != text})
+    lines += [f"{run(new, command)} || true" for command in withdrawn_leases(old, new)]
     return lines + ([f"kill -{new.reload} $(cat {quote(new.pidfile)})"] if new.reload else [])
 
 
