@@ -98,7 +98,8 @@ class Rulesets:
         feed = self._feeds.get(name)
         if feed and netns.find_namespace(name) != feed.inode:
             self._close_feed(name)
-        if not feed or name not in self._feeds:
+            self._forget(name)
+        if name not in self._feeds and self._versions(name):
             self._look_again(name)
 
     async def set(self, operation: SetRuleset) -> None:
@@ -139,7 +140,7 @@ class Rulesets:
         self._note(key, found)
 
     async def _read(self, name: str) -> None:
-        versions = [version for version in VERSIONS if ("ruleset", name, str(version)) in self._wanted]
+        versions = self._versions(name)
         texts: list[Tables] = [()] * len(versions)
         async with self._quiet(name):
             try:
@@ -152,6 +153,9 @@ class Rulesets:
             return
         for version, found in zip(versions, texts, strict=True):
             self._note(("ruleset", name, str(version)), found)
+
+    def _versions(self, name: str) -> list[int]:
+        return [version for version in VERSIONS if ("ruleset", name, str(version)) in self._wanted]
 
     @contextlib.asynccontextmanager
     async def _quiet(self, name: str) -> AsyncIterator[None]:
@@ -174,10 +178,11 @@ class Rulesets:
         with _inside(name):
             inode = Path("/proc/thread-self/ns/net").stat().st_ino
             feed = self._feeds.get(name)
-            if self._is_watching and (feed is None or feed.inode != inode):
-                self._feeds[name] = Feed(inode)
-                if feed:
-                    feed.socket.close()
+            if feed and feed.inode != inode:
+                self._feeds.pop(name).socket.close()
+            if self._is_watching and name not in self._feeds:
+                with contextlib.suppress(OSError):  # a kernel without nf_tables tells nothing
+                    self._feeds[name] = Feed(inode)
             return work()
 
     # --- what is there ------------------------------------------------------------------------------------------------

@@ -84,6 +84,8 @@ class Services:
             await self._do(operation)
         except HostError as error:
             return Failure(operation, error)
+        except OSError as error:
+            return Failure(operation, HostError(f"{operation.sentence().rstrip('.')}: {error}."))
         return None
 
     async def _do(self, operation: Operation) -> None:

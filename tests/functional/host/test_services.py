@@ -154,6 +154,32 @@ def test_a_strangers_flush_is_noticed_and_repaired(on_private_host):
     on_private_host(scenario)
 
 
+def test_rules_that_iptables_spells_differently_are_complained_about_and_left(on_private_host, caplog):
+    loose = replace(RULES, tables=(("nat", ("-A PREROUTING -d 203.0.113.5 -j DNAT --to-destination 10.0.0.5",)),))
+
+    async def scenario(host):
+        async with world(host, loose) as one:
+            assert await one.converge() == ["SetRuleset"]
+            assert "rules of qrouter-1 are read back differently than they were written" in caplog.text
+            host.sh(f"ip netns exec {ROUTER} iptables -t nat -F")
+            await host.until(one.plan, "the flush is noticed")
+            assert await one.converge() == ["SetRuleset"]
+
+    on_private_host(scenario)
+
+
+def test_reading_rules_changes_none(on_private_host):
+    async def scenario(host):
+        async with world(host, RULES, RULES6) as one:
+            await one.converge()
+            one.services._rulesets.note_namespace(ROUTER)
+            feed = one.services._rulesets._feeds[ROUTER]
+            host.sh(f"ip netns exec {ROUTER} iptables-save; ip netns exec {ROUTER} ip6tables -L -n")
+            assert not feed.drain()
+
+    on_private_host(scenario)
+
+
 def test_a_daemon_is_started_reloaded_and_stopped(on_private_host):
     async def scenario(host):
         first = dnsmasq()
