@@ -265,6 +265,9 @@ class Daemons:
         process = process or _open_process(daemon)
         if process:
             _end_process(process)
+        for number in processes.find_strays(daemon):
+            with contextlib.suppress(ProcessLookupError):
+                _end_process(Process(number, os.pidfd_open(number)))
         processes.remove_files(stale)
         folder = processes.folder_of(self._run_dir, daemon)
         processes.write_files(folder, daemon)

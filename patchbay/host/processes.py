@@ -130,12 +130,25 @@ def find_process(daemon: Daemon) -> int | None:
     """The id of a daemon's process, wherever it is; None when it does not run."""
     try:
         number = int(Path(daemon.pidfile).read_text())
-        process = Path(f"/proc/{number}")
-        words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
-        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, ValueError):
         return None
-    return number if state not in "ZX" and _is_command(words, daemon.command) else None
+    return number if _runs(number, daemon.command) else None
+
+
+def find_strays(daemon: Daemon) -> list[int]:
+    """Ids of processes that no pid file tells of: somebody removed a daemon's folder, and it still holds its port."""
+    numbers = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [one for one in numbers if _runs(one, daemon.command) and is_in_namespace(one, daemon.namespace)]
+
+
+def _runs(number: int, command: tuple[str, ...]) -> bool:
+    """Whether a process runs this command."""
+    process = Path(f"/proc/{number}")
+    try:
+        words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+        return _is_command(words, command) and (process / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def _is_command(words: list[str], command: tuple[str, ...]) -> bool:

@@ -264,6 +264,22 @@ def test_a_new_agent_takes_over_what_runs_and_stops_what_nobody_wants(on_private
     on_private_host(scenario)
 
 
+def test_a_process_whose_folder_was_removed_makes_room_for_a_new_one(on_private_host):
+    async def scenario(host):
+        async with world(host, dnsmasq()) as one:
+            await one.converge()
+            number = pid_of(dnsmasq())
+            one.services.close()
+            host.sh(f"rm -rf {FOLDER}")
+            fresh = World(host, dnsmasq())
+            await fresh.open()
+            assert await fresh.converge() == ["StartDaemon"]
+            assert not is_alive(number)
+            fresh.services.close()
+
+    on_private_host(scenario)
+
+
 def test_a_daemon_of_a_namespace_that_was_made_anew_is_started_in_the_new_one(on_private_host):
     async def scenario(host):
         async with world(host, dnsmasq(), RULES) as one:
