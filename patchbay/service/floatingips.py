@@ -29,6 +29,7 @@ from patchbay.service.associations import Association, associate, ipv4_addresses
 from patchbay.service.context import ADMIN, RequestContext
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.networks import get_network
+from patchbay.service.port_uses import deletion
 from patchbay.service.ports import new_port
 from patchbay.service.router_errors import (
     ExternalIpAddressExhausted,
@@ -52,7 +53,7 @@ def get_floatingip(service: Service, context: RequestContext, floatingip_id: str
 async def create_floatingips(
     service: Service, context: RequestContext, specs: Sequence[FloatingIPSpec]
 ) -> list[FloatingIP]:
-    """New floating IPs, all or none, each with its port on the external network.
+    """New floating IPs, all or none, each with its port on the external network; named addresses are taken first.
 
     Raises NetworkNotFound, BadRequest, ExternalIpAddressExhausted, what the choice of an address raises, and the
     errors of ``associate``.
@@ -63,7 +64,8 @@ async def create_floatingips(
         ports: list[Port] = []
         networks: dict[str, Network] = {}
         associations: list[Association] = []
-        for spec in specs:
+        order = sorted(range(len(specs)), key=lambda index: specs[index].floating_ip_address is None)
+        for spec in map(specs.__getitem__, order):
             networks.setdefault(spec.floating_network_id, _network(service, context, spec))
             new, port = _new_floatingip(service, context, attempt, spec)
             if spec.port_id is not UNSET and spec.port_id is not None:
@@ -76,7 +78,8 @@ async def create_floatingips(
             ports.append(port)
         # The networks are written as they are: this fails when one changed meanwhile, as it might have become internal.
         same = [Update(network, network) for network in networks.values()]
-        return made, [*same, *map(Insert, ports), *map(Insert, made), *_touching(associations)]
+        asked = [floatingip for _, floatingip in sorted(zip(order, made, strict=True))]
+        return asked, [*same, *map(Insert, ports), *map(Insert, made), *_touching(associations)]
 
     return await carry_out(service, "the floating IPs' ports", plan)
 
@@ -193,6 +196,6 @@ async def delete_floatingip(
         check_revision(floatingip, if_match)
         if floatingip.port_forwardings:
             raise FipInUseByPortForwarding(floatingip_id)
-        return None, [Delete(floatingip), Delete(service.db.ports[floatingip.floating_port_id])]
+        return None, [Delete(floatingip), *deletion(service, service.db.ports[floatingip.floating_port_id])]
 
     await carry_out(service, f"floating IP {floatingip_id}", plan)

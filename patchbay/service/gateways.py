@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Insert, Update, Write
+from patchbay.intent.database import Insert, Update, Write
 from patchbay.model import Network, Port, Router
 from patchbay.model.router import ROUTER_GATEWAY
 from patchbay.service.access import Attempt, carry_out, revised, updates
@@ -14,6 +14,7 @@ from patchbay.service.allocation import Allocator
 from patchbay.service.context import ADMIN, RequestContext
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.networks import get_network
+from patchbay.service.port_uses import deletion
 from patchbay.service.ports import new_port, readdressed
 from patchbay.service.router_errors import RouterExternalGatewayInUseByFloatingIp
 from patchbay.service.router_rules import (
@@ -43,7 +44,7 @@ def with_gateway(
     router = msgspec.structs.replace(router, enable_snat=wanted is None or wanted.enable_snat)
     if old is not None and wanted is not None and old.network_id == wanted.network_id:
         return router, _readdressed(service, attempt, old, wanted)
-    writes = [] if old is None else [_removal(service, router, old)]
+    writes = [] if old is None else _removal(service, router, old)
     if wanted is None or network is None:
         return msgspec.structs.replace(router, gateway_port_id=None), writes
     check_new_subnets(service, interfaces(service, router.id), None, network_subnets(service, network.id))
@@ -81,10 +82,10 @@ def _readdressed(service: Service, attempt: Attempt, port: Port, wanted: Gateway
     return updates((port, revised(port, new)))
 
 
-def _removal(service: Service, router: Router, port: Port) -> Write:
+def _removal(service: Service, router: Router, port: Port) -> list[Write]:
     if service.db.floatingips_by_router.get(router.id):
         raise RouterExternalGatewayInUseByFloatingIp(router.id, port.network_id)
-    return Delete(port)
+    return deletion(service, port)
 
 
 def _new_port(service: Service, attempt: Attempt, router: Router, wanted: GatewaySpec) -> Port:

@@ -28,6 +28,7 @@ from patchbay.service.errors import (
     TooMuchContention,
 )
 from patchbay.service.external_networks import check_may_be_internal, unused_floatingips
+from patchbay.service.port_uses import deletion
 from patchbay.service.segments import Segment, check_unchanged, choose_segment, largest_mtu, segment_in_use
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 from patchbay.service.specs import NetworkSpec
@@ -169,7 +170,8 @@ async def delete_network(
             reason = "There are one or more ports still in use on the network, id for these ports is: "
             raise NetworkInUse(network_id, reason + ",".join(in_use))
         subnets = [db.subnets[id_] for id_ in db.subnets_by_network.get(network_id, ())]
-        return None, [*map(Delete, unused), *map(Delete, ports), *map(Delete, subnets), Delete(network)]
+        of_ports = [write for port in ports for write in deletion(service, port)]
+        return None, [*map(Delete, unused), *of_ports, *map(Delete, subnets), Delete(network)]
 
     try:
         await carry_out(service, f"network {network_id}", plan)

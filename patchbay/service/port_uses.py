@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from patchbay.intent.database import Update, Write
+from patchbay.intent.database import Delete, Update, Write
 from patchbay.model import FixedIP, FloatingIP, Port
 from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE
 from patchbay.service.access import revised
@@ -57,6 +57,11 @@ def check_deletion(service: Service, port: Port) -> None:
     """Raises ServicePortInUse when the port belongs to a router or floating IP."""
     if is_service_port(service, port.device_owner, port.device_id):
         raise ServicePortInUse(port.id, port.device_owner)
+
+
+def deletion(service: Service, port: Port) -> list[Write]:
+    """What is written when the port goes, whoever takes it away: floating IPs that lead to it let go of it."""
+    return [*released(service, port), Delete(port)]
 
 
 def released(service: Service, port: Port, kept: Collection[FixedIP] = ()) -> list[Write]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
+from patchbay.intent.database import Duplicate, Insert, Stale, StillReferenced, Update, Write
 from patchbay.model import AddressPair, FixedIP, Port
 from patchbay.service.access import (
     FIRST_REVISION,
@@ -32,7 +32,7 @@ from patchbay.service.errors import (
     TooMuchContention,
 )
 from patchbay.service.networks import get_network
-from patchbay.service.port_uses import check_change, check_deletion, check_owner, released
+from patchbay.service.port_uses import check_change, check_deletion, check_owner, deletion, released
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 from patchbay.service.settings import NetworkSettings
 from patchbay.service.specs import PortSpec, WantedIP, WantedPair
@@ -248,6 +248,6 @@ async def delete_port(service: Service, context: RequestContext, port_id: str, i
         port = get_port(service, context, port_id)
         check_revision(port, if_match)
         check_deletion(service, port)
-        return None, [*released(service, port), Delete(port)]
+        return None, deletion(service, port)
 
     await carry_out(service, f"port {port_id}", plan)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from patchbay.intent.database import Delete, Insert, Update, Write
+from patchbay.intent.database import Insert, Update, Write
 from patchbay.model import FixedIP, Port, Router, Subnet
 from patchbay.model.router import ROUTER_INTERFACE
 from patchbay.service.access import Attempt, carry_out, revised, touched
 from patchbay.service.allocation import Allocator
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, PortInUse
+from patchbay.service.port_uses import deletion, released
 from patchbay.service.ports import get_port, new_port, readdressed
 from patchbay.service.router_errors import (
     RouterInterfaceNotFound,
@@ -146,38 +147,41 @@ async def remove_interface(
     def plan(_attempt: Attempt) -> tuple[Interface, list[Write]]:
         router = get_router(service, context, router_id)
         if port_id is not None:
-            port, subnets, write = _by_port(service, router, port_id, subnet_id)
+            port, subnets, writes = _by_port(service, router, port_id, subnet_id)
         else:
             subnet = get_subnet(service, context, subnet_id or "")
-            port, write = _by_subnet(service, router, subnet)
+            port, writes = _by_subnet(service, router, subnet)
             subnets = [subnet]
         for subnet in subnets:
             check_interface_unused(service, router, subnet)
         ids = tuple(dict.fromkeys(subnet.id for subnet in subnets))
-        return Interface(router, port, ids, ids[0]), [write, Update(router, touched(router))]
+        return Interface(router, port, ids, ids[0]), [*writes, Update(router, touched(router))]
 
     return await carry_out(service, f"router {router_id}", plan)
 
 
-def _by_port(service: Service, router: Router, port_id: str, subnet_id: str | None) -> tuple[Port, list[Subnet], Write]:
+def _by_port(
+    service: Service, router: Router, port_id: str, subnet_id: str | None
+) -> tuple[Port, list[Subnet], list[Write]]:
     port = next((port for port in interfaces(service, router.id) if port.id == port_id), None)
     if port is None:
         raise RouterInterfaceNotFound(router.id, port_id)
     subnets = subnets_of(service, port)
     if subnet_id is not None and subnet_id not in {subnet.id for subnet in subnets}:
         raise SubnetMismatchForPort(port_id, subnet_id)
-    return port, subnets, Delete(port)
+    return port, subnets, deletion(service, port)
 
 
-def _by_subnet(service: Service, router: Router, subnet: Subnet) -> tuple[Port, Write]:
+def _by_subnet(service: Service, router: Router, subnet: Subnet) -> tuple[Port, list[Write]]:
     for port in interfaces(service, router.id):
         kept = [ip for ip in port.fixed_ips if ip.subnet_id != subnet.id]
         if len(kept) < len(port.fixed_ips):
-            return port, _without(port, kept)
+            return port, _without(service, port, kept)
     raise RouterInterfaceNotFoundForSubnet(router.id, subnet.id)
 
 
-def _without(port: Port, kept: Sequence[FixedIP]) -> Write:
+def _without(service: Service, port: Port, kept: Sequence[FixedIP]) -> list[Write]:
     if not kept:
-        return Delete(port)
-    return Update(port, revised(port, msgspec.structs.replace(port, fixed_ips=tuple(kept))))
+        return deletion(service, port)
+    new = msgspec.structs.replace(port, fixed_ips=tuple(kept))
+    return [*released(service, port, kept), Update(port, revised(port, new))]

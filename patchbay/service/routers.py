@@ -23,6 +23,7 @@ from patchbay.service.access import (
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, RouterNotFound
 from patchbay.service.gateways import with_gateway
+from patchbay.service.port_uses import deletion
 from patchbay.service.router_errors import RouterExternalGatewayInUseByFloatingIp, RouterInUse
 from patchbay.service.router_rules import check_routes_of, gateway_port, interfaces
 from patchbay.service.router_specs import RouterSpec
@@ -158,6 +159,6 @@ async def delete_router(service: Service, context: RequestContext, router_id: st
         gateway = gateway_port(service, router)
         if service.db.floatingips_by_router.get(router_id):
             raise RouterExternalGatewayInUseByFloatingIp(router_id, "" if gateway is None else gateway.network_id)
-        return None, [*([] if gateway is None else [Delete(gateway)]), Delete(router)]
+        return None, [*([] if gateway is None else deletion(service, gateway)), Delete(router)]
 
     await carry_out(service, f"router {router_id}", plan)

@@ -4,17 +4,16 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from patchbay.intent.database import Stale, Update
 from patchbay.model import FloatingIP, Instance, Network, Port, Router, Subnet, SubnetPool
-from patchbay.service.access import check_revision, revised
+from patchbay.service.access import revise
 from patchbay.service.context import RequestContext
-from patchbay.service.errors import BadRequestFor, TagNotFound, TooMuchContention
+from patchbay.service.errors import BadRequestFor, TagNotFound
 from patchbay.service.floatingips import get_floatingip
 from patchbay.service.instances import get_instance
 from patchbay.service.networks import get_network
 from patchbay.service.ports import get_port
 from patchbay.service.routers import get_router
-from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.service import Service
 from patchbay.service.subnetpools import get_subnetpool
 from patchbay.service.subnets import get_subnet
 
@@ -52,18 +51,17 @@ async def replace_tags(
     wanted = tuple(sorted(set(tags)))
     if len(wanted) > MAX_TAGS:
         raise BadRequestFor(collection, f"The number of tags exceed the per-resource limit of {MAX_TAGS}")
-    for _ in range(ATTEMPTS):
-        old = get_tagged(service, context, collection, resource_id)
-        check_revision(old, if_match)
-        new = revised(old, msgspec.structs.replace(old, tags=wanted))
-        if new is old:
-            return old
-        try:
-            await service.commit(Update(old, new))
-        except Stale:
-            continue
-        return new
-    raise TooMuchContention(f"{collection} {resource_id}")
+
+    def get() -> Tagged:
+        return get_tagged(service, context, collection, resource_id)
+
+    return await revise(
+        service,
+        f"{collection} {resource_id}",
+        get,
+        lambda old: msgspec.structs.replace(old, tags=wanted),
+        if_match,
+    )
 
 
 async def add_tags(
