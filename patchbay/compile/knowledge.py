@@ -1,9 +1,9 @@
 """What one host knows of the intent, indexed, and the questions that the compile modules ask.
 
-``HostView`` keeps it up to date. A port is *here* if it is bound to this host and is a router's or a DHCP server's, has
-an interface of an instance here or an interface that somebody else plugged; or if it is bound to no host and somebody
-plugged it here. It is *elsewhere* if it is bound to another host, or bound to none and another host's agent says
-(``Plug``) that it is plugged there.
+``HostView`` keeps it up to date. A port is *here* if it is bound to this host and is that of a DHCP server or of a router
+that is here and up, has an interface of an instance here or an interface that somebody else plugged; or if it is bound
+to no host and somebody plugged it here. It is *elsewhere* if it is bound to another host, or bound to none and another
+host's agent says (``Plug``) that it is plugged there.
 """
 
 from collections.abc import Iterable, Mapping
@@ -56,7 +56,8 @@ class HostKnowledge:
     def _clear_indexes(self) -> None:
         self._traces = Index()
         """Owners are ports: net, here, at, mac, ip, dhcp (a server of the network here), router (a port of it here),
-        and wherever they are: server (of DHCP on the network), routed (interface of a router on the network)."""
+        and wherever they are: server (of DHCP on the network), routed (interface of a router on the network), device
+        (of this router)."""
         self._reach = Index()
         """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here;
         ("dhcp",) → networks with a DHCP server here."""
@@ -148,10 +149,9 @@ class HostKnowledge:
         return sorted(router.id for router in self.routers.values() if router.host == self.facts.host)
 
     def router_ports(self, router_id: str) -> list[Port]:
-        """The router's ports on this host, its gateway included."""
-        return sorted(
-            (self.ports[port_id] for port_id in self._traces.owners(("router", router_id))), key=lambda port: port.id
-        )
+        """The router's ports that are plugged on this host, its gateway included."""
+        found = (self.ports[port_id] for port_id in self._traces.owners(("router", router_id)))
+        return sorted(found, key=lambda port: port.id)
 
     def routers_on(self, network_id: str) -> set[str]:
         """Ids of routers with a port on this network here."""
@@ -165,9 +165,19 @@ class HostKnowledge:
     def is_here(self, port: Port) -> bool:
         """See the module."""
         foreign = self.foreign(port.id) is not None
-        if port.host == self.facts.host:
-            return foreign or port.device_owner in SERVICE_PORTS or self.interface_of(port.id) is not None
-        return port.host == "" and foreign
+        if port.host != self.facts.host:
+            return port.host == "" and foreign
+        is_service = port.device_owner == DHCP_SERVER or self.is_of_router(port)
+        return foreign or is_service or self.interface_of(port.id) is not None
+
+    def is_of_router(self, port: Port) -> bool:
+        """A router here has plugged it: both are up, and of ports on external networks the router names it."""
+        if port.device_owner not in ROUTER_PORTS or not port.admin_state_up or port.host != self.facts.host:
+            return False
+        router = self.routers.get(port.device_id)
+        if router is None or router.host != self.facts.host or not router.admin_state_up:
+            return False
+        return port.device_owner == ROUTER_INTERFACE or port.id == router.gateway_port_id
 
     def elsewhere(self, port: Port) -> set[str]:
         """Names of other hosts that the port is on; see the module. A floating IP's port is on none: its address is on

@@ -32,15 +32,12 @@ class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ports_of_router(view: HostView, router: Router) -> list[RouterPort]:
-    """Its ports that are up and whose network is known, the gateway last.
-
-    Of ports that claim to be the gateway only the one that the router names is.
-    """
+    """Its ports that are plugged here and whose network is known, the gateway last."""
     found = []
     for port in view.router_ports(router.id):
         is_gateway = port.device_owner == ROUTER_GATEWAY
         network = view.networks.get(port.network_id)
-        if network is None or not port.admin_state_up or (is_gateway and port.id != router.gateway_port_id):
+        if network is None:
             continue
         device = names.device("qg-" if is_gateway else "qr-", port.id)
         addresses = tuple((own, subnet) for own, subnet in addressed_subnets(view, port) if own is not None)

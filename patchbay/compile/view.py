@@ -93,11 +93,13 @@ class HostView(HostKnowledge):
             traces.add(("server", network_id))
         elif port.device_owner == ROUTER_INTERFACE:
             traces.add(("routed", network_id))
+        if port.device_owner in ROUTER_PORTS:
+            traces.add(("device", port.device_id))
         if self.is_here(port):
             traces.add(("here", network_id))
             if port.device_owner == DHCP_SERVER and port.host == self.facts.host:
                 traces.add(("dhcp", network_id))
-            elif port.device_owner in ROUTER_PORTS and port.host == self.facts.host:
+            elif self.is_of_router(port):
                 traces.add(("router", port.device_id))
         if port.admin_state_up:
             traces.update(("at", network_id, host) for host in self.elsewhere(port))
@@ -227,10 +229,11 @@ class HostView(HostKnowledge):
         return {fragment for network_id in networks for fragment in self._instance_fragments(network_id)}
 
     def _change_router(self, router_id: str, new: Router | None) -> set[Fragment]:
+        """What is plugged here follows from the router, too."""
         old = self.routers.get(router_id)
-        _store(self.routers, router_id, new)
-        places = [(item.host, item.admin_state_up) if item else None for item in (old, new)]
-        return {("router", router_id), METADATA} if places[0] != places[1] else {("router", router_id)}
+        ports = self._traces.owners(("device", router_id)) if _plugging(old) != _plugging(new) else ()
+        dirty = self._change_ports(sorted(ports), lambda: _store(self.routers, router_id, new))
+        return {*dirty, ("router", router_id), METADATA}
 
     def _change_floatingip(self, floatingip_id: str, new: FloatingIP | None) -> set[Fragment]:
         old = self.floatingips.get(floatingip_id)
@@ -317,6 +320,11 @@ class HostView(HostKnowledge):
 def _identity(facts: Facts) -> Facts:
     """What concerns every fragment, and changes only when the agent is told something else."""
     return msgspec.structs.replace(facts, bridge_mappings={}, bridges=frozenset(), local_vlans={}, plugged={})
+
+
+def _plugging(router: Router | None) -> tuple[object, ...]:
+    """What of a router decides which of its ports are plugged here."""
+    return (router.host, router.admin_state_up, router.gateway_port_id) if router else ()
 
 
 def _floating_traces(floatingip: FloatingIP | None) -> set[Trace]:
