@@ -15,7 +15,7 @@ from patchbay.metadata.lookup import Place
 from patchbay.metadata.openstack import openstack_tree
 from patchbay.metadata.tree import Trees
 
-FRESH_S, UNKNOWN_FRESH_S = 3.0, 0.5
+FRESH_S, UNKNOWN_FRESH_S = 2.0, 0.5
 REMEMBERED = 512
 SEED_BYTES = 512
 
