@@ -39,6 +39,11 @@ class Agent(msgspec.Struct, frozen=True):
             return self.host.admin_state_up
         return self.host.admin_state_up and self.kind not in self.host.disabled_services
 
+    @property
+    def description(self) -> str:
+        """The host's."""
+        return self.host.description
+
 
 def agents_of(host: Host) -> list[Agent]:
     """The agents of one host."""

@@ -17,7 +17,7 @@ from patchbay.service.errors import BadRequestFor
 
 CONTROL = frozenset(("fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"))
 TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
-LISTS_OF_OBJECTS = frozenset(("allocation_pools", "host_routes"))
+LISTS_OF_OBJECTS = frozenset(("allocation_pools", "dhcp_ranges", "extra_dhcp_opts", "host_routes"))
 """Attributes that a view shows in another form than the value has; ``start=10.0.0.2`` finds a member."""
 
 Predicate = Callable[[Any], bool]

@@ -44,6 +44,10 @@ POOL = st.fixed_dictionaries({"start": WORDS, "end": st.just("10.0.1.20")})
 IP = st.dictionaries(
     st.sampled_from(["ip_address", "subnet_id"]), st.sampled_from(["10.0.0.5", "10.0.0.9", "10.0.0.77", "{subnet}"])
 )
+OPTION = st.fixed_dictionaries(
+    {"opt_name": st.sampled_from(["router", "150", "a,b"]), "opt_value": st.sampled_from(["x", "", None, "a\nb"])},
+    optional={"ip_version": st.sampled_from([4, 6, "4", 5])},
+)
 PLAUSIBLE: dict[str, st.SearchStrategy[object]] = {
     "admin_state_up": st.booleans(),
     "shared": st.booleans(),
@@ -69,6 +73,23 @@ PLAUSIBLE: dict[str, st.SearchStrategy[object]] = {
     "ports": st.lists(st.just("{port}"), max_size=2),
     "plugging": st.sampled_from(["hybrid", "direct"]),
     "tags": st.lists(WORDS, max_size=3),
+    "prefixes": st.lists(st.sampled_from(["10.0.0.0/16", "10.1.0.0/16", "10.0.1.7/24", "fd00::/48"]), max_size=3),
+    "min_prefixlen": st.sampled_from([8, 16, "24", 33, 64]),
+    "max_prefixlen": st.sampled_from([16, 24, "28", 129]),
+    "default_prefixlen": st.sampled_from([8, 24, 26, 64]),
+    "prefixlen": st.sampled_from([16, 24, 28, 64]),
+    "default_quota": st.integers(-1, 600),
+    "is_default": st.booleans(),
+    "use_default_subnetpool": st.booleans(),
+    "subnetpool_id": st.sampled_from(["{subnetpool}", None]),
+    "address_scope_id": st.sampled_from(["{address_scope}", None]),
+    "dhcp_ranges": st.lists(POOL | st.just({"start": "10.0.1.13", "end": "10.0.1.15"}), max_size=2),
+    "dns_name": st.sampled_from(["web", "Web.a", "-", "web."]),
+    "dns_domain": st.sampled_from(["example.", "example", ""]),
+    "extra_dhcp_opts": st.lists(OPTION, max_size=2),
+    "addressing": st.sampled_from(["static", "dhcp"]),
+    "public_keys": st.lists(st.sampled_from(["ssh-rsa AAAA me", "ssh-rsa"]), max_size=2),
+    "metadata": st.dictionaries(WORDS, WORDS, max_size=2),
 }
 """Values that an attribute may well have; those that are not named here get any text."""
 
@@ -81,6 +102,8 @@ def bodies(draw: st.DrawFn, collection: str) -> dict[str, object]:
         "subnets": {"network_id": "{network}", "ip_version": 4, "cidr": "10.0.1.0/24"},
         "ports": {"network_id": "{network}"},
         "instances": {"name": "i", "host": "h"},
+        "subnetpools": {"name": "p", "prefixes": ["10.8.0.0/16"]},
+        "address-scopes": {"name": "s", "ip_version": 4},
     }
     body = dict(needed.get(collection, {})) if draw(st.integers(0, 9)) else {}
     settable = [name for name, attribute in attributes.items() if attribute.post or attribute.put]
@@ -94,7 +117,7 @@ def bodies(draw: st.DrawFn, collection: str) -> dict[str, object]:
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, str, object]:
     """Method, path and body."""
-    collection = draw(st.sampled_from(["networks", "subnets", "ports", "instances"]))
+    collection = draw(st.sampled_from(["networks", "subnets", "ports", "instances", "subnetpools", "address-scopes"]))
     member = COLLECTIONS[collection].member
     item = draw(bodies(collection))
     known = f"/{collection}/{{{member}}}"
@@ -102,7 +125,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, object]:
         st.sampled_from(
             [
                 ("POST", f"/{collection}", {member: item}),
-                ("POST", f"/{collection}", {collection: [item, {}]}),
+                ("POST", f"/{collection}", {COLLECTIONS[collection].name: [item, {}]}),
                 ("PUT", known, {member: item}),
                 ("PUT", f"{known}/tags", {"tags": list(item.values())}),
             ]
@@ -117,7 +140,12 @@ def requests(draw: st.DrawFn) -> tuple[str, str, object]:
 async def test_no_body_brings_the_service_out_of_step(api: Api, request: tuple[str, str, object]) -> None:
     network = await api.network("10.0.0.0/24")
     port = await api.create("port", network_id=network["id"], fixed_ips=[{"ip_address": "10.0.0.5"}])
+    scope = (await api.ask("POST", "/address-scopes", {"address_scope": {"name": "s", "ip_version": 4}})).json()
     ids = {"{network}": network["id"], "{subnet}": network["subnets"][0], "{port}": port["id"]}
+    ids["{address_scope}"] = scope["address_scope"]["id"]
+    ids["{subnetpool}"] = (await api.create("subnetpool", name="p", prefixes=["10.0.0.0/20"], default_prefixlen=24))[
+        "id"
+    ]
     method, path, body = request
     before = snapshot(api.db)
     answer = await api.ask(method, filled(path, ids), filled(msgspec.json.encode(body).decode(), ids).encode())
@@ -129,6 +157,10 @@ async def test_no_body_brings_the_service_out_of_step(api: Api, request: tuple[s
         await api.ask("DELETE", f"/{'instances' if value in api.db.instances else 'ports'}/{value}")
     for value in list(api.db.networks):
         await api.delete(f"/networks/{value}")
+    for value in list(api.db.subnetpools):
+        await api.delete(f"/subnetpools/{value}")
+    for value in list(api.db.address_scopes):
+        await api.delete(f"/address-scopes/{value}")
 
 
 def filled(text: str, ids: dict[str, str]) -> str:

@@ -176,6 +176,11 @@ async def test_every_attribute_that_says_so_filters_and_sorts(api: Api, db: Inte
     ports = [await api.create("port", network_id=network["id"]) for _ in range(2)]
     for name, port in zip("ab", ports, strict=True):
         await api.create("instance", name=name, host="compute1", ports=[port["id"]])
+    await api.create("router")
+    await api.create("subnetpool", name="pool", prefixes=["10.9.0.0/16"])
+    await api.ask("POST", "/address-scopes", {"address_scope": {"name": "scope", "ip_version": 4}})
+    outside = await api.network("203.0.113.0/24", router__external=True)
+    await api.create("floatingip", floating_network_id=outside["id"])
     await db.transact(Insert(Host(id=new_id(), name="compute1")), Insert(Host(id=new_id(), name="compute2")))
     for name, attribute in COLLECTIONS[collection].attributes.items():
         if attribute.is_filter:
