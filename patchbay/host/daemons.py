@@ -27,8 +27,8 @@ from patchbay.plan.service_changes import NOT_RUNNING
 from patchbay.plan.service_operations import ReloadDaemon, StartDaemon, StopDaemon
 
 THREADS = 8
-PATIENCE_S = 0.5
-"""So long a plan waits for a process to start or end. Then it goes on: one that is slow must not hold up repairs."""
+START_PATIENCE_S, STOP_PATIENCE_S = 0.15, 0.5
+"""So long a plan waits for a process. Then it goes on: one that is slow to start or to end must not hold up repairs."""
 STEADY_S = 30.0
 """A process that lived so long did not die of its start."""
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
@@ -113,16 +113,17 @@ class Daemons:
     # --- changes ------------------------------------------------------------------------------------------------------
 
     async def start(self, operation: StartDaemon) -> None:
-        """Start a process, or wait for its start that is under way. Raises HostError."""
+        """Start a process, unless its start is under way. Raises HostError if it fails soon; later that is logged."""
         daemon, key = operation.daemon, operation.daemon.key
         start = self._starts.get(key)
-        if start is None or start.daemon != daemon or key in self._stops:
-            self._refuse_dying(daemon)
-            before = {self._stops[key]} if key in self._stops else {start.task} if start else set()
-            start = Start(daemon, asyncio.create_task(self._start(daemon, before)))
-            self._starts[key] = start
-            start.task.add_done_callback(partial(self._note_started, key))
-        done, _ = await asyncio.wait({start.task}, timeout=PATIENCE_S)
+        if start and start.daemon == daemon and key not in self._stops:
+            return
+        self._refuse_dying(daemon)
+        before = {self._stops[key]} if key in self._stops else {start.task} if start else set()
+        start = Start(daemon, asyncio.create_task(self._start(daemon, before)))
+        self._starts[key] = start
+        start.task.add_done_callback(partial(self._note_started, key))
+        done, _ = await asyncio.wait({start.task}, timeout=START_PATIENCE_S)
         if done:
             start.task.result()
         else:
@@ -164,7 +165,7 @@ class Daemons:
         self._stops[key] = task
         task.add_done_callback(partial(self._note_stopped, key))
         task.add_done_callback(_log_failure)
-        await asyncio.wait({task}, timeout=PATIENCE_S)
+        await asyncio.wait({task}, timeout=STOP_PATIENCE_S)
         self._put(key, None)
 
     async def _stop(self, daemon: Daemon, earlier: set[asyncio.Task[None]]) -> None:

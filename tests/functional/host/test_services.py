@@ -86,6 +86,16 @@ class World:
         await self.host.until(lambda: not self.plan(), "nothing is left to do")
         return [type(operation).__name__ for operation in plan]
 
+    async def refused(self) -> dict[str, str]:
+        """Apply the plan until everything in it has been refused in time to be told; words by kind of operation."""
+        words: dict[str, str] = {}
+        end = time.monotonic() + 10
+        while words.keys() != {type(operation).__name__ for operation in self.plan()}:
+            assert time.monotonic() < end, f"refused was only {words}"
+            for failure in await self.services.apply(self.plan()):
+                words[type(failure.operation).__name__] = str(failure.error)
+        return words
+
     def want(self, *wanted) -> None:
         self.desired.clear()
         self.desired.update({item.key: item for item in wanted})
@@ -300,15 +310,13 @@ def test_what_cannot_start_says_what_to_do(on_private_host):
     async def scenario(host):
         missing = replace(dnsmasq(), command=("no-such-program", "-x"))
         async with world(host, missing, replace(RULES, namespace="nowhere")) as one:
-            failures = {type(one.operation).__name__: str(one.error) for one in await one.services.apply(one.plan())}
-            assert failures == {
+            assert await one.refused() == {
                 "SetRuleset": "Namespace nowhere is not there to have rules: No such file or directory.",
                 "StartDaemon": "no-such-program is not on this host. Install no-such-program, or correct its path.",
             }
             one.want(replace(dnsmasq(), command=(*dnsmasq().command, "--no-such-option")), Namespace(name="", alias=""))
             del one.desired["netns", ""]
-            (failure,) = await one.services.apply(one.plan())
-            assert "ends at once (status 1)" in str(failure.error)
+            assert "ends at once (status 1)" in (await one.refused())["StartDaemon"]
             one.want()
             assert await one.converge() == ["StopDaemon"]
             assert not has_folder()
