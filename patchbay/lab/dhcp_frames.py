@@ -16,7 +16,7 @@ from patchbay.lab.topology import HostRoute
 CLIENT_PORT, SERVER_PORT, UDP = 68, 67, 17
 MAGIC = bytes((99, 130, 83, 99))
 DISCOVER, OFFER = 1, 2
-MASK, ROUTER, DNS, DOMAIN, MTU, KIND, SERVER, ASKED, ROUTES, END = 1, 3, 6, 15, 26, 53, 54, 55, 121, 255
+MASK, ROUTER, DNS, DOMAIN, MTU, HELD, KIND, SERVER, ASKED, ROUTES, END = 1, 3, 6, 15, 26, 50, 53, 54, 55, 121, 255
 NOTHING = bytes(4)
 
 
@@ -32,12 +32,16 @@ class Offer(msgspec.Struct, frozen=True):
     routes: tuple[HostRoute, ...] = ()
 
 
-def discover(mac: bytes, number: int) -> bytes:
-    """A DHCPDISCOVER of the client with this MAC, as a whole Ethernet frame; ``number`` is the transaction's."""
+def discover(mac: bytes, number: int, held: str = "") -> bytes:
+    """A DHCPDISCOVER of the client with this MAC, as a whole Ethernet frame; ``number`` is the transaction's.
+
+    ``held``: the address that it would like to keep, which a server that has forgotten its leases may give it again.
+    """
     # The server is asked to broadcast its answer: the client that asks has, as it says, no address.
     head = struct.pack("!BBBBIHH", 1, 1, 6, 0, number, 0, 0x8000)
     asked = bytes((MASK, ROUTER, DNS, DOMAIN, MTU, SERVER, ROUTES))
-    options = MAGIC + bytes((KIND, 1, DISCOVER, ASKED, len(asked))) + asked + bytes((END,))
+    wish = bytes((HELD, 4)) + ipaddress.IPv4Address(held).packed if held else b""
+    options = MAGIC + bytes((KIND, 1, DISCOVER)) + wish + bytes((ASKED, len(asked))) + asked + bytes((END,))
     message = head + 4 * NOTHING + mac.ljust(16, b"\0") + bytes(192) + options
     datagram = struct.pack("!HHHH", CLIENT_PORT, SERVER_PORT, 8 + len(message), 0) + message
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, UDP, 0) + NOTHING + b"\xff" * 4

@@ -71,8 +71,8 @@ def _asked(pair: Pair, ask: Callable[[], Answer], *, patience_s: float) -> Outco
         started = time.monotonic()
         try:
             answer, is_right, detail = ask()
-        except LabError as error:
-            answer, is_right, detail = "", False, error.message
+        except (LabError, OSError) as error:  # an interface that just went, on a host that boots
+            answer, is_right, detail = "", False, str(error)
         if is_right or time.monotonic() > deadline:
             took_ms = (time.monotonic() - started) * 1000 if is_right else None
             return Outcome(pair, is_right, is_right, took_ms, detail, answer)
@@ -101,8 +101,8 @@ def refused(place: Place, name: str) -> Answer:
 
 def lease(place: Place, expected: Lease) -> Answer:
     """What the DHCP server offers an interface, and whether the interface has that address."""
-    offer = ask_for_lease(place, expected.device)
     held = read_addresses(place, expected.device)
+    offer = ask_for_lease(place, expected.device, next((str(each) for each in held if each.version == 4), ""))
     if offer is None:
         return "", False, "no DHCP server answers"
     has = ipaddress.ip_address(offer.address) in held
@@ -110,12 +110,12 @@ def lease(place: Place, expected: Lease) -> Answer:
     return describe_lease(_as_lease(expected, offer)), not wrong, "; ".join(wrong)
 
 
-def ask_for_lease(place: Place, device: str) -> Offer | None:
-    """Send a DHCPDISCOVER from an interface and wait for the offer; None without one. Raises ``LabError``."""
+def ask_for_lease(place: Place, device: str, held: str = "") -> Offer | None:
+    """Send a DHCPDISCOVER from an interface and wait for the offer; None without one. Raises ``LabError``, OSError."""
     number = int.from_bytes(os.urandom(4), "big")
     tap = open_tap(place, device, "")
     with contextlib.closing(tap.socket):
-        tap.send(discover(tap.mac, number))
+        tap.send(discover(tap.mac, number, held))
         deadline = time.monotonic() + ANSWER_S
         while (left := deadline - time.monotonic()) > 0 and select.select([tap.socket], [], [], left)[0]:
             with contextlib.suppress(BlockingIOError):

@@ -65,6 +65,10 @@ def test_a_discover_is_a_broadcast_with_a_right_header() -> None:
     assert struct.unpack_from("!H", frame, 16)[0] == len(frame) - 14
 
 
+def test_a_client_may_wish_to_keep_its_address() -> None:
+    assert bytes((53, 1, 1, 50, 4, 10, 0, 1, 5, 55)) in discover(MAC, 7, "10.0.1.5")
+
+
 def test_only_what_is_expected_is_compared() -> None:
     assert differences(Lease("vm1"), OFFER) == []
     right = Lease("vm1", address="10.0.1.2-10.0.1.9", router="10.0.1.1", dns=("10.0.1.2",), mtu=1450)
