@@ -29,25 +29,28 @@ async def wait_for_devices(kernel: Kernel, operations: Iterable[Operation], pati
     A device that was waited for in vain is not waited for again: its coming is told by the kernel, as any change.
     """
     links = [one.link for one in operations if isinstance(one, AdoptDevice)]
-    missing = {link.name for link in links if not _is_there(kernel, link)}
+    missing = _find_missing(kernel, links)
     kernel.missed -= {link.name for link in links} - missing
     missing -= kernel.missed
     try:
         async with asyncio.timeout(patience_s):
             while missing:
                 await kernel.wait_for_link()
-                missing = {link.name for link in links if link.name in missing and not _is_there(kernel, link)}
+                missing = _find_missing(kernel, [link for link in links if link.name in missing])
     except TimeoutError:
         if patience_s:
             kernel.missed |= missing
 
 
-def _is_there(kernel: Kernel, link: Link) -> bool:
-    """Waiting in the host's namespace, or in its own already."""
-    own = kernel.views.get(link.namespace)
-    return any(one.name == link.name and is_adoptable(one) for one in kernel.views[HOST].links.values()) or any(
-        one.name == link.name and kind_of(one) == INTERNAL for one in (own.links.values() if own else ())
-    )
+def _find_missing(kernel: Kernel, links: Sequence[Link]) -> set[str]:
+    """Names of devices that neither wait in the host's namespace nor are in their own already."""
+    waiting = {one.name for one in kernel.views[HOST].links.values() if is_adoptable(one)} if links else set()
+    return {link.name for link in links if link.name not in waiting and not _is_moved(kernel, link)}
+
+
+def _is_moved(kernel: Kernel, link: Link) -> bool:
+    view = kernel.views.get(link.namespace)
+    return view is not None and any(one.name == link.name and kind_of(one) == INTERNAL for one in view.links.values())
 
 
 def move_device(host: NamespaceView, target: NamespaceView, link: Link) -> None:

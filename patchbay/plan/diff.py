@@ -274,7 +274,7 @@ def _addresses(
     routes = routes + [item for item in shaken if isinstance(item, Route) and item not in routes]
     yield from ((op.DelAddress(item), late(item)) for item in gone)
     yield from ((op.AddAddress(item), late(item)) for item in devices.in_desired_order(addresses, desired))
-    yield from ((op.AddAddress(item, again=True), late(item)) for item in again)
+    yield from ((op.AddAddress(item, again=True), late(item)) for item in devices.in_desired_order(again, desired))
     for item in sorted(routes, key=lambda item: (item.gateway != "", item.link == "", item.key)):
         yield op.AddRoute(item), late(item)
 
