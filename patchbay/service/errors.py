@@ -178,6 +178,11 @@ class NetworkInUse(Conflict):
         super().__init__(f"Unable to complete operation on network {network_id}. {reason}.")
 
 
+class DefaultExternalNetworkExists(Conflict):
+    def __init__(self, network_id: str) -> None:
+        super().__init__(f"A default external network already exists: {network_id}.")
+
+
 class SubnetInUse(Conflict):
     def __init__(self, subnet_id: str) -> None:
         super().__init__(

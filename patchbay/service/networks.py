@@ -19,6 +19,7 @@ from patchbay.service.access import (
 )
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import (
+    DefaultExternalNetworkExists,
     InvalidInput,
     InvalidSharedSetting,
     NetworkInUse,
@@ -85,8 +86,9 @@ def _new_network(
         physical_network=segment.physical_network,
         segmentation_id=segment.segmentation_id,
         dns_domain="" if spec.dns_domain is UNSET else spec.dns_domain,
-        is_default=False if spec.is_default is UNSET else spec.is_default,
+        is_default=spec.is_default is True and spec.external is True,
     )
+    _check_default(service, network)
     return msgspec.structs.replace(network, mtu=_checked_mtu(service, network, spec)), segment
 
 
@@ -126,17 +128,29 @@ def _changed(service: Service, old: Network, spec: NetworkSpec) -> Network:
         _check_unshared(service, old)
     if old.external and spec.external is False:
         check_may_be_internal(service, old)
-    return msgspec.structs.replace(
+    external = old.external if spec.external is UNSET else spec.external
+    new = msgspec.structs.replace(
         old,
         name=old.name if spec.name is UNSET else spec.name,
         description=old.description if spec.description is UNSET else spec.description,
         admin_state_up=old.admin_state_up if spec.admin_state_up is UNSET else spec.admin_state_up,
         shared=old.shared if spec.shared is UNSET else spec.shared,
-        external=old.external if spec.external is UNSET else spec.external,
+        external=external,
         mtu=old.mtu if spec.mtu is UNSET else _checked_mtu(service, old, spec),
         dns_domain=old.dns_domain if spec.dns_domain is UNSET else spec.dns_domain,
-        is_default=old.is_default if spec.is_default is UNSET else spec.is_default,
+        is_default=(old.is_default if spec.is_default is UNSET else spec.is_default) and external,
     )
+    if not old.is_default:
+        _check_default(service, new)
+    return new
+
+
+def _check_default(service: Service, network: Network) -> None:
+    """One external network may be the default; of networks inside none is."""
+    if network.is_default:
+        for other in service.db.networks.values():
+            if other.is_default and other.id != network.id:
+                raise DefaultExternalNetworkExists(other.id)
 
 
 def _check_unshared(service: Service, network: Network) -> None:

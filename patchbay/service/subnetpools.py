@@ -3,7 +3,7 @@
 Prefixes of two pools in one address scope never overlap: whoever changes a pool of a scope bumps the scope's revision.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -18,7 +18,7 @@ from patchbay.service.errors import (
     SubnetPoolNotFound,
     TooMuchContention,
 )
-from patchbay.service.prefixes import collapsed, contains_all
+from patchbay.service.prefixes import collapsed, contains_all, left_over, overlap
 from patchbay.service.service import ATTEMPTS, Service
 from patchbay.service.specs import SubnetPoolSpec
 from patchbay.service.subnetpool_rules import (
@@ -106,10 +106,49 @@ async def update_subnetpool(
     Raises SubnetPoolNotFound, IllegalSubnetPoolPrefixUpdate, IllegalSubnetPoolUpdate, or the errors of
     ``subnetpool_rules``.
     """
+    return await _update(service, context, pool_id, lambda old: _changed(old, spec), if_match)
+
+
+async def add_prefixes(service: Service, context: RequestContext, pool_id: str, prefixes: Sequence[str]) -> SubnetPool:
+    """The subnet pool with these prefixes besides those that it has. Raises as ``update_subnetpool``."""
+
+    def grown(old: SubnetPool) -> SubnetPool:
+        return _changed(old, SubnetPoolSpec(prefixes=(*old.prefixes, *prefixes)))
+
+    return await _update(service, context, pool_id, grown)
+
+
+async def remove_prefixes(
+    service: Service, context: RequestContext, pool_id: str, prefixes: Sequence[str]
+) -> SubnetPool:
+    """The subnet pool without these addresses.
+
+    Raises SubnetPoolNotFound, PrefixVersionMismatch, or IllegalSubnetPoolPrefixUpdate when a subnet has some of them.
+    """
+
+    def shrunk(old: SubnetPool) -> SubnetPool:
+        version_of((*old.prefixes, *prefixes))
+        used = [service.db.subnets[id_].cidr for id_ in service.db.subnets_by_pool.get(pool_id, ())]
+        if overlap(used, prefixes):
+            raise IllegalSubnetPoolPrefixUpdate("One or more the prefixes to be removed is in use by a subnet.")
+        return msgspec.structs.replace(
+            old, prefixes=collapsed(str(block) for block in left_over(old.prefixes, prefixes))
+        )
+
+    return await _update(service, context, pool_id, shrunk)
+
+
+async def _update(
+    service: Service,
+    context: RequestContext,
+    pool_id: str,
+    change: Callable[[SubnetPool], SubnetPool],
+    if_match: int | None = None,
+) -> SubnetPool:
     for _ in range(ATTEMPTS):
         old = get_subnetpool(service, context, pool_id)
         check_revision(old, if_match)
-        new = revised(old, _changed(old, spec))
+        new = revised(old, change(old))
         if new is old:
             return old
         check_lengths(new)

@@ -111,6 +111,11 @@ EXTENSIONS = tuple(
             "Resource timestamps",
             "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.",
         ),
+        (
+            "subnetpool-prefix-ops",
+            "Subnet Pool Prefix Operations",
+            "Provides support for adjusting the prefix list of subnet pools",
+        ),
         ("subnet_allocation", "Subnet Allocation", "Enables allocation of subnets from a subnet pool"),
         ("subnet-service-types", "Subnet service types", "Provides ability to set the subnet service_types field"),
         ("tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "Allow to tag ports during bulk creation"),

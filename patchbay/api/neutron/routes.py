@@ -20,8 +20,9 @@ from patchbay.api.neutron.port_forwardings import port_forwardings_of
 from patchbay.api.neutron.ports import PORTS
 from patchbay.api.neutron.query import cut, grouped, links, ordered, predicates, read_filters, read_page, selected
 from patchbay.api.neutron.resource import Collection
-from patchbay.api.neutron.routers import ACTIONS, ROUTERS
-from patchbay.api.neutron.subnetpools import SUBNETPOOLS
+from patchbay.api.neutron.routers import ACTIONS as ROUTER_ACTIONS
+from patchbay.api.neutron.routers import ROUTERS
+from patchbay.api.neutron.subnetpools import PREFIX_ACTIONS, SUBNETPOOLS
 from patchbay.api.neutron.subnets import SUBNETS
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.service import Service
@@ -31,6 +32,9 @@ COLLECTIONS = {
     collection.path: collection
     for collection in (NETWORKS, SUBNETS, SUBNETPOOLS, ADDRESS_SCOPES, PORTS, ROUTERS, FLOATINGIPS, AGENTS, INSTANCES)
 }
+
+ACTIONS = {ROUTERS.name: ROUTER_ACTIONS, SUBNETPOOLS.name: PREFIX_ACTIONS}
+"""What a PUT of a path below an object does, by collection."""
 
 
 async def answer(service: Service, request: Request) -> Response:
@@ -72,10 +76,10 @@ async def _answer_collection(
             return await tags.answer_one(service, request, collection.name, id_, tag)
         case [id_, "port_forwardings", *rest] if collection is FLOATINGIPS:
             return await _answer_collection(service, request, port_forwardings_of(id_), rest)
-        case [id_, action] if collection is ROUTERS and action in ACTIONS:
+        case [id_, action] if action in ACTIONS.get(collection.name, {}):
             if request.method != "PUT":
                 raise HTTPMethodNotAllowed(request.method, request.path)
-            return await ACTIONS[action](service, request, id_)
+            return await ACTIONS[collection.name][action](service, request, id_)
     raise HTTPNotFound
 
 

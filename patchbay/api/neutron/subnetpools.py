@@ -1,18 +1,36 @@
 """/v2.0/subnetpools: attributes as in the API reference, "Subnet pools"."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from patchbay.api.errors import HTTPBadRequest
+from patchbay.api.http import Request, Response, json_response
 from patchbay.api.neutron import checks
-from patchbay.api.neutron.attributes import READ_ONLY, STANDARD, Attribute, Attributes, Body, spec_fields, writable
+from patchbay.api.neutron.attributes import (
+    READ_ONLY,
+    STANDARD,
+    Attribute,
+    Attributes,
+    Body,
+    decode,
+    spec_fields,
+    writable,
+)
 from patchbay.api.neutron.resource import Collection, Filters, View, narrowed
 from patchbay.model import SubnetPool
 from patchbay.service.access import is_visible
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.specs import SubnetPoolSpec
-from patchbay.service.subnetpools import create_subnetpools, delete_subnetpool, get_subnetpool, update_subnetpool
+from patchbay.service.subnetpools import (
+    add_prefixes,
+    create_subnetpools,
+    delete_subnetpool,
+    get_subnetpool,
+    remove_prefixes,
+    update_subnetpool,
+)
 
 
 def prefix_list(value: object) -> str | None:
@@ -93,6 +111,32 @@ async def _create(service: Service, context: RequestContext, items: list[Body]) 
 async def _update(service: Service, context: RequestContext, id_: str, item: Body, if_match: int | None) -> SubnetPool:
     return await update_subnetpool(service, context, id_, _spec(item), if_match)
 
+
+def _prefixes(body: bytes) -> tuple[str, ...]:
+    value = decode(body) if body else None
+    prefixes = value.get("prefixes") if isinstance(value, dict) else None
+    if not prefixes or not isinstance(prefixes, list):
+        raise HTTPBadRequest("Request body contains invalid data")
+    if reason := prefix_list(prefixes):
+        raise HTTPBadRequest(f"Invalid input for prefixes. Reason: {reason}.")
+    return tuple(prefixes)
+
+
+async def _add_prefixes(service: Service, request: Request, id_: str) -> Response:
+    pool = await add_prefixes(service, request.context, id_, _prefixes(request.body))
+    return json_response({"prefixes": pool.prefixes})
+
+
+async def _remove_prefixes(service: Service, request: Request, id_: str) -> Response:
+    pool = await remove_prefixes(service, request.context, id_, _prefixes(request.body))
+    return json_response({"prefixes": pool.prefixes})
+
+
+PREFIX_ACTIONS: Mapping[str, Callable[[Service, Request, str], Awaitable[Response]]] = {
+    "add_prefixes": _add_prefixes,
+    "remove_prefixes": _remove_prefixes,
+}
+"""What PUT /v2.0/subnetpools/{id}/{action} does (the extension subnetpool-prefix-ops)."""
 
 SUBNETPOOLS = Collection(
     name="subnetpools",

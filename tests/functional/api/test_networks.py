@@ -163,3 +163,17 @@ async def test_if_match_lets_the_current_revision_through(api: Api) -> None:
     answer = await api.ask("DELETE", path, if_match="revision_number=3")
     assert answer.status_code == 204
     assert answer.content == b""
+
+
+async def test_one_external_network_may_be_the_default(api: Api) -> None:
+    inside = await api.create("network", is_default=True)
+    first = await api.create("network", router__external=True, is_default=True)
+    assert (inside["is_default"], first["is_default"]) == (False, True)
+    error = await api.error("POST", "/networks", {"network": {"router:external": True, "is_default": True}})
+    assert error == (409, "DefaultExternalNetworkExists", f"A default external network already exists: {first['id']}.")
+    second = await api.create("network", router__external=True)
+    path = f"/networks/{second['id']}"
+    assert (await api.error("PUT", path, {"network": {"is_default": True}}))[1] == error[1]
+    await api.update("network", first["id"], is_default=False)
+    assert (await api.update("network", second["id"], is_default=True))["is_default"]
+    assert [one["id"] for one in await api.get("/networks?is_default=true")] == [second["id"]]

@@ -152,6 +152,23 @@ async def test_a_pool_changes_but_keeps_its_prefixes(api: Api) -> None:
     assert (await api.get(path))["tags"] == ["t"]
 
 
+async def test_prefixes_are_added_and_those_unused_removed(api: Api) -> None:
+    from_ = await pool(api, "10.0.0.0/24")
+    path = f"/subnetpools/{from_['id']}"
+    answer = await api.ask("PUT", f"{path}/add_prefixes", {"prefixes": ["10.0.1.0/24", "172.16.0.0/16"]})
+    assert answer.json() == {"prefixes": ["10.0.0.0/23", "172.16.0.0/16"]}
+    await cut(api, from_, cidr="10.0.1.0/26")
+    error = await api.error("PUT", f"{path}/remove_prefixes", {"prefixes": ["10.0.1.0/24"]})
+    assert error[:2] == (400, "IllegalSubnetPoolPrefixUpdate")
+    answer = await api.ask("PUT", f"{path}/remove_prefixes", {"prefixes": ["10.0.1.64/26", "172.16.0.0/16"]})
+    assert answer.json() == {"prefixes": ["10.0.0.0/24", "10.0.1.0/26", "10.0.1.128/25"]}
+    assert (await api.get(path))["prefixes"] == answer.json()["prefixes"]
+    for wrong in ({}, {"prefixes": []}, {"prefixes": ["blue"]}, [], {"prefixes": ["fd00::/64"]}):
+        for action in ("add_prefixes", "remove_prefixes"):
+            assert (await api.error("PUT", f"{path}/{action}", wrong))[0] == 400
+    assert (await api.error("POST", f"{path}/add_prefixes", {"prefixes": ["10.7.0.0/24"]}))[0] == 405
+
+
 async def test_a_pool_with_subnets_and_a_scope_with_pools_stay(api: Api) -> None:
     around = await scope(api)
     from_ = await pool(api, "10.0.0.0/16", default_prefixlen=24, address_scope_id=around["id"])
