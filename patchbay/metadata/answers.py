@@ -1,11 +1,12 @@
 """The trees of those who asked lately: a boot asks thirty times in a second, and the database is asked once.
 
-Bounded in time (what was changed shows after ``FRESH_S``) and in number, so that a guest with many addresses costs
-others nothing but a look into the database.
+Bounded in time (what was changed shows after ``FRESH_S``) and in number. Each place has its turns at the database, so
+that a guest which asks under many addresses makes its own network wait and no other, and cannot keep the database busy.
 """
 
 import asyncio
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -18,6 +19,7 @@ from patchbay.metadata.tree import Trees
 FRESH_S, UNKNOWN_FRESH_S = 2.0, 0.5
 REMEMBERED = 512
 SEED_BYTES = 512
+TURNS = 2
 
 FindGuest = Callable[[Place, str], Awaitable[Guest | None]]
 _Key = tuple[Place, str]
@@ -30,6 +32,7 @@ class Answers:
         self._find_guest = find_guest
         self._known: OrderedDict[_Key, tuple[float, Trees | None]] = OrderedDict()
         self._asked: dict[_Key, asyncio.Task[Trees | None]] = {}
+        self._turns: weakref.WeakValueDictionary[Place, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
     async def trees(self, place: Place, address: str) -> Trees | None:
         """The trees of who has this address there; None if nobody has. Raises Unavailable."""
@@ -45,7 +48,8 @@ class Answers:
         return await asyncio.shield(task)
 
     async def _ask(self, key: _Key) -> Trees | None:
-        guest = await self._find_guest(*key)
+        async with self._turns.setdefault(key[0], asyncio.Semaphore(TURNS)):
+            guest = await self._find_guest(*key)
         trees = None if guest is None else Trees(ec2_tree(guest), openstack_tree(guest, os.urandom(SEED_BYTES)))
         fresh_s = UNKNOWN_FRESH_S if trees is None else FRESH_S
         self._known[key] = (asyncio.get_running_loop().time() + fresh_s, trees)

@@ -23,6 +23,7 @@ from patchbay.metadata.limits import REQUESTS_PER_S, Limits
 from patchbay.metadata.listeners import Listeners, read_listeners
 from patchbay.metadata.lookup import Place, find_guest
 from patchbay.ovsdb import Connection, ConnectionLost
+from patchbay.ovsdb.remote import parse_remote
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +40,14 @@ class MetadataSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Database:
-    """The intent database, whether it answers now or not: connects by itself, and again."""
+    """The intent database, whether it answers now or not: connects by itself, and again.
+
+    Raises OvsdbError when one of ``remotes`` is none.
+    """
 
     def __init__(self, remotes: tuple[str, ...]) -> None:
+        for remote in remotes:
+            parse_remote(remote)
         self._connection: Connection | None = None
         self._opening = asyncio.create_task(self._open(remotes))
 
