@@ -97,6 +97,7 @@ def measure(port: int) -> list[dict[str, object]]:
     created = client.request("POST", "/v2.0/ports", bulk)["ports"]
     figures += lists(client, networks[2])
     figures += single_object(client, created)
+    figures += routers(client)
     figures.append(figure(f"create one port, {CLIENTS} clients at once", at_once(port, networks[3]), None))
     return figures
 
@@ -121,6 +122,49 @@ def single_object(client: Client, ports: list[dict[str, Any]]) -> list[dict[str,
         figure("rename a port", timed(lambda: client.request("PUT", next(paths), name), 200), None),
         figure("delete a port", timed(lambda: client.request("DELETE", next(paths)), 200), None),
     ]
+
+
+def routers(client: Client) -> list[dict[str, object]]:
+    """Routers and floating IPs: alone, with gateway, with interface; free, associated, moved."""
+    outside, inside = new_network(client, 8), new_network(client, 9)
+    client.request("PUT", f"/v2.0/networks/{outside}", {"network": {"router:external": True}})
+    subnet = client.request("GET", f"/v2.0/subnets?network_id={inside}")["subnets"][0]["id"]
+    gateway = {"router": {"external_gateway_info": {"network_id": outside}}}
+    edge = client.request("POST", "/v2.0/routers", gateway)["router"]["id"]
+    client.request("PUT", f"/v2.0/routers/{edge}/add_router_interface", {"subnet_id": subnet})
+    ports = client.request("POST", "/v2.0/ports", {"ports": [{"network_id": inside}] * 201})["ports"]
+    free: dict[str, object] = {"floating_network_id": outside}
+    moved = client.request("POST", "/v2.0/floatingips", {"floatingip": free})["floatingip"]["id"]
+    moves = [{"floatingip": {"port_id": port_id}} for port_id in (ports[-1]["id"], None)] * 100
+    turns = [f"/v2.0/routers/{edge}/{action}_router_interface" for action in ("remove", "add")] * 50
+
+    def posts(path: str, bodies: list[Any]) -> list[float]:
+        left = iter(bodies)
+        return timed(lambda: client.request("POST", f"/v2.0/{path}", next(left)), len(bodies))
+
+    left, paths = iter(moves), iter(turns)
+    figures = [
+        figure("create a router", posts("routers", [{"router": {}}] * 200), None),
+        figure("create a router with a gateway", posts("routers", [gateway] * 200), None),
+        figure(
+            "add or remove a router's interface",
+            timed(lambda: client.request("PUT", next(paths), {"subnet_id": subnet}), len(turns)),
+            None,
+        ),
+        figure("create a floating IP", posts("floatingips", [{"floatingip": free}] * 200), None),
+        figure(
+            "create a floating IP for a port",
+            posts("floatingips", [{"floatingip": free | {"port_id": port["id"]}} for port in ports[:200]]),
+            None,
+        ),
+        figure(
+            "associate or dissociate a floating IP",
+            timed(lambda: client.request("PUT", f"/v2.0/floatingips/{moved}", next(left)), len(moves)),
+            None,
+        ),
+    ]
+    listed = timed(lambda: client.request("GET", "/v2.0/floatingips"), LISTS)
+    return [*figures, figure("list 401 floating IPs", listed, None)]
 
 
 def at_once(port: int, network_id: str) -> list[float]:
