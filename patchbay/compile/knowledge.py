@@ -1,9 +1,9 @@
 """What one host knows of the intent, indexed, and the questions that the compile modules ask.
 
-``HostView`` keeps it up to date. A port is *here* if it is bound to this host and is that of a DHCP server or of a router
-that is here and up, has an interface of an instance here or an interface that somebody else plugged; or if it is bound
-to no host and somebody plugged it here. It is *elsewhere* if it is bound to another host, or bound to none and another
-host's agent says (``Plug``) that it is plugged there.
+``HostView`` keeps it up to date. A port is *here* if it is bound to this host and is that of a DHCP server or of a
+router that is here and up, has an interface of an instance here or an interface that somebody else plugged; or if it
+is bound to no host and somebody plugged it here. It is *elsewhere* if it is bound to another host, or bound to none
+and another host's agent says (``Plug``) that it is plugged there.
 """
 
 from collections.abc import Iterable, Mapping
