@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cloudinit import distros, helpers, user_data
 from cloudinit.net import netplan, network_state
-from cloudinit.sources import DataSourceOpenStack
+from cloudinit.sources import DataSource, DataSourceEc2, DataSourceOpenStack
 
 
 def main(folder: Path) -> None:
@@ -22,7 +22,11 @@ def main(folder: Path) -> None:
     )
     for name in ("cloud", "run"):
         (folder / name).mkdir()
-    settings = {"datasource_list": ["OpenStack"], "datasource": {"OpenStack": {"max_wait": 10, "timeout": 5}}}
+    patient = {"max_wait": 10, "timeout": 5}
+    settings = {
+        "datasource_list": ["OpenStack", "Ec2"],
+        "datasource": {"OpenStack": patient, "Ec2": {**patient, "strict_id": False}},
+    }
     distro = distros.fetch("debian")("debian", settings, paths)
     source = DataSourceOpenStack.DataSourceOpenStack(settings, distro, paths)
     found = {"is_accepted": source.get_data()}
@@ -33,6 +37,7 @@ def main(folder: Path) -> None:
             for part in user_data.UserDataProcessor(paths).process(source.get_userdata_raw()).walk()
             if not part.is_multipart()
         ]
+    found["Ec2"] = accepted(DataSourceEc2.DataSourceEc2(settings, distro, paths))
     json.dump(found, sys.stdout)
 
 
@@ -55,6 +60,18 @@ def facts(source: DataSourceOpenStack.DataSourceOpenStack, folder: Path) -> dict
         "seed_bytes": len(base64.b64encode(source.metadata["random_seed"])) if "random_seed" in source.metadata else 0,
         "ec2": source.ec2_metadata,
         "netplan": (folder / "netplan.yaml").read_text(),
+    }
+
+
+def accepted(source: DataSource) -> dict:
+    """What another data source understood, as far as all do."""
+    return {
+        "is_accepted": source.get_data(),
+        "instance_id": source.get_instance_id(),
+        "fqdn": source.get_hostname(fqdn=True).hostname,
+        "keys": source.get_public_ssh_keys(),
+        "user_data": text(source.get_userdata_raw()),
+        "zone": source.availability_zone,
     }
 
 

@@ -55,6 +55,14 @@ def test_cloud_init_accepts_what_it_is_served(on_metadata_host):
         assert found["ec2"]["instance-id"] == f"i-{instance.id[:8]}"
         assert found["ec2"]["local-ipv4"] == "10.0.0.5"
         assert found["ec2"]["public-keys"] == {"ann@laptop": KEYS[0], "bob": KEYS[1]}
+        assert found["Ec2"] == {
+            "is_accepted": True,
+            "instance_id": f"i-{instance.id[:8]}",
+            "fqdn": "web1.openstacklocal",
+            "keys": list(KEYS),
+            "user_data": USER_DATA,
+            "zone": "nova",
+        }
         (card,) = yaml.safe_load(found["netplan"])["network"]["ethernets"].values()
         assert (card["dhcp4"], card["match"], card["mtu"]) == (True, {"macaddress": port.mac_address}, 1450)
 
