@@ -56,6 +56,7 @@ def _compile_port(view: HostView, network: Network, port: Port) -> Iterator[Reso
     if has_ipv6:
         # Its addresses are the intent's; one of its own making would be one that no other host knows.
         yield Sysctl(namespace=namespace, name=f"net.ipv6.conf.{tap}.accept_ra", value="0")
+        yield Sysctl(namespace=namespace, name="net.ipv6.conf.default.accept_dad", value="0")
     yield from drop_if_dead(tap, tag)
 
 

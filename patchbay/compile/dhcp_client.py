@@ -2,8 +2,8 @@
 
 Also what a person needs who types ``dhclient -r eth0; dhclient eth0`` after ``ip netns exec <instance>``: a
 configuration and a script that ``ip netns exec`` mounts over ``/etc/dhcp``, so that the host's resolv.conf stays as it
-is. The leases are there too; a lab's host leads dhclient's own name for them, ``/var/lib/dhcp/dhclient.leases``, to that
-place. On another host a person adds ``-lf /etc/dhcp/dhclient.leases``.
+is. The leases are there too; a lab's host leads dhclient's own name for them, ``/var/lib/dhcp/dhclient.leases``, to
+that place. On another host a person adds ``-lf /etc/dhcp/dhclient.leases``.
 """
 
 from collections.abc import Iterator
@@ -65,9 +65,12 @@ def compile_clients(
     if has_ipv4:
         yield _client("dhclient", ("-4",), at, is_shared=is_first)
     if STATEFUL in modes or STATELESS in modes:
-        family = ("-6",) if STATEFUL in modes else ("-6", "-S")
+        # Known by its MAC (DUID-LL): a client that lost its files must get the address that it had.
+        family = ("-6", "-D", "LL") if STATEFUL in modes else ("-6", "-S")
         yield _client("dhclient6", family, at, is_shared=is_first and not has_ipv4)
     if modes:
+        # Addresses are the service's to give, and until they are checked for duplicates dhclient -S does not start.
+        yield Sysctl(namespace=at.namespace, name="net.ipv6.conf.default.accept_dad", value="0")
         for setting, value in (("accept_ra", "1"), ("addr_gen_mode", "0"), ("use_tempaddr", "0")):
             yield Sysctl(namespace=at.namespace, name=f"net.ipv6.conf.{device}.{setting}", value=value)
 

@@ -6,6 +6,9 @@ Different from the seed: ``--bind-dynamic`` for ``--bind-interfaces`` (an addres
 that is still being checked, is listened on without a restart). Further, with why:
 
 - ``--user=nobody``: as the seed's process list shows; Debian's default is another.
+- ``--dhcp-leasefile`` for ``--leasefile-ro`` where others than ports have leases, which only it knows, and for DHCPv6,
+  where a lease can be given back only by who knows the client's DUID. It is beside the folder, which goes with the
+  process: leases outlive a restart.
 - ``--dhcp-authoritative``: leases are kept by intent and not in a file, so a client that renews after a restart, or at
   another server of the network, must get its answer and no refusal.
 - ``--no-ping``: the intent knows who has an address; asking the network first takes 3 s and nobody is served meanwhile.
@@ -24,9 +27,9 @@ from ipaddress import ip_network
 
 import msgspec
 
-from patchbay.compile.dhcp_hosts import DEFAULT_DOMAIN, SLAAC
+from patchbay.compile.dhcp_hosts import DEFAULT_DOMAIN, SLAAC, is_stateful
 from patchbay.compile.dhcp_options import NO_NAME_SERVER, ServedSubnet, is_address
-from patchbay.model import AllocationPool
+from patchbay.model import AllocationPool, Subnet
 
 LEASE_S = 86400
 LEASE_MAX = 2**24
@@ -50,7 +53,7 @@ def dnsmasq_command(server: Server, subnets: Sequence[ServedSubnet]) -> tuple[st
     """The whole command."""
     directory = server.directory
     ranges = [line for each in subnets for line in dhcp_ranges(each, server.share)]
-    has_dynamic = any(each.subnet.dhcp_ranges for each in subnets)
+    needs_file = any(each.subnet.dhcp_ranges or is_lent_ipv6(each.subnet) for each in subnets)
     limit = min(sum(ip_network(each.subnet.cidr).num_addresses for each in subnets), LEASE_MAX)
     return (
         "dnsmasq",
@@ -64,7 +67,7 @@ def dnsmasq_command(server: Server, subnets: Sequence[ServedSubnet]) -> tuple[st
         f"--dhcp-hostsfile={directory}/host",
         f"--addn-hosts={directory}/addn_hosts",
         f"--dhcp-optsfile={directory}/opts",
-        f"--dhcp-leasefile={directory}/leases" if has_dynamic else "--leasefile-ro",
+        f"--dhcp-leasefile={directory}.leases" if needs_file else "--leasefile-ro",
         *ranges,
         f"--dhcp-lease-max={limit}",
         "--conf-file=",
@@ -79,6 +82,11 @@ def dnsmasq_command(server: Server, subnets: Sequence[ServedSubnet]) -> tuple[st
         f"--local=/{DEFAULT_DOMAIN}/",
         *(f"--server={address}" for address in forwarders(subnets)),
     )
+
+
+def is_lent_ipv6(subnet: Subnet) -> bool:
+    """DHCPv6 lends its addresses."""
+    return subnet.ip_version == 6 and is_stateful(subnet)
 
 
 def dhcp_ranges(each: ServedSubnet, share: tuple[int, int]) -> Iterable[str]:

@@ -93,7 +93,8 @@ def _host_lines(port: Port, served: Served) -> Iterator[str]:
         family = ["tag:dhcpv6"] if subnet.ip_version == 6 else []
         if is_stateful(subnet):
             name = f"{host_name(port, addresses[0])}.{_domain(port, served.domain)}"
-            for lent in [addresses] if family else [[address] for address in addresses]:
+            # dnsmasq takes several IPv6 addresses of one line from behind; a client that wants one gets the first.
+            for lent in [addresses[::-1]] if family else [[address] for address in addresses]:
                 shown = [f"[{address}]" if family else address for address in lent]
                 yield ",".join([port.mac_address, *family, *who, name, *shown, *tags])
         elif subnet.ipv6_address_mode == STATELESS and tags:

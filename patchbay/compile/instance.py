@@ -33,7 +33,7 @@ def compile_instance(view: HostView, instance: Instance) -> list[Resource]:
         resources += _compile_devices(view, instance, device, port, network)
         clients = list(compile_clients(view, instance, device, port, is_first=not has_clients))
         has_clients = has_clients or bool(clients)
-        resources += clients
+        resources += [item for item in clients if item not in resources]
         subnets = [item for item in addressed_subnets(view, port) if not is_leased(instance, item[1])]
         resources += (
             Address(namespace=namespace, link=device, address=str(address)) for address, _ in subnets if address

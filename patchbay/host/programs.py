@@ -13,6 +13,7 @@ PACKAGES = {
     "conntrack": "conntrack",
     "dhclient": "isc-dhcp-client",
     "dhcp_release": "dnsmasq-utils",
+    "dhcp_release6": "dnsmasq-utils",
     "dnsmasq": "dnsmasq-base",
     "ip": "iproute2",
     "ip6tables-restore": "iptables",

@@ -12,7 +12,7 @@ from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import compile_all
 from patchbay.compile.view import HostView, Value
 from patchbay.hoststate import Daemon, HostState
-from patchbay.model import FixedIP, Instance, Network, Port, Subnet
+from patchbay.model import FixedIP, Instance, Network, Port, Router, Subnet
 from patchbay.plan.diff import diff
 from patchbay.plan.observed import Observed
 from tests.functional.conftest import PrivateHost
@@ -73,6 +73,12 @@ class Site:
     def server(self, network: Network, addresses: dict[str, Subnet], **fields: Any) -> Port:
         return self.port(network, addresses, device_owner="network:dhcp", **fields)
 
+    def router(self, name: str, *_ports: Port) -> Router:
+        """A router here; its ports name it."""
+        router = Router(id=name, name=name, host=HOST)
+        self.put(router)
+        return router
+
     def instance(self, name: str, port: Port, addressing: str = "dhcp") -> Instance:
         instance = Instance(
             id=f"instance-{name}",
@@ -117,12 +123,7 @@ class Site:
 
     def stranger(self, name: str, network: Network, patience_s: int = 20) -> None:
         """A namespace on the network that is no port, as a person makes one by hand; it asks for an address once."""
-        tag = self.view.local_vlan(network.id)
-        self.sh(
-            f"ip netns add {name}; ip link add {name} type veth peer name eth0 netns {name}; ip link set {name} up\n"
-            f"ip netns exec {name} ethtool -K eth0 tx off >/dev/null; ip -n {name} link set eth0 up\n"
-            f"ovs-vsctl add-port br-int {name} tag={tag}"
-        )
+        self.plug(name, network)
         Path(f"/run/{name}.conf").write_text("initial-interval 1; backoff-cutoff 1;\n")
         self.inside(
             name,
@@ -130,10 +131,36 @@ class Site:
             check=False,
         )
 
+    def plug(self, name: str, network: Network) -> None:
+        """A namespace with eth0 on the network."""
+        tag = self.view.local_vlan(network.id)
+        self.sh(
+            f"ip netns add {name}; ip link add {name} type veth peer name eth0 netns {name}; ip link set {name} up\n"
+            f"ip netns exec {name} ethtool -K eth0 tx off >/dev/null; ip -n {name} link set eth0 up\n"
+            f"ovs-vsctl add-port br-int {name} tag={tag}"
+        )
+
+    def name_server(self, name: str, network: Network | None, address: str, names: dict[str, str]) -> None:
+        """Somebody else's name server in a namespace of its own, or on the host (name ""); it logs what it is asked."""
+        if network is not None:
+            self.plug(name, network)
+            self.sh(f"ip -n {name} address add {address} dev eth0")
+        records = " ".join(f"--host-record={record},{found}" for record, found in names.items())
+        files = f"--log-facility=/run/{name}.asked --pid-file=/run/{name}.pid"
+        self.inside(
+            name,
+            "dnsmasq --no-hosts --no-resolv --conf-file= --user=root --log-queries --bind-interfaces"
+            f" --listen-address={address.partition('/')[0]} {files} {records}",
+        )
+
+    def asked(self, name: str) -> str:
+        """What ``name_server`` was asked."""
+        return Path(f"/run/{name}.asked").read_text()
+
     def inside(self, namespace: str, command: str, *, check: bool = True) -> str:
-        """What a command in a namespace prints."""
+        """What a command in a namespace ("" the host) prints."""
         done = subprocess.run(
-            ["ip", "netns", "exec", namespace, "sh", "-c", command],
+            [*(["ip", "netns", "exec", namespace] if namespace else []), "sh", "-c", command],
             capture_output=True,
             text=True,
             timeout=60,
