@@ -1,6 +1,7 @@
 """A real virtual machine beside the instances of seed 001, plugged as Nova and libvirt do: a tap on a Linux bridge."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -140,3 +141,12 @@ def test_it_reaches_the_outside_and_is_reached_by_its_floating_ip(
         lambda: machine.sh(f"wget -q -O - {METADATA}/latest/meta-data/public-ipv4; echo").strip() == address,
         "metadata tell the floating IP",
     )
+
+
+def test_nobody_outside_reaches_the_metadata_server(lab: Lab) -> None:
+    desk = lab.outside["desk"]
+    desk.run(["ip", "route", "replace", "169.254.169.254", "via", "192.168.1.245"])
+    script = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)"
+    for address, number in (("192.168.1.245", "9697"), ("169.254.169.254", "80"), ("169.254.169.254", "9697")):
+        tried = desk.run([sys.executable, "-c", script, address, number], check=False)
+        assert tried.returncode, f"{address} port {number} answers the desk"
