@@ -46,7 +46,8 @@ class Endpoint:
 
     def list(self, collection: str, filters: Mapping[str, Any] | Sequence[tuple[str, Any]] = ()) -> list[Object]:
         """All objects of a collection (``networks``) that match the filters."""
-        query = urlencode(filters, doseq=True)
+        wanted = [*ALWAYS.get(collection, ()), *(filters.items() if isinstance(filters, Mapping) else filters)]
+        query = urlencode(wanted, doseq=True)
         answer = self.request("GET", f"/v2.0/{collection}" + (f"?{query}" if query else ""))
         objects: list[Object] = answer[collection.rpartition("/")[2].replace("-", "_")]
         return objects
@@ -96,6 +97,8 @@ class Endpoint:
 
 
 NAME_FILTER = {"agents": "host", "floatingips": "floating_ip_address"}
+ALWAYS = {"agents": (("binary", "neutron-openvswitch-agent"),)}
+"""Of the agents that a host has, one is the host."""
 COMMAND_OF = {
     "agent": "host",
     "floatingip": "floating-ip",

@@ -22,11 +22,16 @@ Run = Callable[..., "Done"]
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state directory of the service; its database listens on ``intent.sock``."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def endpoint(state: Path) -> Iterator[str]:
     """A service on a socket that it inherits, as from a service manager."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    state = tmp_path_factory.mktemp("state")
     arguments = ["serve", "--state-dir", str(state), "--listen-fd", str(listener.fileno()), "--log-format", "json"]
     with (state / "log").open("w") as log:
         service = subprocess.Popen(

@@ -1,5 +1,6 @@
 """The commands for routers, floating IPs, subnet pools, names and what instances are told."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from patchbay.intent.database import Insert, IntentDatabase
+from patchbay.model import Host
 from tests.functional.cli.conftest import Run
 
 
@@ -153,3 +156,20 @@ def test_names_options_ranges_and_what_an_instance_is_told(patchbay: Run, tmp_pa
     failed = patchbay("instance", "set", "vm", "--user-data", str(tmp_path / "none"), code=1)
     assert "cannot be read as text" in failed.stderr
     assert "Write NAME=VALUE." in patchbay("instance", "set", "vm", "--metadata", "role", code=1).stderr
+
+
+async def add_host(remote: str) -> None:
+    db = await IntentDatabase.open([remote], timeout_s=20)
+    await db.transact(Insert(Host(id="5eed0001-0000-4000-8000-000000000002", name="h1", services=("dhcp", "l3"))))
+    await db.close()
+
+
+def test_a_host_is_one_host_whatever_its_agent_can_do(patchbay: Run, state: Path) -> None:
+    asyncio.run(add_host(f"unix:{state}/intent.sock"))
+    assert patchbay("host", "list", "-f", "value", "-c", "host").stdout.split() == ["h1"]
+    patchbay("host", "set", "h1", "--description", "d", "--disable")
+    shown = show(patchbay, "host", "h1")
+    assert (shown["description"], shown["admin_state_up"], shown["host"]) == ("d", False, "h1")
+    assert patchbay("host", "list", "--enable", "-f", "value").stdout == ""
+    patchbay("host", "delete", "h1")
+    assert patchbay("host", "list", "-f", "value").stdout == ""
