@@ -6,7 +6,7 @@ qg- is in br-ex itself; here, as in Neutron since, int-br-ex and phy-br-ex carry
 
 from patchbay.compile import names
 from patchbay.compile.router_advertisements import compile_advertisements
-from patchbay.compile.router_ports import compile_port, floating_addresses, ports_of_router
+from patchbay.compile.router_ports import compile_port, floating_addresses, floatingips, ports_of_router
 from patchbay.compile.router_routes import compile_routes
 from patchbay.compile.router_rules import compile_rules
 from patchbay.compile.view import HostView
@@ -34,8 +34,9 @@ def compile_router(view: HostView, router_id: str) -> list[Resource]:
     resources += (Sysctl(namespace=namespace, name=name, value=value) for name, value in SYSCTLS)
     for port in ports:
         resources += compile_port(view, namespace, port)
-    resources += floating_addresses(view, namespace, router, ports)
+    carried = floatingips(view, router, ports)
+    resources += floating_addresses(namespace, ports, carried)
     resources += compile_routes(view, namespace, router, ports)
-    resources += compile_rules(view, namespace, router, ports)
+    resources += compile_rules(namespace, router, ports, carried)
     resources += compile_advertisements(view, namespace, router, ports)
     return resources

@@ -3,8 +3,9 @@
 Called by ``compile_router``; the other parts of a router (routes, rules, advertisements) start from ``RouterPort``.
 """
 
+import functools
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -81,32 +82,34 @@ def compile_port(view: HostView, namespace: str, port: RouterPort) -> Iterator[R
         yield Address(namespace=namespace, link=port.device, address=str(own))
 
 
+def floatingips(view: HostView, router: Router, ports: Sequence[RouterPort]) -> list[FloatingIP]:
+    """The router's floating IPs that its gateway can carry, lowest address first: IPv4, and of its network."""
+    outside = gateway(ports)
+    if outside is None:
+        return []
+    found = [
+        (number, item.id, item)
+        for item in view.floatingips_of(router.id)
+        if item.floating_network_id == outside.network.id and (number := ipv4_number(item.floating_ip_address))
+    ]
+    return [item for _, _, item in sorted(found)]
+
+
 def floating_addresses(
-    view: HostView, namespace: str, router: Router, ports: Sequence[RouterPort]
+    namespace: str, ports: Sequence[RouterPort], carried: Iterable[FloatingIP]
 ) -> Iterator[Resource]:
     """Floating IPs are addresses of the gateway's device, so that the kernel answers ARP for them."""
     outside = gateway(ports)
-    if outside is None:
-        return
-    for floatingip in floatingips(view, router, outside):
-        address = f"{floatingip.floating_ip_address}/32"
-        yield Address(namespace=namespace, link=outside.device, address=address)
+    if outside is not None:
+        for floatingip in carried:
+            yield Address(namespace=namespace, link=outside.device, address=f"{floatingip.floating_ip_address}/32")
 
 
-def floatingips(view: HostView, router: Router, outside: RouterPort) -> list[FloatingIP]:
-    """The router's floating IPs that its gateway can carry, lowest address first: IPv4, and of its network."""
-    found = [
-        (ipaddress.IPv4Address(item.floating_ip_address), item)
-        for item in view.floatingips_of(router.id)
-        if item.floating_network_id == outside.network.id and is_ipv4(item.floating_ip_address)
-    ]
-    return [item for _, item in sorted(found, key=lambda pair: (pair[0], pair[1].id))]
-
-
-def is_ipv4(text: str) -> bool:
-    """Whether it is an IPv4 address."""
+@functools.lru_cache(maxsize=8192)
+def ipv4_number(text: str) -> int:
+    """An IPv4 address as a number, 0 if it is none; remembered, for a router asks for all its floating IPs again when
+    one changes."""
     try:
-        ipaddress.IPv4Address(text)
+        return int(ipaddress.IPv4Address(text))
     except ValueError:
-        return False
-    return True
+        return 0

@@ -15,9 +15,8 @@ From outside to an internal address nothing is filtered, as in Neutron, and noth
 
 from collections.abc import Iterator, Sequence
 
-from patchbay.compile.router_ports import RouterPort, floatingips, gateway, is_ipv4
+from patchbay.compile.router_ports import RouterPort, gateway, ipv4_number
 from patchbay.compile.router_routes import EVERYTHING, extra_routes
-from patchbay.compile.view import HostView
 from patchbay.hoststate import Ruleset
 from patchbay.model import FloatingIP, PortForwarding, Router
 
@@ -67,21 +66,22 @@ _NAT = (
 _METADATA = f"-d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports {METADATA_PORT}"
 
 
-def compile_rules(view: HostView, namespace: str, router: Router, ports: Sequence[RouterPort]) -> list[Ruleset]:
-    """iptables and ip6tables of a router."""
+def compile_rules(
+    namespace: str, router: Router, ports: Sequence[RouterPort], carried: Sequence[FloatingIP]
+) -> list[Ruleset]:
+    """iptables and ip6tables of a router with the floating IPs that its gateway carries."""
     filter4 = (*_FILTER, _LOCAL_METADATA, _REDIRECTED_METADATA, _NO_METADATA)
-    nat = tuple(_translation(view, router, ports))
+    nat = tuple(_translation(router, ports, carried))
     return [
         Ruleset(namespace=namespace, version=4, tables=(("filter", filter4), ("nat", nat))),
         Ruleset(namespace=namespace, version=6, tables=(("filter", (*_FILTER, _NO_METADATA)),)),
     ]
 
 
-def _translation(view: HostView, router: Router, ports: Sequence[RouterPort]) -> Iterator[str]:
+def _translation(router: Router, ports: Sequence[RouterPort], carried: Sequence[FloatingIP]) -> Iterator[str]:
     """The nat table, chain after chain in the order of their names, as iptables-save prints it."""
     outside = gateway(ports)
     own = outside.own(4) if outside else []
-    carried = floatingips(view, router, outside) if outside else []
     inward = [rule for floatingip in carried for rule in _inward(floatingip)]
     yield from _NAT
     yield from (f"-A {_L3}-OUTPUT {rule}" for rule in inward)
@@ -105,14 +105,14 @@ def _inward(floatingip: FloatingIP) -> Iterator[str]:
             match = f"-p {forwarding.protocol} -m {forwarding.protocol} --dport {ports}"
             yield f"{floating} {match} -j DNAT --to-destination {target}"
     fixed = floatingip.fixed_ip_address
-    if floatingip.port_id and fixed and is_ipv4(fixed):
+    if floatingip.port_id and fixed and ipv4_number(fixed):
         yield f"{floating} -j DNAT --to-destination {fixed}"
 
 
 def _target(forwarding: PortForwarding) -> str:
     """``10.0.1.5:22``; of a range ``10.0.1.5:4000-4010/3000``, where 3000 becomes 4000; "" if it cannot be done."""
     outer, inner = forwarding.external_ports, forwarding.internal_ports
-    if forwarding.protocol not in PROTOCOLS or not is_ipv4(forwarding.internal_ip_address):
+    if forwarding.protocol not in PROTOCOLS or not ipv4_number(forwarding.internal_ip_address):
         return ""
     target = f"{forwarding.internal_ip_address}:{_joined(inner, '-')}"
     if inner[0] == inner[1]:
@@ -128,7 +128,7 @@ def _joined(ports: tuple[int, int], separator: str) -> str:
 def _outward(floatingip: FloatingIP) -> Iterator[str]:
     """From the port that has the floating IP."""
     fixed = floatingip.fixed_ip_address
-    if floatingip.port_id and fixed and is_ipv4(fixed):
+    if floatingip.port_id and fixed and ipv4_number(fixed):
         yield f"-s {fixed}/32 -j SNAT --to-source {floatingip.floating_ip_address}"
 
 
