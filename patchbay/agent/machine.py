@@ -149,8 +149,15 @@ class Machine:
         if domain == SERVICES:
             return await self.services.apply(operations)
         await self._unplug_stale(operations)
-        patience_s = netlink_adopt.PATIENCE_S if self.switch.is_in_sync else 0.0
-        return await netlink_apply.apply(self.kernel, operations, patience_s)
+        patience_s = netlink_adopt.PATIENCE_S if self._has_ports(operations) else 0.0
+        failures = await netlink_apply.apply(self.kernel, operations, patience_s)
+        self.services.note_links(_made_links(operations))
+        return failures
+
+    def _has_ports(self, operations: Sequence[Operation]) -> bool:
+        """Whether Open vSwitch knows the ports whose devices are to be adopted: else they will not come."""
+        adopted = (("bridge-port", one.link.name) for one in operations if isinstance(one, AdoptDevice))
+        return self.switch.is_in_sync and all(key in self.switch.resources for key in adopted)
 
     async def _add_side_by_side(self, operations: Sequence[Operation]) -> list[Failure]:
         """Add flows while the switch is idle, then plug ports, then make their devices at once.
@@ -217,8 +224,7 @@ class Machine:
 
     def _note_kernel(self, keys: set[Key]) -> None:
         self.services.note_namespaces(key[1] for key in keys if key[0] == "netns")
-        gone = (key for key in keys if key[0] == "link" and key not in self.kernel.resources)
-        self.services.note_gone_links((namespace, name) for _, namespace, name in gone)
+        self.services.note_links({(key[1], key[2]) for key in keys if key[0] == "link"})
         self._note(self._take_over(self.kernel.resources, keys) | keys)
 
     def _note_services(self, keys: set[Key]) -> None:
@@ -275,6 +281,13 @@ def _domain(operation: Operation) -> str:
     if isinstance(operation, SERVICE_OPERATIONS):
         return SERVICES
     return SWITCH if isinstance(operation, SWITCH_OPERATIONS) else KERNEL
+
+
+def _made_links(operations: Sequence[Operation]) -> set[tuple[str, str]]:
+    """Devices, by namespace and name, that were made, perhaps in place of others of the same name."""
+    made = [one.link for one in operations if isinstance(one, AdoptDevice)]
+    made += [end for one in operations if isinstance(one, AddVeth) for end in (one.a, one.b)]
+    return {(link.namespace, link.name) for link in made}
 
 
 def _count_parallel(groups: Sequence[tuple[str, Sequence[Operation]]]) -> int:

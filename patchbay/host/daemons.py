@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,7 @@ class Daemons:
         self._starts: dict[Key, Start] = {}
         self._stops: dict[Key, asyncio.Task[None]] = {}
         self._deaths: dict[Key, Deaths] = {}
+        self._checks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     async def load(self, wanted: Mapping[Key, Resource]) -> None:
@@ -91,7 +92,7 @@ class Daemons:
         """Stop following; the processes go on."""
         if self._timer:
             self._timer.cancel()
-        for task in (*self._stops.values(), *(start.task for start in self._starts.values())):
+        for task in (*self._checks, *self._stops.values(), *(start.task for start in self._starts.values())):
             task.cancel()
         for key in list(self._processes):
             os.close(self._unfollow(key).handle)
@@ -104,11 +105,20 @@ class Daemons:
             if daemon.namespace == name and process and not processes.is_in_namespace(process.number, name):
                 self._put(key, msgspec.structs.replace(daemon, command=NOT_RUNNING))
 
-    def note_link(self, namespace: str, name: str) -> None:
-        """A device went: the process that worked on it is lost, whatever comes in its place."""
-        for key, daemon in list(self.resources.items()):
-            if (daemon.namespace, daemon.link) == (namespace, name) and key in self._processes:
-                self._put(key, msgspec.structs.replace(daemon, command=NOT_RUNNING))
+    def note_links(self, links: Set[tuple[str, str]]) -> None:
+        """Devices, by namespace and name, came or went: a process that worked on another of that name is lost."""
+        for key, daemon in self.resources.items():
+            if daemon.link and (daemon.namespace, daemon.link) in links and key in self._processes:
+                task = asyncio.create_task(self._check_device(daemon))
+                self._checks.add(task)
+                task.add_done_callback(self._checks.discard)
+
+    async def _check_device(self, daemon: Daemon) -> None:
+        folder = processes.folder_of(self._run_dir, daemon)
+        process = self._processes.get(daemon.key)
+        is_there = await self._run(partial(processes.is_on_device, folder, daemon))
+        if not is_there and process and self._processes.get(daemon.key) is process:
+            self._put(daemon.key, msgspec.structs.replace(self.resources[daemon.key], command=NOT_RUNNING))
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -250,11 +260,11 @@ class Daemons:
         for path in self._run_dir.glob(f"*/*/{processes.DESCRIPTION}"):
             daemon = processes.read_description(path.parent)
             if daemon and processes.folder_of(self._run_dir, daemon) == path.parent:
-                found[daemon.key] = _look(daemon)
+                found[daemon.key] = _look(daemon, path.parent)
         for daemon in candidates:
             if daemon.key in found:
                 continue
-            seen, process = _look(daemon)
+            seen, process = _look(daemon, processes.folder_of(self._run_dir, daemon))
             if process:
                 found[daemon.key] = seen, process
                 if self._is_watching:
@@ -316,10 +326,11 @@ def _log_failure(task: asyncio.Task[None]) -> None:
         logger.error("a process cannot be started or ended", exc_info=error)
 
 
-def _look(daemon: Daemon) -> tuple[Daemon, Process | None]:
+def _look(daemon: Daemon, folder: Path) -> tuple[Daemon, Process | None]:
     """A daemon as it is: not running, running with other files (reported without any), or as described."""
     process = _open_process(daemon)
-    if process is None or not processes.is_in_namespace(process.number, daemon.namespace):
+    is_there = process is not None and processes.is_in_namespace(process.number, daemon.namespace)
+    if not is_there or not processes.is_on_device(folder, daemon):
         return msgspec.structs.replace(daemon, command=NOT_RUNNING), process
     return (daemon if processes.has_files(daemon) else msgspec.structs.replace(daemon, files=())), process
 

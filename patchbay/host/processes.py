@@ -1,8 +1,9 @@
 """Processes that outlive the agent, on disk and in /proc: start one, find it again, end it.
 
 Used by ``patchbay.host.daemons``, on threads: everything here waits. A daemon's folder, ``<run dir>/<kind>/<owner>``,
-holds its files, ``daemon.json`` (what was started) and ``log`` (what it says). A process is a daemon's own when its pid
-file names it, its command line is the daemon's and it is in the namespace that has the daemon's name now.
+holds its files, ``daemon.json`` (what was started), ``log`` (what it says) and ``device`` (the kernel's number of the
+device that it works on). A process is a daemon's own when its pid file names it, its command line is the daemon's, and
+it is in the namespace, and works on the device, that have the daemon's names now.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -21,7 +23,7 @@ from patchbay.host import netns
 from patchbay.host.programs import environment, find_program
 from patchbay.hoststate import Daemon
 
-DESCRIPTION, LOG = "daemon.json", "log"
+DESCRIPTION, LOG, DEVICE = "daemon.json", "log", "device"
 LOG_BYTES = 1 << 20
 """A log that has grown beyond is begun anew."""
 START_PATIENCE_S = 10.0
@@ -169,6 +171,23 @@ def is_in_namespace(number: int, name: str) -> bool:
         return False
 
 
+def is_on_device(folder: Path, daemon: Daemon) -> bool:
+    """Whether the device that a daemon was started for is still there. One made anew has another number."""
+    if not daemon.link:
+        return True
+    number, noted = _device_number(daemon), read_text(folder / DEVICE)
+    return number is not None and noted in (None, str(number))
+
+
+def _device_number(daemon: Daemon) -> int | None:
+    place = netns.NETNS_DIRECTORY / daemon.namespace if daemon.namespace else Path("/proc/self/ns/net")
+    try:
+        with netns.inside(place):
+            return socket.if_nametoindex(daemon.link)
+    except OSError:
+        return None
+
+
 # --- starting and ending ----------------------------------------------------------------------------------------------
 
 
@@ -178,6 +197,8 @@ def launch(folder: Path, daemon: Daemon) -> int:
     if daemon.namespace and not netns.find_namespace(daemon.namespace):
         raise HostError(f"Namespace {daemon.namespace} is not there for {describe(daemon)} to run in.")
     Path(daemon.pidfile).unlink(missing_ok=True)
+    if daemon.link:
+        (folder / DEVICE).write_text(str(_device_number(daemon) or ""))
     end = time.monotonic() + START_PATIENCE_S
     (folder / LOG).write_bytes(b"")
     with (folder / LOG).open("ab") as log:

@@ -6,7 +6,7 @@ of every process that an agent of this run directory has started. ``patchbay.hos
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import groupby
 from pathlib import Path
 
@@ -67,10 +67,10 @@ class Services:
             self._rulesets.note_namespace(name)
             self._daemons.note_namespace(name)
 
-    def note_gone_links(self, links: Iterable[tuple[str, str]]) -> None:
-        """Devices went, each given by its namespace and name."""
-        for namespace, name in links:
-            self._daemons.note_link(namespace, name)
+    def note_links(self, links: Set[tuple[str, str]]) -> None:
+        """Devices came, went or were made anew, each given by its namespace and name."""
+        if links:
+            self._daemons.note_links(links)
 
     async def apply(self, operations: Sequence[Operation]) -> list[Failure]:
         """Do operations in their order, those of one kind side by side. Returns what failed."""

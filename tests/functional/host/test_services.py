@@ -306,6 +306,33 @@ def test_a_daemon_of_a_namespace_that_was_made_anew_is_started_in_the_new_one(on
     on_private_host(scenario)
 
 
+def test_a_daemon_whose_device_was_made_anew_is_started_anew(on_private_host):
+    async def scenario(host):
+        make = f"ip -n {ROUTER} link add tap1 type veth peer name other; ip -n {ROUTER} link set tap1 up"
+        daemon = replace(dnsmasq(), link="tap1")
+        async with world(host) as one:
+            host.sh(make)
+            one.want(daemon)
+            await one.converge()
+            number = pid_of(daemon)
+            host.sh(f"ip -n {ROUTER} link set tap1 mtu 1400")
+            one.services.note_links({(ROUTER, "tap1")})
+            await host.until(lambda: not one.services._daemons._checks, "the device was looked at")
+            host.sh(f"ip -n {ROUTER} link del tap1; {make}")
+            fresh = World(host, daemon)
+            await fresh.open(is_watching=False)
+            assert [type(operation).__name__ for operation in fresh.plan()] == ["StartDaemon"]
+            fresh.services.close()
+            assert one.plan() == []
+            one.services.note_links({(ROUTER, "tap1")})
+            await host.until(one.plan, "the new device is noticed")
+            assert await one.converge() == ["StartDaemon"]
+            assert pid_of(daemon) != number
+            assert not is_alive(number)
+
+    on_private_host(scenario)
+
+
 def test_what_cannot_start_says_what_to_do(on_private_host):
     async def scenario(host):
         missing = replace(dnsmasq(), command=("no-such-program", "-x"))
