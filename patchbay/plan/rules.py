@@ -110,7 +110,9 @@ def find_untranslated(old: Ruleset, new: Ruleset) -> tuple[Translation, ...]:
     A floating address that was taken away, or given to another port, keeps its connections otherwise: conntrack
     translates each as it did its first packet.
     """
-    gone = _mappings(old) - _mappings(new)
+    before, after = (dict(ruleset.tables).get("nat", ()) for ruleset in (old, new))
+    left = set(before).difference(after)
+    gone = _mappings(left) - _mappings(after) if left else set()
     found = {translation for mapping in gone for translation in _translations(*mapping)}
     whole = {item.address for item in found if not item.protocol}
     return tuple(sorted(item for item in found if not item.protocol or item.address not in whole))
@@ -120,9 +122,9 @@ _Mapping = tuple[str, str, str, str]
 """Address, protocol, ports, and what stands on the other side of it."""
 
 
-def _mappings(ruleset: Ruleset) -> set[_Mapping]:
+def _mappings(lines: Iterable[str]) -> set[_Mapping]:
     found: set[_Mapping] = set()
-    for line in dict(ruleset.tables).get("nat", ()):
+    for line in lines:
         mapping = _mapping(line.split())
         if mapping:
             found.add(mapping)
