@@ -1,8 +1,10 @@
 """The metadata server with real namespaces, packets and database."""
 
+import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -150,6 +152,47 @@ def test_a_port_that_claims_somebody_else_s_instance_learns_nothing_of_it(on_met
     on_metadata_host(scenario)
 
 
+FLOOD = """
+import contextlib, selectors, socket, sys
+sys.stdout.write("begun\\n"); sys.stdout.flush()
+ask = b"GET /latest/user-data HTTP/1.1\\r\\n\\r\\n" * 20
+kept = []
+while True:
+    with contextlib.suppress(OSError):
+        one = socket.create_connection(("169.254.169.254", 80), 1)
+        one.setblocking(False)
+        kept.append(one)
+    for one in kept[-64:]:
+        with contextlib.suppress(OSError):
+            one.send(ask)
+    del kept[:-64]
+"""
+
+
+def test_an_instance_that_floods_the_server_keeps_no_other_from_it(on_metadata_host):
+    async def scenario(one):
+        instances = {}
+        for name in ("red", "blue"):
+            network, subnet = await one.network(name)
+            port = await one.port(network, subnet, "10.0.0.5")
+            instances[name] = await one.instance(f"{name}1", port, user_data="x" * 20000)
+            one.wire_router(await one.router(network, subnet), (f"{name}1", "10.0.0.5"))
+        one.start()
+        command = ["ip", "netns", "exec", "red1", sys.executable, "-c", FLOOD]
+        flood = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        try:
+            await flood.stdout.readline()
+            for _ in range(10):
+                assert await one.ask("blue1", ID) == (200, short(instances["blue"]))
+            assert memory_kib(one.pid) < 60_000
+        finally:
+            flood.kill()
+            await flood.wait()
+        await one.gets("red1", ID, short(instances["red"]))
+
+    on_metadata_host(scenario)
+
+
 def test_one_server_runs_at_a_time_and_says_why_it_cannot(on_metadata_host):
     async def scenario(one):
         one.start()
@@ -171,3 +214,7 @@ def test_one_server_runs_at_a_time_and_says_why_it_cannot(on_metadata_host):
 
 def log() -> str:
     return (FOLDER / "log").read_text()
+
+
+def memory_kib(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0])
