@@ -30,6 +30,7 @@ from patchbay.service.errors import (
 )
 from patchbay.service.external_networks import check_may_be_internal, unused_floatingips
 from patchbay.service.port_uses import deletion
+from patchbay.service.router_errors import ExternalNetworkInUse
 from patchbay.service.segments import Segment, check_unchanged, choose_segment, largest_mtu, segment_in_use
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 from patchbay.service.specs import NetworkSpec
@@ -113,13 +114,20 @@ async def update_network(
     Raises NetworkNotFound, InvalidInput, NetworkMTUSubnetConflict, InvalidSharedSetting, ExternalNetworkInUse or
     RevisionNumberConstraintFailed.
     """
-    return await revise(
-        service,
-        f"network {network_id}",
-        lambda: get_network(service, context, network_id),
-        lambda old: _changed(service, old, spec),
-        if_match,
-    )
+
+    def get() -> Network:
+        return get_network(service, context, network_id)
+
+    network = await revise(service, f"network {network_id}", get, lambda old: _changed(service, old, spec), if_match)
+    if spec.external is False:
+        # Nobody makes a gateway there from now on. If another server made one just before, the network stays external.
+        await service.catch_up()
+        try:
+            check_may_be_internal(service, network)
+        except ExternalNetworkInUse:
+            await revise(service, f"network {network_id}", get, lambda old: msgspec.structs.replace(old, external=True))
+            raise
+    return network
 
 
 def _changed(service: Service, old: Network, spec: NetworkSpec) -> Network:

@@ -74,6 +74,24 @@ async def test_one_fixed_address_gets_one_floating_ip(api: Api, other: Api) -> N
         assert kinds(answers) == ["", "FloatingIPPortAlreadyAssociated"]
 
 
+async def test_a_network_does_not_become_internal_while_a_gateway_comes(
+    api: Api, other: Api, db: IntentDatabase
+) -> None:
+    outside = await external(api)
+    body = {"router": {"external_gateway_info": {"network_id": outside["id"]}}}
+    for number in range(2 * ROUNDS):
+        first, second = (api, other) if number % 2 else (other, api)
+        await asyncio.gather(
+            first.ask("PUT", f"/networks/{outside['id']}", {"network": {"router:external": False}}),
+            second.ask("POST", "/routers", body),
+        )
+        await api.service.catch_up()
+        assert db.networks[outside["id"]].external == bool(db.routers)
+        for router_id in list(db.routers):
+            await api.delete(f"/routers/{router_id}")
+        await api.update("network", outside["id"], router__external=True)
+
+
 async def test_an_interface_does_not_go_while_a_floating_ip_comes(api: Api, other: Api, db: IntentDatabase) -> None:
     site = await Site.build(api)
     port, floatingip = await site.port(), await site.floatingip()
