@@ -90,6 +90,24 @@ def test_a_namespace_that_a_stranger_deleted_comes_back_with_its_dnsmasq(on_comp
     on_compute(scenario)
 
 
+def test_dnsmasq_listens_on_the_device_that_a_restarted_switch_makes(on_compute):
+    async def scenario(one):
+        await one.start_agent()
+        red, server, port = await served_network(one)
+        await one.up(port)
+        first = await until_served(one, red)
+        one.host.kill("ovs-vswitchd")
+        one.host.start_vswitchd()
+        second = await until_served(one, red, but=first)
+        device = f"tap{server.id[:11]}"
+        number = one.host.sh(f"ip netns exec qdhcp-{red.id} cat /sys/class/net/{device}/ifindex")
+        assert (folder(red) / "device").read_text() == number.strip()
+        assert not is_running(first)
+        assert is_running(second)
+
+    on_compute(scenario)
+
+
 def test_a_server_that_went_while_no_agent_ran_is_stopped(on_compute):
     async def scenario(one):
         await one.start_agent()
