@@ -64,7 +64,7 @@ def test_routers_floating_ips_and_port_forwardings(start_serve: Start) -> None:
     found = cloud.network.find_ip("203.0.113.9")
     assert (found.port_id, found.router_id, found.fixed_ip_address) == (port["id"], router["id"], "10.0.1.2")
     with pytest.raises(exceptions.ConflictException, match="required by one or more floating IPs"):
-        cloud.network.remove_interface_from_router(router["id"], subnet_id=cloud.network.find_subnet("in4").id)
+        cloud.network.remove_interface_from_router(router["id"], subnet=cloud.network.find_subnet("in4").id)
     forwarding, listed = run(
         serving,
         "floating ip unset --port 203.0.113.9",
