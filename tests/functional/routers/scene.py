@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from patchbay.compile import names
 from patchbay.intent.database import Delete, Insert, Update
-from patchbay.model import FloatingIP, Network, Port, PortForwarding, Router, Subnet
+from patchbay.model import FloatingIP, Host, Network, Port, PortForwarding, Router, Subnet
 from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE
 from tests.functional.agent.intent_by_hand import new_id
 
@@ -70,7 +70,7 @@ class Scene:
         ]
         self.blue1 = await writer.instance("blue1", self.blue, "10.0.2.11", "direct")
         await self._outside()
-        await self._router()
+        await self.make_router("edge", ((self.red, "10.0.1.1"), (self.blue, "10.0.2.1"), (self.outside, GATEWAY)))
         await self.one.up(self.red1, self.red2, self.blue1, *self.ports)
         await self.one.settled()
 
@@ -90,9 +90,9 @@ class Scene:
         await self.database.transact(Insert(self.outside), Insert(self.outside4))
         self.one.writer.subnets[self.outside.id] = self.outside4
 
-    async def _router(self) -> None:
+    async def make_router(self, name: str, wanted: Sequence[tuple[Network, str]]) -> None:
+        """A router with ports on these networks, the last of them its gateway; from now on it is the scene's."""
         router_id = new_id()
-        wanted = ((self.red, "10.0.1.1"), (self.blue, "10.0.2.1"), (self.outside, GATEWAY))
         self.ports = [
             replace(
                 self.one.writer.make_port(network, address, self.one.writer.host),
@@ -101,7 +101,7 @@ class Scene:
             )
             for network, address in wanted
         ]
-        self.router = Router(id=router_id, name="edge", host=self.one.writer.host, gateway_port_id=self.ports[2].id)
+        self.router = Router(id=router_id, name=name, host=self.one.writer.host, gateway_port_id=self.ports[-1].id)
         await self.database.transact(*map(Insert, self.ports), Insert(self.router))
         self.namespace = names.router_namespace(router_id)
 
@@ -114,7 +114,14 @@ class Scene:
 
     async def change(self, value, **fields):
         """Change a row as the database has it now."""
-        table = {Router: "routers", Port: "ports", FloatingIP: "floatingips", Subnet: "subnets", Network: "networks"}
+        table = {
+            Router: "routers",
+            Port: "ports",
+            FloatingIP: "floatingips",
+            Subnet: "subnets",
+            Network: "networks",
+            Host: "hosts",
+        }
         old = getattr(self.database, table[type(value)])[value.id]
         new = replace(old, **fields)
         await self.database.transact(Update(old, new))
