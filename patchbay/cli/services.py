@@ -200,7 +200,7 @@ def metadata(log_format: str, log_level: str, **given: Any) -> None:
     from patchbay.metadata.background import locked, run_in_background, write_id  # noqa: PLC0415  # see above
     from patchbay.metadata.server import MetadataSettings, serve_metadata  # noqa: PLC0415  # see above
 
-    path: Path = given["listeners"]
+    path = given["listeners"].absolute()
     settings = MetadataSettings(
         intent=remotes_of(given["intent"]), listeners=path, requests_per_s=given["requests_per_second"]
     )

@@ -18,6 +18,8 @@ READY, LOCK_PATIENCE_S, PAUSE_S = b"ready", 5.0, 0.05
 def run_in_background(work: Callable[[Callable[[], None]], None], pid_file: Path) -> None:
     """Run ``work`` in a child of its own session; return when it is ready, or raise what it raised before that.
 
+    It goes on in the root folder, so that no other is kept in use: paths that it needs later must be absolute.
+
     ``work`` is called with a function that it calls when it is ready; ``pid_file`` holds the child's id by then, and
     is locked as long as it lives. Must be called before there are threads.
     """
@@ -49,6 +51,7 @@ def _live(work: Callable[[Callable[[], None]], None], pid_file: Path, writing: i
 
     def ready() -> None:
         _detach_output()
+        os.chdir("/")
         write_id(descriptor)
         os.write(writing, READY)
         os.close(writing)
