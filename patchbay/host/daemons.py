@@ -242,7 +242,13 @@ class Daemons:
             self._deaths[key] = Deaths(daemon, count, now + pause_s)
         else:
             self._deaths.pop(key, None)
-        logger.warning("%s is gone", processes.describe(daemon), extra={"pid": process.number})
+        folder = processes.folder_of(self._run_dir, daemon)
+        logger.warning(
+            "%s has ended: %s",
+            processes.describe(daemon),
+            processes.last_line(folder),
+            extra={"pid": process.number, "remedy": f"It is started again; see {folder / processes.LOG}."},
+        )
         self._put(key, msgspec.structs.replace(daemon, command=NOT_RUNNING))
 
     def _trim_logs(self) -> None:
