@@ -139,6 +139,19 @@ def run(place: str, command: Sequence[str], name: str) -> None:
 
 
 @lab.command()
+@click.argument("host", default="")
+@lab_option
+def show(host: str, name: str) -> None:
+    """Draw HOST, or every host, and the machines outside."""
+    running = Lab.attach(name)
+    for each in [running.host(host)] if host else running.hosts.values():
+        done = each.run([sys.executable, "-m", "patchbay", "show", "host"])
+        click.echo(done.stdout)
+    if not host:
+        print_ways_out(running.topology)
+
+
+@lab.command()
 @click.argument("place", metavar="[service|HOST]", default="service")
 @click.argument("process", type=click.Choice(sorted(LOGS)), default="agent")
 @click.option("-n", "--lines", default=20, show_default=True, help="How many.")

@@ -1,8 +1,9 @@
-"""A host as a drawing: bridges with their ports, what each port leads to, local VLANs, namespaces.
+"""A host as a drawing: bridges with their ports, what each port leads to, local VLANs, routers, namespaces.
 
-Pure: rows of ovs-vsctl and ``ip -j`` in, lines out. Called by ``show``.
+Pure: rows of ovs-vsctl and ``ip -j``, lines of iptables-save in, lines out. Called by ``show``.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,10 @@ from patchbay.cli.output import aligned
 from patchbay.hoststate.switch import OWNER
 
 Row = Mapping[str, Any]
+# Chains of Neutron's l3 agent: to floating IPs and their forwarded ports, and from instances out.
+TRANSLATION = re.compile(
+    r"-A neutron-l3-agent-(?:PREROUTING|float-snat|snat) (?=.*-j (DNAT|SNAT) )(.*) -j .NAT --to-\w+ (\S+)"
+)
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +24,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bridges``, ``ports``, ``interfaces`` are OVSDB rows; ``links`` the rows of ``ip -j -d link`` of the host's own
     namespace; ``namespaces`` maps each namespace to its rows of ``ip -j addr``; ``namespace_ids`` maps the kernel's
-    number of a namespace to its name.
+    number of a namespace to its name; ``translations`` are the lines of ``iptables-save -t nat`` of routers.
     """
 
     bridges: Sequence[Row]
@@ -28,6 +33,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     links: Sequence[Row] = ()
     namespaces: Mapping[str, Sequence[Row]] = {}
     namespace_ids: Mapping[int, str] = {}
+    translations: Mapping[str, Sequence[str]] = {}
 
 
 def draw(picture: Picture) -> list[str]:
@@ -38,6 +44,9 @@ def draw(picture: Picture) -> list[str]:
     vlans = local_vlans(picture)
     if vlans:
         lines += [*aligned([["LOCAL VLAN", "NETWORK", "SEGMENT", "PORTS HERE"], *vlans]), ""]
+    ways = ways_out(picture)
+    if ways:
+        lines += [*aligned([["ROUTER", "FROM", "TO"], *ways]), ""]
     if picture.namespaces:
         lines += draw_namespaces(picture)
     return lines or ["No Open vSwitch bridge and no namespace on this host."]
@@ -80,6 +89,7 @@ def describe(picture: Picture, port: Row) -> str:
         return f"VXLAN to {options.get('remote_ip')} from {options.get('local_ip', 'any address')}"
     parts = [f"port {interface['external_ids']['iface-id']}"] if "iface-id" in interface["external_ids"] else []
     parts += [" ─ ".join(path)] if (path := list(walk(picture, port["name"]))) else []
+    parts += [end] if interface["type"] == "internal" and (end := moved_to(picture, port["name"])) else []
     parts += [f"error: {interface['error']}"] if interface.get("error", []) != [] else []
     return ": ".join(parts) or interface["type"] or "device of the host"
 
@@ -123,6 +133,27 @@ def end_in_namespace(picture: Picture, link: Row) -> str:
             addresses = ", ".join(global_addresses(row)) or "no address"
             return f"{row['ifname']} in {namespace} ({addresses})"
     return "another namespace"
+
+
+def moved_to(picture: Picture, device: str) -> str:
+    """``in qrouter-… (10.0.1.1/24)`` for an internal port whose device is in a namespace of this host; else ""."""
+    for namespace, rows in sorted(picture.namespaces.items()):
+        for row in rows:
+            if row["ifname"] == device:
+                return f"in {namespace} ({', '.join(global_addresses(row)) or 'no address'})"
+    return ""
+
+
+def ways_out(picture: Picture) -> list[list[str]]:
+    """One row for each translation of a router: what comes to a floating IP, and what leaves as another address."""
+    rows = []
+    for namespace, lines in sorted(picture.translations.items()):
+        for line in lines:
+            if found := TRANSLATION.match(line):
+                which, matched, target = found.groups()
+                what = " ".join(re.sub(r"-[dsp] |--dport |-m \w+ |/32", "", matched).split())
+                rows.append([namespace, what, target if which == "DNAT" else f"seen as {target}"])
+    return rows
 
 
 def global_addresses(row: Row) -> list[str]:

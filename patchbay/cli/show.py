@@ -15,7 +15,7 @@ def show() -> None:
 
 @show.command()
 def host() -> None:
-    """Bridges and their ports, where each port leads, local VLANs, namespaces."""
+    """Bridges and their ports, where each port leads, local VLANs, routers, namespaces."""
     version = read("ovs-vswitchd", "--version").split("\n", 1)[0].rsplit(" ", 1)[-1]
     click.secho(f"{socket.gethostname()}  Open vSwitch {version}\n", bold=True)
     for line in draw(read_picture()):
@@ -32,4 +32,9 @@ def read_picture() -> Picture:
         links=ip_json("-d", "link", "show"),
         namespaces={name: ip_json("addr", "show", namespace=name) for name in names},
         namespace_ids={number: name for name, number in names.items() if number is not None},
+        translations={
+            name: read("ip", "netns", "exec", name, "iptables-save", "-t", "nat").splitlines()
+            for name in names
+            if name.startswith("qrouter-")
+        },
     )
