@@ -247,7 +247,7 @@ class Kernel:
         self.views.pop(view.name, None)
         view.links.clear()
         self._refresh(view, None)
-        view.close()
+        self.thread.later(view.close)  # its sockets may be in use there
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

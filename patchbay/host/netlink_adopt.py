@@ -18,25 +18,29 @@ from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.plan.device_operations import AdoptDevice
 from patchbay.plan.operations import Operation
 
-PATIENCE_S = 3.0
-"""How long a device is waited for when its port has just been plugged. An idle ovs-vswitchd takes 5 to 25 ms."""
+PATIENCE_S = 1.0
+"""How long the next device of ports just plugged is waited for. An idle ovs-vswitchd makes one in 5 to 25 ms."""
 INTERNAL = "internal"
 
 
 async def wait_for_devices(kernel: Kernel, operations: Iterable[Operation], patience_s: float) -> None:
-    """Wait until the devices that these operations adopt are there, at most ``patience_s`` seconds for all.
+    """Wait until the devices that these operations adopt are there; no longer than ``patience_s`` for each next one.
 
-    A device that was waited for in vain is not waited for again: its coming is told by the kernel, as any change.
+    Meanwhile nothing else is done. A device that was waited for in vain is not waited for again: its coming is told by
+    the kernel, as any change.
     """
     links = [one.link for one in operations if isinstance(one, AdoptDevice)]
     missing = _find_missing(kernel, links)
     kernel.missed -= {link.name for link in links} - missing
     missing -= kernel.missed
     try:
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(patience_s) as limit:
             while missing:
                 await kernel.wait_for_link()
-                missing = _find_missing(kernel, [link for link in links if link.name in missing])
+                left = _find_missing(kernel, [link for link in links if link.name in missing])
+                if left < missing:
+                    limit.reschedule(asyncio.get_running_loop().time() + patience_s)
+                missing = left
     except TimeoutError:
         if patience_s:
             kernel.missed |= missing

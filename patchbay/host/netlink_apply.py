@@ -20,6 +20,7 @@ from patchbay.host import ethtool, netns, rtnetlink
 from patchbay.host.netlink import HOST, Kernel
 from patchbay.host.netlink_adopt import PATIENCE_S, move_device, wait_for_devices
 from patchbay.host.netlink_needs import needed_by, provided_by
+from patchbay.host.netlink_refusals import explain
 from patchbay.host.netlink_sysctls import write_sysctls
 from patchbay.host.netlink_view import NamespaceView, Refusal, Request
 from patchbay.host.rtnetlink import AddressState, LinkState, kind_of
@@ -57,7 +58,7 @@ class Failure(msgspec.Struct, frozen=True):
 async def apply(kernel: Kernel, operations: Sequence[Operation], patience_s: float = PATIENCE_S) -> list[Failure]:
     """Do ``operations`` in their order; afterwards ``kernel.resources`` shows the result. Returns what failed.
 
-    Devices that are to be adopted and not there yet are waited for first, at most ``patience_s``.
+    Devices that are to be adopted and not there yet are waited for first, ``patience_s`` for each next one.
     """
     await wait_for_devices(kernel, operations, patience_s)
     batch = _Batch(kernel)
@@ -117,10 +118,15 @@ class _Batch:
         for operation, namespace, request in by_view:
             batches.setdefault(namespace, []).append((operation, request))
         for namespace, batch in batches.items():
-            answers = self.view(namespace).request([request for _, request in batch])
+            try:
+                answers = self.view(namespace).request([request for _, request in batch])
+            except HostError as error:  # its name was taken away in this moment
+                for operation, _ in batch:
+                    self.fail(operation, error)
+                continue
             for (operation, _), refusal in zip(batch, answers, strict=True):
                 if refusal and refusal.code not in fine:
-                    self.fail(operation, _error(operation, refusal))
+                    self.fail(operation, explain(operation, refusal))
 
     def each(self, operations: Iterable[_O], work: Callable[[_O], object]) -> list[_O]:
         """Do ``work`` for each; returns those for which it went well."""
@@ -131,7 +137,7 @@ class _Batch:
             except HostError as error:
                 self.fail(operation, error)
             except OSError as error:
-                self.fail(operation, _error(operation, Refusal(error.errno or 0, "")))
+                self.fail(operation, explain(operation, Refusal(error.errno or 0, "")))
             else:
                 done.append(operation)
         return done
@@ -230,7 +236,7 @@ class _Batch:
             except HostError as error:
                 self.fail(one, error)
             except OSError as error:
-                self.fail(one, _error(one, Refusal(error.errno or 0, "")))
+                self.fail(one, explain(one, Refusal(error.errno or 0, "")))
             else:
                 requests.append((one, link.namespace, Request(rtnetlink.RTM_SETLINK, rtnetlink.CHANGE, body)))
         self.send(requests, _NOTHING)
@@ -345,7 +351,7 @@ class _Batch:
             except HostError as error:
                 self.fail(one, error)
             except OSError as error:
-                self.fail(one, _error(one, Refusal(error.errno or 0, "")))
+                self.fail(one, explain(one, Refusal(error.errno or 0, "")))
             else:
                 requests.append((one, namespace, request))
         self.send(requests, fine)
@@ -367,17 +373,6 @@ def _choose_master(view: NamespaceView, link: Link, found: LinkState) -> int | N
         return index if index != found.master else None
     current = view.links.get(found.master)
     return 0 if current and current.kind == "bridge" else None
-
-
-def _error(operation: Operation, refusal: Refusal) -> HostError:
-    return HostError(f"{operation.sentence().rstrip('.')}: {refusal}.", _REMEDIES.get(refusal.code, ""))
-
-
-_REMEDIES = {
-    errno.EPERM: "Run the agent as root (CAP_NET_ADMIN and CAP_SYS_ADMIN).",
-    errno.EOPNOTSUPP: "The kernel lacks this kind of device: load its module (veth, bridge).",
-    errno.EMFILE: "Raise the agent's limit of open files (LimitNOFILE).",
-}
 
 
 _STEPS: dict[type[Operation], Callable[..., None]] = {

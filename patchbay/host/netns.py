@@ -36,6 +36,10 @@ class NamespaceThread:
         """Run ``work`` on the thread and wait for its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
+    def later(self, work: Callable[[], object]) -> None:
+        """Run ``work`` on the thread after what it is doing now; nobody waits for it."""
+        self._executor.submit(work)
+
     def close(self) -> None:
         """End the thread when its current work is done."""
         self._executor.shutdown(wait=False)
