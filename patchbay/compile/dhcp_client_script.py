@@ -25,7 +25,8 @@ names() {  # family, name servers, domains: this interface's block of resolv.con
         for server in $2; do echo "nameserver $server"; done
         [ -z "$2" ] || [ -z "$3" ] || echo "search $3"
     )
-    echo "$text" >"$etc/resolv.conf"
+    printf '%s' "${text:+$text
+}" >"$etc/resolv.conf"
 }
 
 route() {  # destination, gateway
@@ -131,9 +132,7 @@ FAREWELL = r"""#!/bin/sh
 # Gives the lease back and takes what was written beside it; the words after the script are the client's.
 "$@"
 [ -z "@SHARED@" ] || rm -rf "/etc/netns/@INSTANCE@/dhcp"
-if [ -f "/etc/netns/@INSTANCE@/resolv.conf" ] && ! grep -q . "/etc/netns/@INSTANCE@/resolv.conf"; then
-    rm -f "/etc/netns/@INSTANCE@/resolv.conf"
-fi
+[ -s "/etc/netns/@INSTANCE@/resolv.conf" ] || rm -f "/etc/netns/@INSTANCE@/resolv.conf"
 rmdir "/etc/netns/@INSTANCE@" 2>/dev/null
 exit 0
 """
