@@ -12,7 +12,7 @@ from msgspec import UNSET
 from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
 from patchbay.model import Instance, Port
 from patchbay.model.instance import DHCP, DIRECT, HYBRID, STATIC
-from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.access import FIRST_REVISION, Attempt, carry_out, check_revision, is_visible, new_id, now, revised
 from patchbay.service.context import RequestContext
 from patchbay.service.dns_names import is_label
 from patchbay.service.errors import (
@@ -190,13 +190,11 @@ async def delete_instance(
     service: Service, context: RequestContext, instance_id: str, if_match: int | None = None
 ) -> None:
     """The instance goes; its ports stay, unbound."""
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
         instance = get_instance(service, context, instance_id)
         check_revision(instance, if_match)
         released = _unbound(service.db.ports, instance, list(instance.interfaces.values()))
-        try:
-            await service.commit(*released, Delete(instance))
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise TooMuchContention(f"instance {instance_id}")
+        return None, [*released, Delete(instance)]
+
+    await carry_out(service, f"instance {instance_id}", plan)

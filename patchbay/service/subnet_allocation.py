@@ -7,14 +7,12 @@ one of them is refused and tried again.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import UNSET
 
 from patchbay.model import Network, Subnet, SubnetPool
-from patchbay.service.access import now
 from patchbay.service.addresses import Network as Prefix
 from patchbay.service.addresses import parse_address, parse_cidr
 from patchbay.service.context import RequestContext
@@ -154,9 +152,3 @@ async def turns(service: Service, specs: Iterable[SubnetSpec]) -> AsyncIterator[
 
 def _key(spec: SubnetSpec) -> str:
     return f"default of IPv{spec.ip_version}" if spec.use_default_subnetpool else spec.subnetpool_id or ""
-
-
-def touched(pool: SubnetPool) -> SubnetPool:
-    """The pool with the revision that refuses whoever allocates from it at the same time."""
-    changed: dict[str, Any] = {"revision_number": pool.revision_number + 1, "updated_at": now()}
-    return msgspec.structs.replace(pool, **changed)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
+from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import FixedIP, HostRoute, Network, Port, Subnet, SubnetPool
 from patchbay.service.access import (
     FIRST_REVISION,
@@ -17,6 +17,7 @@ from patchbay.service.access import (
     now,
     revise,
     revised,
+    touched,
 )
 from patchbay.service.addresses import (
     check_gateway_outside_pools,
@@ -35,9 +36,9 @@ from patchbay.service.dhcp_ranges import check_ranges_apart, checked_ranges, wit
 from patchbay.service.errors import SubnetInUse, SubnetNotFound, TooMuchContention
 from patchbay.service.gateways import address_gateways
 from patchbay.service.networks import AUTO_DELETE_OWNERS, get_network
-from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.service import Service
 from patchbay.service.specs import SubnetSpec
-from patchbay.service.subnet_allocation import check_affinity, from_pool, pool_of, touched, turns
+from patchbay.service.subnet_allocation import check_affinity, from_pool, pool_of, turns
 from patchbay.service.subnet_rules import check_cidr, check_gateway_change, check_new_subnet, check_options
 
 
@@ -65,7 +66,7 @@ async def create_subnets(service: Service, context: RequestContext, specs: Seque
 
 
 async def _create_subnets(service: Service, context: RequestContext, specs: Sequence[SubnetSpec]) -> list[Subnet]:
-    for _ in range(ATTEMPTS):
+    def plan(_attempt: Attempt) -> tuple[list[Subnet], list[Write]]:
         subnets: list[Subnet] = []
         networks: dict[str, Network] = {}
         pools: dict[str, SubnetPool] = {}
@@ -78,21 +79,14 @@ async def _create_subnets(service: Service, context: RequestContext, specs: Sequ
                 pools[pool.id] = pool
             chosen = spec if pool is None else from_pool(service, context, pool, spec, subnets)
             subnets.append(_new_subnet(service, context, chosen, network, siblings))
-        try:
-            await service.commit(
-                *(Insert(subnet) for subnet in subnets),
-                *(Update(network, _touched(network)) for network in networks.values()),
-                *(Update(pool, touched(pool)) for pool in pools.values()),
-                *_with_automatic_addresses(service, subnets),
-            )
-        except (Stale, Duplicate, StillReferenced):
-            continue
-        return subnets
-    raise TooMuchContention("network " + ", ".join(sorted({spec.network_id for spec in specs})))
+        return subnets, [
+            *(Insert(subnet) for subnet in subnets),
+            *(Update(network, touched(network)) for network in networks.values()),
+            *(Update(pool, touched(pool)) for pool in pools.values()),
+            *_with_automatic_addresses(service, subnets),
+        ]
 
-
-def _touched(network: Network) -> Network:
-    return msgspec.structs.replace(network, revision_number=network.revision_number + 1, updated_at=now())
+    return await carry_out(service, "network " + ", ".join(sorted({spec.network_id for spec in specs})), plan)
 
 
 def _new_subnet(
@@ -216,7 +210,7 @@ async def delete_subnet(service: Service, context: RequestContext, subnet_id: st
         subnet = get_subnet(service, context, subnet_id)
         check_revision(subnet, if_match)
         network = service.db.networks[subnet.network_id]
-        return None, [*_without_addresses(service, subnet), Delete(subnet), Update(network, _touched(network))]
+        return None, [*_without_addresses(service, subnet), Delete(subnet), Update(network, touched(network))]
 
     try:
         await carry_out(service, f"subnet {subnet_id}", plan)
