@@ -10,7 +10,9 @@ Which packet meets which rule (nat; only the first packet of a connection, answe
   that was done (``--ctstate DNAT``) POSTROUTING lets it go on to neutron-l3-agent-snat, so that the answer comes back
   to the router and not straight to the sender, who would not know it.
 
-From outside to an internal address nothing is filtered, as in Neutron, and nothing of IPv6 is rewritten.
+From outside to an internal address nothing is filtered, as in Neutron, and nothing of IPv6 is rewritten. What comes
+from outside does not go back there: packets for a floating IP that is away for a moment would make the kernel remember
+connections that are not translated, and whoever goes on sending would not reach the port that gets it next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -70,7 +72,9 @@ def compile_rules(
     namespace: str, router: Router, ports: Sequence[RouterPort], carried: Sequence[FloatingIP]
 ) -> list[Ruleset]:
     """iptables and ip6tables of a router with the floating IPs that its gateway carries."""
-    filter4 = (*_FILTER, _LOCAL_METADATA, _REDIRECTED_METADATA, _NO_METADATA)
+    outside = gateway(ports)
+    back = [f"-A {_L3}-FORWARD -i {outside.device} -o {outside.device} -j DROP"] if outside else []
+    filter4 = (*_FILTER, *back, _LOCAL_METADATA, _REDIRECTED_METADATA, _NO_METADATA)
     nat = tuple(_translation(router, ports, carried))
     return [
         Ruleset(namespace=namespace, version=4, tables=(("filter", filter4), ("nat", nat))),

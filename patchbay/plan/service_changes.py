@@ -21,14 +21,10 @@ NOT_RUNNING: tuple[str, ...] = ()
 
 
 def add_services(changes: Sequence[tuple[object, Resource]]) -> Iterable[Operation]:
-    """Rules; connections that they end; processes that must be ended to be started anew; processes."""
+    """Rules; processes that must be ended to be started anew; processes."""
     rules = [(have, want) for have, want in changes if isinstance(want, Ruleset)]
     daemons = [(have, want) for have, want in changes if isinstance(want, Daemon)]
     yield from (SetRuleset(have if isinstance(have, Ruleset) else None, want) for have, want in rules)
-    for have, want in rules:
-        gone = find_untranslated(have, want) if isinstance(have, Ruleset) else ()
-        if gone:
-            yield FlushConntrack(want.namespace, want.version, gone)
     fresh: list[Daemon] = []
     for before, daemon in daemons:
         if isinstance(before, Daemon) and is_reloadable(before, daemon):
@@ -38,6 +34,15 @@ def add_services(changes: Sequence[tuple[object, Resource]]) -> Iterable[Operati
             yield StopDaemon(before)
         fresh.append(daemon)
     yield from map(StartDaemon, fresh)
+
+
+def flush_untranslated(changes: Iterable[tuple[object, Resource]]) -> Iterable[Operation]:
+    """Break off what new rules translate otherwise. Last of all: who goes on sending to a floating address that is no
+    longer translated, but still on its device, begins a connection with the router itself, and would keep it."""
+    for have, want in changes:
+        gone = find_untranslated(have, want) if isinstance(have, Ruleset) and isinstance(want, Ruleset) else ()
+        if gone and isinstance(want, Ruleset):
+            yield FlushConntrack(want.namespace, want.version, gone)
 
 
 def remove_services(removed: Iterable[object]) -> Iterable[Operation]:

@@ -184,5 +184,10 @@ class Scene:
         client.communicate("", timeout=20)
         return client.returncode == 0
 
+    def start_pinging(self, namespace: str, address: str) -> subprocess.Popen:
+        """Hundreds of pings a second until it is killed."""
+        command = ["ip", "netns", "exec", namespace, "ping", "-q", "-i", "0.002", address]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
     def pings(self, namespace: str, address: str) -> bool:
         return self.one.reaches(namespace, address)

@@ -59,6 +59,10 @@ CLOSED_METADATA = [
 """Later releases of Neutron let only what was redirected reach 9697; in the seed anybody outside could ask there."""
 
 
+NOT_BACK = "-A neutron-l3-agent-FORWARD -i qg-c5ab6a1c-f1 -o qg-c5ab6a1c-f1 -j DROP"
+"""Ours alone: what is sent to a floating IP that is away must not be remembered as untranslated."""
+
+
 def state() -> HostState:
     return compile_host(read(CASES / "seed001"), "compute1")
 
@@ -75,7 +79,8 @@ def _printed(line: str) -> str:
 
 
 def test_the_filter_table_is_the_seed_s_and_closes_the_metadata_port() -> None:
-    assert printed("filter") == [*FILTER.splitlines(), *CLOSED_METADATA]
+    seed = FILTER.splitlines()
+    assert printed("filter") == [*seed[:-1], NOT_BACK, seed[-1], *CLOSED_METADATA]
 
 
 def test_the_nat_table_is_the_seed_s_but_for_a_match_that_iptables_refuses_today() -> None:
