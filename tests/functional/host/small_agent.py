@@ -30,6 +30,7 @@ class SmallAgent:
         self.machine = Machine(SETTINGS, sources, desired, self.wake.set)
         self.operations: list[Operation] = []
         self.failures: list[Failure] = []
+        self.task: asyncio.Task[None] | None = None
         self.machine.start()
 
     async def turn(self, keys: Iterable[Key]) -> set[Key]:
@@ -46,7 +47,9 @@ class SmallAgent:
         return have is want if have is None or want is None else is_same(have, want)
 
     def left(self) -> list[str]:
-        """What is still to do."""
+        """What is still to do. Raises what ended the loop, if something did."""
+        if self.task and self.task.done():
+            self.task.result()
         return [one.sentence() for one in diff(self.machine.observed, self.desired)]
 
     async def run(self) -> None:
@@ -66,14 +69,12 @@ async def keeping(desired: dict[Key, Resource]) -> AsyncIterator[SmallAgent]:
     services = Services("/run/patchbay")
     await services.load(desired)
     agent = SmallAgent(Sources(kernel, switch, services), desired)
-    task = asyncio.create_task(agent.run())
+    agent.task = asyncio.create_task(agent.run())
     try:
         yield agent
-        if task.done():
-            task.result()
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        agent.task.cancel()
+        await asyncio.wait({agent.task})
         await agent.machine.close()
         await switch.close()
         kernel.close()

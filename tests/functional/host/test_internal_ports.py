@@ -1,6 +1,7 @@
 """Devices of internal ports in namespaces: made, and repaired whatever happened to them, with packets that pass."""
 
 import asyncio
+import random
 import shlex
 import subprocess
 import sys
@@ -209,6 +210,26 @@ def test_a_reboot_leaves_port_rows_without_namespaces(on_private_host):
     on_private_host(scenario)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whatever_strangers_do_one_after_the_other_all_is_as_desired_in_the_end(on_private_host, seed):
+    async def scenario(host):
+        host.start_ovs()
+        chance = random.Random(seed)
+        actions = [*STRANGERS.values(), *(line.replace("1", "2") for line in STRANGERS.values()), "kill"]
+        async with keeping(dict(TWO)) as agent:
+            for turn in range(8):
+                for action in chance.choices(actions, k=3):
+                    if action == "kill":
+                        host.kill("ovs-vswitchd")
+                        host.start_vswitchd()
+                    else:
+                        host.sh(f"( {action} ) 2>/dev/null || true")
+                await until_settled(host, agent, f"turn {turn}")
+            assert await seen_anew(TWO) == []
+
+    on_private_host(scenario)
+
+
 def test_without_a_switch_the_agent_waits_once_and_then_for_the_kernel_s_word(on_private_host):
     async def scenario(host):
         host.start_ovsdb()
@@ -217,7 +238,7 @@ def test_without_a_switch_the_agent_waits_once_and_then_for_the_kernel_s_word(on
             await host.until(lambda: agent.failures, "adopting fails")
             assert "Open vSwitch has not made device tap-1. Is ovs-vswitchd running?" in str(agent.failures[0].error)
             host.sh("ip netns del n2")
-            await host.until(lambda: "n2" in host.sh("ip netns list"), "other things are repaired meanwhile", 1.0)
+            await host.until(lambda: "n2" in host.sh("ip netns list"), "other things are repaired meanwhile", 3.0)
             host.start_vswitchd()
             await until_settled(host, agent, "ovs-vswitchd was started")
 
