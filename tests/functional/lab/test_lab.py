@@ -10,6 +10,7 @@ from patchbay.errors import LabError, ServiceUnavailable
 from patchbay.lab.apply import apply_topology
 from patchbay.lab.check import check
 from patchbay.lab.lab import Lab
+from patchbay.lab.places import places_of
 from patchbay.lab.reading import load_topology, parse_topology
 from patchbay.lab.topology import Instance, Interface, Network, Reach, Subnet, Topology
 from tests.functional.lab.by_hand import wait_for, wrong
@@ -44,7 +45,8 @@ def brought_about(lab: Lab, topology: Topology) -> dict[tuple[str, str], str]:
     """Apply a topology and say what is not as it expects."""
     apply_topology(lab.client(), topology)
     lab.wait_until_active()
-    return wrong(check(topology, {name: host.space for name, host in lab.hosts.items()}))
+    spaces = {name: host.space for name, host in lab.hosts.items()}
+    return wrong(check(topology, places_of(topology, spaces, lab.outside)))
 
 
 def with_instances(topology: Topology, instances: dict[str, Instance], *expect: Reach) -> Topology:
