@@ -7,10 +7,12 @@ from msgspec.structs import replace
 
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import compile_fragment
+from patchbay.compile.router_trouble import router_trouble
 from patchbay.compile.view import HostView, Value
 from patchbay.hoststate import Address, BridgePort, Daemon, Flow, Link, Namespace, Resource, Route, Ruleset
-from patchbay.model import FixedIP, FloatingIP, HostRoute, Network, Port, PortForwarding, Router, Subnet
+from patchbay.model import FixedIP, FloatingIP, HostRoute, Network, Plug, Port, PortForwarding, Router, Subnet
 
+MAC = "fa:16:3e:00:00:03"
 ROUTER = Router(id="router", host="me", gateway_port_id="gateway")
 INSIDE = Network(id="inside", created_at="1", segmentation_id=1)
 OUTSIDE = Network(id="outside", created_at="2", network_type="flat", physical_network="ext", mtu=1500, external=True)
@@ -279,3 +281,54 @@ def test_advertisements_send_hosts_to_dhcpv6(mode: str, flag: str, autonomous: s
 
 def test_the_namespace_carries_our_mark() -> None:
     assert of(Namespace, compiled()) == [Namespace(name="qrouter-router", alias="patchbay:router")]
+
+
+def follow(*changes: Value) -> set[tuple[str, ...]]:
+    """The fragments that these changes of the world make dirty."""
+    view = HostView(Facts(host="me", datapath_type="netdev", bridges=frozenset({"br-ex"})))
+    for value in WORLD:
+        view.put(value)
+    return set().union(*(view.put(change) for change in changes))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace(ROUTER, enable_snat=False),
+        replace(INTERFACE, mac_address="fa:16:3e:00:00:09"),
+        replace(GATEWAY, fixed_ips=()),
+        replace(INSIDE, mtu=1300),
+        replace(OUTSIDE, segmentation_id=7, network_type="vlan"),
+        replace(SUBNET, dns_nameservers=("192.0.2.1",)),
+        replace(EXTERNAL, gateway_ip=None),
+        Subnet(id="another", network_id="outside", ip_version=4, cidr="198.51.100.0/24"),
+        FLOATING,
+    ],
+    ids=lambda change: type(change).__name__,
+)
+def test_a_router_is_compiled_again_when_something_that_it_is_made_of_changes(change: Value) -> None:
+    assert ("router", "router") in follow(change)
+
+
+def test_one_more_floating_ip_concerns_nothing_but_its_router() -> None:
+    assert follow(FLOATING) == {("router", "router")}
+    assert follow(FLOATING, replace(FLOATING, router_id="another")) == {("router", "router"), ("router", "another")}
+
+
+def test_the_port_of_a_floating_ip_is_on_no_host_though_an_agent_tells_of_it() -> None:
+    view = HostView(Facts(host="me", tunnel_ip="192.0.2.1"))
+    holder = Port(id="holder", network_id="inside", mac_address=MAC, device_owner="network:floatingip")
+    for value in (INSIDE, holder, Plug(id="plug", port_id="holder", network_id="inside", host="other", up=True)):
+        view.put(value)
+    assert view.elsewhere(holder) == set()
+
+
+def test_trouble_names_the_network_and_the_bridge_that_is_missing() -> None:
+    view = HostView(Facts(host="me"))
+    for value in WORLD:
+        view.put(value)
+    assert router_trouble(view, "router") == "Network outside does not reach me: ext has no bridge there."
+    view.set_facts(Facts(host="me", bridge_mappings={"ext": "br-ex"}, bridges=frozenset({"br-ex"})))
+    assert router_trouble(view, "router") == ""
+    view.put(replace(OUTSIDE, id="older", created_at="0"))
+    assert router_trouble(view, "router") == "Network outside has the segment of an older network on me."
