@@ -11,6 +11,9 @@ from patchbay.hoststate import Daemon
 
 KIND, HOSTS_FILE, LEASES_OPTION = "dhcp", "/host", "--dhcp-leasefile="
 
+RELEASE = """for lease; do dhcp_release "$0" ${lease% *} "${lease#* }"; done"""
+"""All at once (device, and address and MAC of each): a network may go with a thousand ports."""
+
 RELEASE6 = """\
 server=$(awk '$1 == "duid" { print $2 }' "$2")
 awk -v address="$1" '$3 == address { print $2, $5 }' "$2" | while read -r iaid client; do
@@ -31,11 +34,10 @@ def withdrawn_leases(old: Daemon, new: Daemon) -> list[tuple[str, ...]]:
     gone = {lease for line in before - after for lease in _leases(line)}
     gone -= {lease for line in after - before for lease in _leases(line)}
     file = next((word.removeprefix(LEASES_OPTION) for word in new.command if word.startswith(LEASES_OPTION)), "")
-    commands = [
-        ("sh", "-c", RELEASE6, new.link, address, file) if ":" in address else ("dhcp_release", new.link, address, mac)
-        for mac, address in sorted(gone)
-    ]
-    return [command for command in commands if command[-1]]
+    leases = [f"{address} {mac}" for mac, address in sorted(gone) if ":" not in address]
+    addresses = [address for _, address in sorted(gone) if ":" in address]
+    commands: list[tuple[str, ...]] = [("sh", "-c", RELEASE, new.link, *leases)] if leases else []
+    return commands + [("sh", "-c", RELEASE6, new.link, address, file) for address in addresses if file]
 
 
 def _lines(daemon: Daemon) -> Iterator[str]:
