@@ -55,12 +55,15 @@ def run_script(script: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
-def test_the_script_for_a_host_makes_what_the_plan_is_for(on_private_host, case):
+PLACES = [*((path.name, "compute1") for path in sorted(CASES.iterdir())), ("router", "gateway1")]
+
+
+@pytest.mark.parametrize(("case", "name_of_host"), PLACES)
+def test_the_script_for_a_host_makes_what_the_plan_is_for(on_private_host, case, name_of_host):
     async def scenario(host):
         host.start_ovs()
         intent = read(CASES / case)
-        fields = intent["hosts"]["compute1"]
+        fields = intent["hosts"][name_of_host]
         for bridge in fields.get("bridges", ()):
             host.sh(f"ovs-vsctl add-br {bridge} -- set bridge {bridge} datapath_type=netdev")
         if "plugged" in fields:
@@ -70,15 +73,15 @@ def test_the_script_for_a_host_makes_what_the_plan_is_for(on_private_host, case)
                 f"ovs-vsctl add-port br-int {name} -- set interface {name} type=internal external_ids:iface-id={name}"
             )
         fields["datapath_type"] = "netdev"
-        desired = {key: item for key, item in compile_host(intent, "compute1").items() if key != METADATA}
+        desired = {key: item for key, item in compile_host(intent, name_of_host).items() if key != METADATA}
         first = await observe({}, set())
         start = time.perf_counter()
-        run_script(render_script(diff(first, desired), "compute1"))
+        run_script(render_script(diff(first, desired), name_of_host))
         print(f"{case}: {time.perf_counter() - start:.2f} s")
         bridges = {item.bridge for item in desired.values() if isinstance(item, Flow)}
         assert {item.name for item in desired.values() if isinstance(item, Bridge)} <= bridges
         assert await left_to_do(desired, bridges) == []
-        run_script(render_script(diff(await observe(desired, bridges), {}), "compute1"))
+        run_script(render_script(diff(await observe(desired, bridges), {}), name_of_host))
         left = await observe({}, bridges - {"br-int", "br-tun"})
         assert [item.sentence() for item in diff(left, {})] == []
 
