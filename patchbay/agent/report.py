@@ -25,9 +25,9 @@ from patchbay.model import FloatingIP, Host, Plug
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_S = 5.0
-"""So often a host says that it is alive: what it carries is moved some seconds after it stops. One row is written, in a
-column that no agent watches."""
+HEARTBEAT_S = 3.0
+"""So often a host says that it is alive; one that is silent is looked for by the others, some seconds later. One row is
+written, in a column that no agent watches."""
 RETRY_S = 1.0
 
 

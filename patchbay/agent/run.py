@@ -18,6 +18,7 @@ from patchbay.agent.check import pending
 from patchbay.agent.control import serve_control
 from patchbay.agent.loop import Agent
 from patchbay.agent.machine import Sources
+from patchbay.agent.neighbours import Neighbours
 from patchbay.agent.settings import AUTO, AgentSettings
 from patchbay.compile.facts import Facts
 from patchbay.errors import HostError
@@ -97,6 +98,7 @@ async def _live(settings: AgentSettings) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(agent.run())
             tasks.create_task(agent.reporter.run())
+            tasks.create_task(Neighbours(agent.intent, settings.host, agent.identity.tunnel_ip).run())
             tasks.create_task(serve_control(settings, agent))
             await agent.machine.flows.wait_ready(PLAN_PATIENCE_S)
             _give_memory_back()

@@ -102,9 +102,17 @@ def log_options(function: Command) -> Command:
     "--agent-down-time",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
-    default=20.0,
+    default=75.0,
     show_default=True,
-    help="A host not heard of for so long is gone: its routers and DHCP servers move.",
+    help="A host not heard of for so long, and of which no other host can say anything, is gone.",
+)
+@click.option(
+    "--suspect-after",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    default=8.0,
+    show_default=True,
+    help="Other hosts look for one not heard of for so long; if it does not answer, its routers and DHCP servers move.",
 )
 @click.option(
     "--dhcp-agents-per-network",
@@ -141,6 +149,7 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
             vlan_ranges=vlan_ranges_of(given["vlan_range"]),
             path_mtu=given["path_mtu"],
             agent_down_time_s=given["agent_down_time"],
+            suspect_after_s=given["suspect_after"],
             dhcp_agents_per_network=given["dhcp_agents_per_network"],
         ),
     )

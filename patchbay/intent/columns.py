@@ -138,6 +138,7 @@ _CODECS: dict[str, _Codec] = {
     "service_types": _STRINGS,
     "bridge_mappings": (None, ovs_map),
     "metadata": (None, ovs_map),
+    "neighbours": (None, ovs_map),
     "services": _STRINGS,
     "disabled_services": _STRINGS,
     "interfaces": (None, _write_interfaces),

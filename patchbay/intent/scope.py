@@ -22,7 +22,7 @@ ALL_COLUMNS: Columns = {
     "Address": _ADDRESS,
 }
 AGENT_COLUMNS: Columns = {
-    "Host": ("name", "tunnel_ip", "bridge_mappings", "datapath_type", "admin_state_up"),
+    "Host": ("name", "tunnel_ip", "bridge_mappings", "datapath_type", "admin_state_up", "suspected", "neighbours"),
     "Network": (
         "project_id",
         "name",

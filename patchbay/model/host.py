@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+UP, DOWN = "up", "down"
+
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """A machine with an agent; Neutron's API shows it as an "Open vSwitch agent".
@@ -12,6 +14,10 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     network names to bridges. ``services`` names what its agent can do besides switching (``dhcp``, ``l3``,
     ``metadata``); an administrator keeps those in ``disabled_services`` from getting new work. ``started_at`` and
     ``heartbeat_at`` are Unix seconds.
+
+    ``suspected``: nothing was heard of its agent for some seconds, so the other hosts are asked whether they can reach
+    it; ``neighbours`` is what this host found: name of a suspected host → ``up`` or ``down``. An agent that is stopped
+    takes no traffic along, so what lives on a host moves only when the host itself does not answer either.
     """
 
     id: str
@@ -26,6 +32,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     started_at: int = 0
     heartbeat_at: int = 0
+    suspected: bool = False
+    neighbours: Mapping[str, str] = {}
 
 
 class Plug(msgspec.Struct, frozen=True, kw_only=True):

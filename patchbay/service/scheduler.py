@@ -20,9 +20,9 @@ from patchbay.model.port import DHCP_SERVER
 from patchbay.service import placement
 from patchbay.service.access import revised
 from patchbay.service.allocation import Allocator
-from patchbay.service.liveness import Liveness
 from patchbay.service.placing import dhcp_device_id, move_router, new_dhcp_port
 from patchbay.service.ports import readdressed
+from patchbay.service.presence import Presence
 from patchbay.service.service import Reservations, Service, reservations
 from patchbay.service.specs import WantedIP
 
@@ -40,21 +40,23 @@ class Scheduler:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._liveness = Liveness(service.settings.agent_down_time_s)
+        self._presence = Presence(service)
         self._networks: set[str] = set()
         self._routers: set[str] = set()
         self._served: set[str] = set()
+        self._is_asking = False
         self._wake = asyncio.Event()
-        for host in service.db.hosts.values():
-            self._liveness.hear(None, host)
         self._note_everything()
         service.db.subscribe(self._follow)
 
     async def run(self) -> None:
         """Place what changed, and whatever the end of a host's patience concerns."""
         while True:
-            for host in self._liveness.turned():
+            for host in self._presence.turned():
                 self._note_host(host)
+                self._is_asking = True
+            if self._is_asking:
+                self._is_asking = not await self._retried(self._ask, "suspected hosts")
             if not (self._networks or self._routers):
                 await self._wait()
                 continue
@@ -76,7 +78,7 @@ class Scheduler:
 
     async def _wait(self) -> None:
         self._wake.clear()
-        patience = self._liveness.next_in_s()
+        patience = RETRY_S if self._is_asking else self._presence.next_in_s()
         try:
             async with asyncio.timeout(None if patience is None else max(patience, 0.0)):
                 await self._wake.wait()
@@ -115,7 +117,8 @@ class Scheduler:
         return any(placement.DHCP in host.services for host in service.db.hosts.values())
 
     def _follow_host(self, old: Host | None, new: Host | None) -> None:
-        self._liveness.hear(old, new)
+        for name in self._presence.hear(old, new):
+            self._note_host(name)
         self._wake.set()
         before, after = (_abilities(host) if host else None for host in (old, new))
         if before != after:
@@ -127,19 +130,20 @@ class Scheduler:
         self._routers.update(db.routers_by_host.get(name, ()))
         ports = (db.ports[port_id] for port_id in db.ports_by_host.get(name, ()))
         self._networks.update(port.network_id for port in ports if port.device_owner == DHCP_SERVER)
-        if self._liveness.is_alive(name):
+        if self._presence.is_alive(name):
             self._networks.update(network_id for network_id in db.networks if network_id not in self._served)
-            self._routers.update(
-                router.id for router in db.routers.values() if not self._liveness.is_alive(router.host)
-            )
-            dead = (port for port in db.ports.values() if port.device_owner == DHCP_SERVER)
-            self._networks.update(port.network_id for port in dead if not self._liveness.is_alive(port.host))
+            self._routers.update(router.id for router in db.routers.values() if self._presence.is_lost(router.host))
+            servers = (port for port in db.ports.values() if port.device_owner == DHCP_SERVER)
+            self._networks.update(port.network_id for port in servers if self._presence.is_lost(port.host))
 
     def _note_everything(self) -> None:
         self._networks.update(self._service.db.networks)
         self._routers.update(self._service.db.routers)
 
     # --- placing ------------------------------------------------------------------------------------------------------
+
+    async def _ask(self, _what: str) -> None:
+        await self._presence.ask()
 
     async def _retried(self, place: Any, item: str) -> bool:
         """Place one thing; False when it must be tried again later."""
@@ -174,9 +178,9 @@ class Scheduler:
         """Where it should be: where it is, as long as that works."""
         service = self._service
         current = self._host(router.host)
-        if current and self._liveness.is_alive(current.name) and placement.may_run_router(service, router, current):
+        if current and not self._presence.is_lost(current.name) and placement.may_run_router(service, router, current):
             return router.host
-        return placement.choose_router_host(service, router, self._liveness.is_alive) or router.host
+        return placement.choose_router_host(service, router, self._presence.is_alive) or router.host
 
     async def _place_network(self, network_id: str) -> None:
         """As many DHCP servers as wanted, each on a host that is alive, each with an address in every subnet."""
@@ -207,7 +211,7 @@ class Scheduler:
         ids = (str(uuid.uuid5(PORT_IDS, f"{network.id}-{number}")) for number in range(len(ports) + self._wanted))
         free = (port_id for port_id in ids if port_id not in self._service.db.ports)
         for port_id in list(free)[: max(self._wanted - len(ports), 0)]:
-            chosen = placement.choose_dhcp_host(self._service, network, self._liveness.is_alive, hosts)
+            chosen = placement.choose_dhcp_host(self._service, network, self._presence.is_alive, hosts)
             if chosen is None:
                 return
             hosts.append(chosen)
@@ -222,11 +226,13 @@ class Scheduler:
         """Where this server should be: where it is, as long as that works and no other server is there."""
         current = self._host(port.host)
         fits = (
-            current and self._liveness.is_alive(port.host) and placement.may_run_dhcp(self._service, network, current)
+            current
+            and not self._presence.is_lost(port.host)
+            and placement.may_run_dhcp(self._service, network, current)
         )
         if fits and port.host not in taken:
             return port.host
-        return placement.choose_dhcp_host(self._service, network, self._liveness.is_alive, taken) or port.host
+        return placement.choose_dhcp_host(self._service, network, self._presence.is_alive, taken) or port.host
 
     @staticmethod
     def _settled(port: Port, host: str, network_id: str) -> Port:

@@ -15,8 +15,9 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``vni_ranges`` and ``vlan_ranges`` (physical network → ranges, ends included) are what is given to networks whose
     request names no segmentation id; a named id need not be inside. ``flat_networks`` None allows flat networks on
     any physical network. MTUs count bytes of an IP packet: ``path_mtu`` is the underlay's, from which VXLAN's is
-    computed; ``physical_network_mtus`` overrides ``global_physnet_mtu`` for one physical network. A host that was not
-    heard of for ``agent_down_time_s`` (agents beat every 5 s) counts as gone: its routers and DHCP servers move.
+    computed; ``physical_network_mtus`` overrides ``global_physnet_mtu`` for one physical network. The other hosts are
+    asked for one whose agent was not heard of for ``suspect_after_s`` (agents beat every 3 s). One of which nobody can
+    say anything counts as gone after ``agent_down_time_s``.
     """
 
     project_network_types: tuple[str, ...] = ("vxlan",)
@@ -31,5 +32,6 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_dns_nameservers: int = 5
     max_subnet_host_routes: int = 20
     max_allowed_address_pair: int = 10
-    agent_down_time_s: float = 20.0
+    suspect_after_s: float = 8.0
+    agent_down_time_s: float = 75.0
     dhcp_agents_per_network: int = 1

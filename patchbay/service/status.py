@@ -60,5 +60,5 @@ def instance_status(service: Service, instance: Instance) -> str:
 
 
 def is_alive(service: Service, host: Host) -> bool:
-    """Whether the agent was heard of within ``agent_down_time_s`` (20 s; Neutron: 75)."""
+    """Whether the agent was heard of within ``agent_down_time_s`` (75 s, as in Neutron)."""
     return time.time() - host.heartbeat_at <= service.settings.agent_down_time_s

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from patchbay.intent.database import Delete, Insert, IntentDatabase, Update
+from patchbay.intent.database import Delete, Insert, IntentDatabase, Stale, Update
 from patchbay.model import Host, Port, Router
 from patchbay.model.port import DHCP_SERVER
 from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACE
@@ -46,9 +46,26 @@ class Cloud:
 
     async def _beat(self, row: Host) -> None:
         while True:
-            await asyncio.sleep(DOWN_S / 4)
+            await asyncio.sleep(DOWN_S / 8)
             old = self.db.hosts[row.id]
             await self.db.transact(Update(old, msgspec.structs.replace(old, heartbeat_at=old.heartbeat_at + 1)))
+
+    def row(self, name: str) -> Host:
+        """The host's row as it is now."""
+        (row_id,) = self.db.hosts_by_name[name]
+        return self.db.hosts[row_id]
+
+    async def finds(self, name: str, **neighbours: str) -> None:
+        """The agent of a host says what it found."""
+        for _ in range(20):
+            row = self.row(name)
+            with contextlib.suppress(Stale):
+                await self.db.transact(Update(row, msgspec.structs.replace(row, neighbours=neighbours)))
+                return
+
+    def lives(self, name: str) -> None:
+        """Its heart beats again."""
+        self._hearts[name] = asyncio.create_task(self._beat(self.row(name)))
 
     async def dies(self, name: str) -> None:
         """Its heart stops."""
@@ -97,7 +114,9 @@ def port_on(network: Object, owner: str, number: int) -> Port:
     return Port(id=str(uuid.uuid4()), network_id=network["id"], mac_address=mac, device_owner=owner, revision_number=1)
 
 
-SETTINGS = NetworkSettings(agent_down_time_s=DOWN_S, vlan_ranges={"physnet1": ((100, 200),)})
+SETTINGS = NetworkSettings(
+    suspect_after_s=DOWN_S / 2, agent_down_time_s=DOWN_S, vlan_ranges={"physnet1": ((100, 200),)}
+)
 
 
 @contextlib.asynccontextmanager
@@ -207,6 +226,32 @@ async def test_what_lived_on_a_host_that_died_moves_with_all_its_ports(cloud: Cl
     assert cloud.db.ports[inside.id].host == "compute2"
     assert [port.id for port in cloud.servers(network)] == [server.id], "the server keeps its port and its address"
     assert cloud.servers(network)[0].fixed_ips == server.fixed_ips
+
+
+async def test_a_silent_host_that_answers_its_neighbours_keeps_what_it_has_and_one_that_does_not_loses_it(
+    cloud: Cloud,
+) -> None:
+    network = await cloud.network(enable_dhcp=False)
+    await cloud.host("compute1", "l3")
+    router = await cloud.router(port_on(network, ROUTER_INTERFACE, 1))
+    await cloud.until(lambda: cloud.db.routers[router.id].host, "a host")
+    await cloud.host("compute2", "l3")
+    await cloud.dies("compute1")
+    await cloud.until(lambda: cloud.row("compute1").suspected, "compute1 is looked for")
+    await cloud.finds("compute2", compute1="up")
+    await asyncio.sleep(DOWN_S * 2)
+    assert cloud.db.routers[router.id].host == "compute1", "only its agent is away"
+    await cloud.finds("compute2", compute1="down")
+    await cloud.until(lambda: cloud.db.routers[router.id].host == "compute2", "it moves at once", DOWN_S / 2)
+    assert not cloud.row("compute2").suspected
+
+
+async def test_a_host_that_is_heard_of_again_is_not_looked_for(cloud: Cloud) -> None:
+    await cloud.host("compute1", "l3")
+    await cloud.dies("compute1")
+    await cloud.until(lambda: cloud.row("compute1").suspected, "compute1 is looked for")
+    cloud.lives("compute1")
+    await cloud.until(lambda: not cloud.row("compute1").suspected, "it is not")
 
 
 async def test_a_router_goes_only_where_its_networks_are(cloud: Cloud) -> None:
