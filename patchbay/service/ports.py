@@ -56,11 +56,13 @@ async def create_ports(service: Service, context: RequestContext, specs: Sequenc
     for attempt in range(ATTEMPTS):
         with reservations() as taken:
             ports = _new_ports(service, context, specs, taken, spread=attempt > 0)
+            # The networks are written as they are: this fails when one has got subnets that do not show here yet.
+            networks = [service.db.networks[id_] for id_ in dict.fromkeys(port.network_id for port in ports)]
             try:
-                await service.commit(*(Insert(port) for port in ports))
+                await service.commit(*(Update(one, one) for one in networks), *(Insert(port) for port in ports))
             except Duplicate as error:
                 _explain(service, error, list(zip(specs, ports, strict=True)))
-            except StillReferenced:
+            except (Stale, StillReferenced):
                 continue
             else:
                 return ports
