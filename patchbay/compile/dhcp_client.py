@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from patchbay.compile import names
-from patchbay.compile.dhcp_client_script import client_script, farewell_script
+from patchbay.compile.dhcp_client_script import ASKER, client_script, farewell_script
 from patchbay.compile.dhcp_hosts import SLAAC, STATEFUL, STATELESS
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Daemon, Resource, Sysctl
@@ -64,10 +64,11 @@ def compile_clients(
     has_ipv4 = any(subnet.ip_version == 4 for subnet in leased)
     if has_ipv4:
         yield _client("dhclient", ("-4",), at, is_shared=is_first)
-    if STATEFUL in modes or STATELESS in modes:
+    if STATEFUL in modes:
         # Known by its MAC (DUID-LL): a client that lost its files must get the address that it had.
-        family = ("-6", "-D", "LL") if STATEFUL in modes else ("-6", "-S")
-        yield _client("dhclient6", family, at, is_shared=is_first and not has_ipv4)
+        yield _client("dhclient6", ("-6", "-D", "LL"), at, is_shared=is_first and not has_ipv4)
+    elif STATELESS in modes:
+        yield _asker(at)
     if modes:
         # Addresses are the service's to give, and until they are checked for duplicates dhclient -S does not start.
         yield Sysctl(namespace=at.namespace, name="net.ipv6.conf.default.accept_dad", value="0")
@@ -98,8 +99,7 @@ def _client(kind: str, family: tuple[str, ...], at: _Interface, *, is_shared: bo
     if is_shared:
         files[f"{etc}/dhclient.conf"] = CONFIG + 'script "/etc/dhcp/dhclient-script";\n'
         files[f"{etc}/dhclient-script"] = client_script(at.namespace)
-    command = ("dhclient", *family, "-q", "-pf", pidfile, "-lf", leases)
-    command += ("-cf", f"{directory}/dhclient.conf", "-sf", f"{directory}/script")
+    command = ("dhclient", *family, *_paths(directory, leases))
     release = (command[0], "-r", *command[1:], at.device)
     return Daemon(
         kind=kind,
@@ -111,3 +111,33 @@ def _client(kind: str, family: tuple[str, ...], at: _Interface, *, is_shared: bo
         last_words=("sh", f"{directory}/farewell", *release),
         link=at.device,
     )
+
+
+def _asker(at: _Interface) -> Daemon:
+    """Stateless DHCPv6: no lease, only what to know besides the address."""
+    kind = "dhclient6"
+    directory = f"{at.run_dir}/{kind}/{at.port_id}"
+    files = {
+        f"{directory}/asker": ASKER,
+        f"{directory}/dhclient.conf": CONFIG,
+        f"{directory}/script": client_script(at.namespace),
+        f"{directory}/farewell": farewell_script(at.namespace, is_shared=False),
+    }
+    client = ("dhclient", "-6", "-S", "-d", *_paths(directory, f"{directory}/leases", pidfile="client.pid"), at.device)
+    forget = ("env", "reason=STOP6", f"interface={at.device}", f"{directory}/script")
+    return Daemon(
+        kind=kind,
+        owner=at.port_id,
+        namespace=at.namespace,
+        command=("sh", f"{directory}/asker", f"{directory}/pid", *client),
+        pidfile=f"{directory}/pid",
+        files=tuple(sorted(files.items())),
+        last_words=("sh", f"{directory}/farewell", *forget),
+        link=at.device,
+    )
+
+
+def _paths(directory: str, leases: str, *, pidfile: str = "pid") -> tuple[str, ...]:
+    """Options of dhclient for its files."""
+    ours = ("-pf", f"{directory}/{pidfile}", "-lf", leases)
+    return ("-q", *ours, "-cf", f"{directory}/dhclient.conf", "-sf", f"{directory}/script")

@@ -128,6 +128,23 @@ esac
 exit 0
 """
 
+ASKER = r"""#!/bin/sh
+# dhclient -S ends when it has been told; written by patchbay. Asks, and again every six hours, in the background. The
+# words after the script are its pid file and the client's.
+pidfile=$1
+shift
+(
+    trap 'kill $! 2>/dev/null; exit 0' TERM
+    while :; do
+        "$@" &
+        wait $! && pause=21600 || pause=1
+        sleep $pause &
+        wait $!
+    done
+) </dev/null >/dev/null 2>&1 &
+echo $! >"$pidfile"
+"""
+
 FAREWELL = r"""#!/bin/sh
 # Gives the lease back and takes what was written beside it; the words after the script are the client's.
 "$@"

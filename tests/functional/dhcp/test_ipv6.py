@@ -64,6 +64,14 @@ def test_a_stateless_subnet_tells_name_servers_only(on_site: OnSite) -> None:
         site.apply()
         await site.leased("red1", f"{address}/64", 6)
         assert "nameserver fd00:1::2" in site.inside("red1", "cat /etc/resolv.conf")
+        instance = site.view.instances["instance-red1"]
+        asker = site.pid("dhclient6", instance.interfaces["eth0"])
+        assert site.is_running(asker)
+        site.remove(instance)
+        site.apply()
+        await site.until(lambda: not site.is_running(asker), "it has ended")
+        assert site.sh("ls /etc/netns") == ""
+        assert "dhclient" not in site.sh("ps ax -o args= | grep -v grep")
 
     on_site(scenario)
 
