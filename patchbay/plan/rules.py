@@ -108,14 +108,29 @@ def find_untranslated(old: Ruleset, new: Ruleset) -> tuple[Translation, ...]:
     """What ``old`` translates and ``new`` does not, or differently: its connections must not go on.
 
     A floating address that was taken away, or given to another port, keeps its connections otherwise: conntrack
-    translates each as it did its first packet.
+    translates each as it did its first packet. So does one to a port of it that is forwarded only now. An address that
+    is still the source of others, such as a router's own, keeps its connections: who lost it has no way to it any more.
     """
     before, after = (dict(ruleset.tables).get("nat", ()) for ruleset in (old, new))
     left = set(before).difference(after)
+    kept = _sources(after) if left else set()
+    left = {line for line in left if not _sources([line]) & kept}
     gone = _mappings(left) - _mappings(after) if left else set()
+    gone |= {mapping for mapping in _mappings(set(after).difference(before)) if _is_forwarded_late(mapping, before)}
     found = {translation for mapping in gone for translation in _translations(*mapping)}
     whole = {item.address for item in found if not item.protocol}
     return tuple(sorted(item for item in found if not item.protocol or item.address not in whole))
+
+
+def _sources(lines: Iterable[str]) -> set[str]:
+    """Addresses that packets get as their source."""
+    return {mapping[0] for mapping in _mappings(line for line in lines if " -j SNAT " in line)}
+
+
+def _is_forwarded_late(mapping: "_Mapping", before: Iterable[str]) -> bool:
+    """It is a port of an address of which others were translated before."""
+    address, _, ports, _ = mapping
+    return bool(ports) and any(f" -d {address}/32 " in line for line in before)
 
 
 _Mapping = tuple[str, str, str, str]
