@@ -21,6 +21,26 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 163
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+# For who types dhclient in an instance that has none of its own: what it is told of name servers is that instance's
+# (ip-netns(8)), in the shell where it was typed too, and never the host's.
+RESOLV_CONF_HOOK = """\
+make_resolv_conf() {
+    [ -n "$new_domain_name_servers" ] || return 0
+    instance=$(ip netns identify $$)
+    file=/etc/resolv.conf
+    if [ -n "$instance" ]; then
+        mkdir -p "/etc/netns/$instance"
+        file=/etc/netns/$instance/resolv.conf
+    fi
+    {
+        for server in $new_domain_name_servers; do echo "nameserver $server"; done
+        [ -z "$new_domain_name" ] || echo "search ${new_domain_search:-$new_domain_name}"
+    } >"$file"
+    [ "$file" -ef /etc/resolv.conf ] || mount --bind "$file" /etc/resolv.conf
+}
+"""
+
+
 def main() -> None:
     """Make the namespaces, report, and stay."""
     kind, name, report, lifeline = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -77,6 +97,9 @@ def private_etc() -> None:
         mount("overlay", "/etc", "overlay", 0, "lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work")
         Path("/etc/netns").mkdir(exist_ok=True)
         Path("/etc/openvswitch").mkdir(exist_ok=True)
+        hooks = Path("/etc/dhcp/dhclient-enter-hooks.d")
+        if hooks.is_dir():
+            (hooks / "instance").write_text(RESOLV_CONF_HOOK)
     for directory in ("/etc/openvswitch", "/etc/netns"):
         if Path(directory).is_dir():
             mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV)

@@ -42,6 +42,7 @@ floating_ips:
 instances:
   vm1: {host: one, network: demo, address: 10.0.1.5, dhcp: true, floating_ip: 192.168.1.246}
   vm2: {host: one, network: demo, address: 10.0.1.6, dhcp: true, plugging: direct}
+  byhand: {host: one, network: demo, address: 10.0.1.7}
   till: {host: one, network: shop, address: 10.7.0.5, plugging: direct}
 outside:
   internet:
@@ -184,3 +185,15 @@ def test_ping_takes_machines_outside_and_addresses(lab: Lab) -> None:
     assert [each.found for each in lab.ping("vm2", "internet")] == [True, True]
     with lab.ping_stream("internet", "192.168.1.246", 0.01) as stream:
         assert stream.wait_for_replies(20)
+
+
+def test_dhclient_typed_in_an_instance_changes_the_name_servers_of_that_instance_only(lab: Lab) -> None:
+    host = lab.host("one")
+    before = host.run(["cat", "/etc/resolv.conf"]).stdout
+    shown = lab.run_in("byhand", ["sh", "-c", "dhclient -1 eth0; cat /etc/resolv.conf"]).stdout
+    assert shown == "nameserver 10.0.1.2\nsearch openstacklocal\n"
+    assert lab.run_in("byhand", ["cat", "/etc/resolv.conf"]).stdout == shown
+    assert host.run(["cat", "/etc/resolv.conf"]).stdout == before
+    assert lab.run_in("vm2", ["tail", "-n2", "/etc/resolv.conf"]).stdout == shown
+    assert [outcome for outcome in services(lab) if not outcome.is_met] == []
+    lab.run_in("byhand", ["dhclient", "-x"])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,12 +10,12 @@ from hypothesis import strategies as st
 from patchbay.lab.reading import parse_topology
 from patchbay.lab.yamlfile import TopologyError
 
-SEED = Path(__file__).resolve().parents[3] / "examples" / "seed002.yaml"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
-def complaints(text: str) -> list[str]:
+def complaints(text: str, name: str) -> list[str]:
     try:
-        parse_topology(text, SEED)
+        parse_topology(text, EXAMPLES / name)
     except TopologyError as error:
         return str(error).splitlines()
     return []
@@ -31,6 +32,9 @@ WORDS = [
     "10.0.0.1",
     "192.168.10.0/24",
     "fd00::/64",
+    "dynamic",
+    "10.0.0.1-10.0.0.9",
+    "vm1/eth0",
     "",
     7,
     -1,
@@ -39,14 +43,20 @@ WORDS = [
 ]
 VALUES = st.recursive(
     st.sampled_from(WORDS),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "red", "cidr", "host"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "red", "cidr", "host", "to", "address"]), inner)
+    ),
     max_leaves=4,
 )
 
 
-@given(where=st.lists(st.integers(0, 9), max_size=5), value=VALUES)
-def test_whatever_is_written_in_a_field_it_is_a_topology_or_a_complaint(where: list[int], value: object) -> None:
-    data = yaml.load(SEED.read_text(), Loader=yaml.BaseLoader)
+@pytest.mark.parametrize("name", ["seed000.yaml", "seed001.yaml", "seed002.yaml"])
+@given(where=st.lists(st.integers(0, 40), max_size=5), value=VALUES)
+def test_whatever_is_written_in_a_field_it_is_a_topology_or_a_complaint(
+    name: str, where: list[int], value: object
+) -> None:
+    data = yaml.load((EXAMPLES / name).read_text(), Loader=yaml.BaseLoader)
     holder: object = data
     for step in where[:-1]:
         inner = list(holder.values()) if isinstance(holder, dict) else holder
@@ -56,4 +66,4 @@ def test_whatever_is_written_in_a_field_it_is_a_topology_or_a_complaint(where: l
         holder[list(holder)[(where or [0])[-1] % len(holder)]] = value
     elif isinstance(holder, list):
         holder[(where or [0])[-1] % len(holder)] = value
-    assert all(line.startswith("seed002.yaml:") for line in complaints(yaml.safe_dump(data, sort_keys=False)))
+    assert all(line.startswith(f"{name}:") for line in complaints(yaml.safe_dump(data, sort_keys=False), name))
