@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from patchbay.compile import names
 from patchbay.compile.br_int import drop_if_dead, other_config, port_tag
-from patchbay.compile.dhcp_command import Server, dnsmasq_command
+from patchbay.compile.dhcp_command import Server, dnsmasq_command, forwarders
 from patchbay.compile.dhcp_hosts import HostTexts, Served, bare_domain
 from patchbay.compile.dhcp_options import METADATA_ADDRESS, ServedSubnet, subnet_options
 from patchbay.compile.instance import addressed_subnets, default_route
@@ -104,6 +104,7 @@ def _compile_dnsmasq(view: HostView, network: Network, port: Port) -> Iterator[R
             (f"{directory}/addn_hosts", "".join(text.names for text in texts)),
             (f"{directory}/host", "".join(text.hosts for text in texts)),
             (f"{directory}/opts", "".join([*options, *(text.options for text in texts)])),
+            (f"{directory}/servers", "".join(f"server={address}\n" for address in forwarders(subnets))),
         ),
         reload="HUP",
         link=server.tap,

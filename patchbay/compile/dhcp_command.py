@@ -15,8 +15,8 @@ that is still being checked, is listened on without a restart). Further, with wh
 - ``--dhcp-option-force=option:mtu``: also for clients that do not ask for it, which would lose large packets.
 - ``--dhcp-match``, ``--dhcp-userclass``: tags that options of a port may hang on (Neutron: network boot with iPXE).
 - ``--domain-needed``, ``--local``: unknown names of ports are not asked of anybody else.
-- ``--server``: the name servers of the subnets; without any every other name is refused. ``--no-resolv`` keeps the
-  host's own out.
+- ``--servers-file``: the name servers of the subnets; without any every other name is refused. ``--no-resolv`` keeps
+  the host's own out.
 
 No ``--enable-ra``: routers advertise, see the router's radvd. An IPv6 subnet with a mode for advertisements but without
 a router here has none.
@@ -80,7 +80,7 @@ def dnsmasq_command(server: Server, subnets: Sequence[ServedSubnet]) -> tuple[st
         "--dhcp-userclass=set:ipxe6,iPXE",
         "--domain-needed",
         f"--local=/{DEFAULT_DOMAIN}/",
-        *(f"--server={address}" for address in forwarders(subnets)),
+        f"--servers-file={directory}/servers",
     )
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from tests.functional.dhcp.conftest import SiteScenario
 from tests.functional.dhcp.site import Site
 
@@ -43,6 +45,11 @@ def test_other_names_are_asked_of_the_subnets_name_servers(on_site: OnSite) -> N
         assert site.ask("red1", "10.0.1.2", "www.example.org") == "198.51.100.7"  # the first of them
         assert site.ask("red1", "10.0.1.2", "nobody.openstacklocal") == "NXDOMAIN"
         assert "openstacklocal" not in site.asked("dns9") + site.asked("dns10")
+        server = site.pid("dhcp", red.id)
+        site.put(replace(subnet, dns_nameservers=("10.0.1.10",)))
+        site.apply()
+        await site.until(lambda: site.ask("red1", "10.0.1.2", "www.example.org") == "198.51.100.8", "the other answers")
+        assert site.pid("dhcp", red.id) == server
         site.sh("ip -n dns9 link set eth0 down")
         assert site.ask("red1", "10.0.1.2", "mail.example.org", "A +time=9") in ("NXDOMAIN", "REFUSED")
 

@@ -36,7 +36,8 @@ FURTHER = [
     "--dhcp-userclass=set:ipxe6,iPXE",
     "--domain-needed",  # names of ports are asked of nobody else
     "--local=/openstacklocal/",
-    "--server=8.8.8.8",  # in the seed clients were told 8.8.8.8 itself, and knew no names of ports
+    # The subnet's name servers. In the seed clients were told 8.8.8.8 itself, and knew no names of ports.
+    f"--servers-file=/var/lib/neutron/dhcp/{NETWORK}/servers",
 ]
 
 
@@ -88,7 +89,9 @@ def file(view: HostView, name: str) -> list[str]:
 
 
 def test_dnsmasq_is_started_as_in_seed_001() -> None:
-    command = list(server(site(four(dns_nameservers=("8.8.8.8",)), SERVER)).command)
+    view = site(four(dns_nameservers=("8.8.8.8",)), SERVER)
+    command = list(server(view).command)
+    assert file(view, "servers") == ["server=8.8.8.8"]
     seed = [DIFFERENT.get(word, word) for word in SEED.split()]
     assert command[: len(seed)] == seed
     assert command[len(seed) :] == FURTHER
