@@ -134,3 +134,29 @@ def test_the_metadata_port_is_open_only_to_who_asked_for_the_metadata_address(on
         assert not scene.connects("internet", "169.254.169.254", 80, 0.5)
 
     on_router(scenario)
+
+
+def test_an_interface_that_is_removed_takes_no_other_s_connections_along(on_router):
+    async def scenario(scene):
+        scene.serve("internet", 80)
+        client = scene.connect("red1", INTERNET, 80)
+        client.stdin.write("one\n")
+        client.stdin.flush()
+        assert client.stdout.readline() == f"internet {GATEWAY} one\n"
+        await scene.delete(scene.ports[1])
+        await scene.one.settled()
+        assert not scene.pings("blue1", INTERNET)
+        said, _ = client.communicate("two\n", timeout=20)
+        assert said == f"internet {GATEWAY} two\n"
+        assert not scene.pings("red1", "10.0.2.11")
+
+    on_router(scenario)
+
+
+def test_isolation_is_neutron_s_who_knows_the_way_reaches_inner_addresses_from_outside(on_router):
+    async def scenario(scene):
+        assert not scene.pings("internet", "10.0.1.11"), "nobody outside has a route there"
+        scene.sh(f"ip netns exec internet ip route add 10.0.1.0/24 via {GATEWAY}")
+        assert scene.pings("internet", "10.0.1.11")
+
+    on_router(scenario)
