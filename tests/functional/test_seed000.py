@@ -92,7 +92,8 @@ def test_dnsmasq_is_started_with_the_range_and_the_server_of_the_seed(lab: Lab) 
     )
     assert "--dhcp-range=set:tag0,10.0.0.5,10.0.0.9," in commands
     assert ",10.0.0.150," in commands
-    assert "--server=203.0.113.53" in commands
+    written = [lab.host(name).run(["sh", "-c", "cat /run/patchbay/dhcp/*/servers"], check=False) for name in lab.hosts]
+    assert "server=203.0.113.53\n" in [one.stdout for one in written]
 
 
 def test_dhclient_gives_an_address_back_and_gets_one_as_typed_in_the_seed(lab: Lab) -> None:
