@@ -132,3 +132,22 @@ def test_killed_processes_come_back(lab: Lab) -> None:
     wait(lambda: sh(lab, "compute1", clients) not in ("", before), "dhclient again")
     wait(lambda: dnsmasq(lab, "compute1") not in ("", server), "dnsmasq again")
     assert "10.7.0.11" in sh(lab, "compute1", "ip -4 address show dev eth0", "red1")
+
+
+def test_a_namespace_that_was_deleted_comes_back_with_its_server(lab: Lab) -> None:
+    before = {host: dnsmasq(lab, host) for host in lab.hosts}
+    for host in lab.hosts:
+        sh(lab, host, "ip netns list | grep -o 'qdhcp-[0-9a-f-]*' | xargs -n1 ip netns del")
+    for host in lab.hosts:
+        wait(lambda host=host: dnsmasq(lab, host) not in ("", before[host]), f"dnsmasq of {host} again")
+    assert "10.7.0.11" in sh(lab, "compute1", "dhclient -r eth0; dhclient eth0; ip -4 address show dev eth0", "red1")
+    for host, pid in before.items():
+        assert sh(lab, host, f"kill -0 {pid} 2>/dev/null && echo runs") == "", (
+            "the old one, in a namespace without a name"
+        )
+
+
+def test_an_instance_whose_namespace_was_deleted_asks_again(lab: Lab) -> None:
+    sh(lab, "compute2", "ip netns del red2")
+    wait(lambda: "10.7.0.12" in sh(lab, "compute2", "ip -4 address show dev eth0", "red2"), "the lease is back")
+    wait(lambda: sh(lab, "compute2", "pgrep -c dhclient") == "1", "one dhclient")
