@@ -90,9 +90,14 @@ def is_lent_ipv6(subnet: Subnet) -> bool:
 
 
 def dhcp_ranges(each: ServedSubnet, share: tuple[int, int]) -> Iterable[str]:
-    """``--dhcp-range=set:tag0,10.0.1.0,static,86400s``, and a range for each that is lent to others than ports."""
+    """``--dhcp-range=set:tag0,10.0.1.0,static,86400s``, and a range for each that is lent to others than ports.
+
+    None while the server has no address in the subnet: dnsmasq takes the netmask from it, and would guess one.
+    """
     subnet = each.subnet
     network = ip_network(subnet.cidr)
+    if not each.own:
+        return
     if subnet.ip_version == 6 and (subnet.ipv6_address_mode == SLAAC or network.prefixlen < 64):
         return
     length = f"{network.prefixlen}," if network.version == 6 else ""

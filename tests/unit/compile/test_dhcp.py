@@ -236,6 +236,13 @@ def test_servers_share_a_range_between_them() -> None:
     assert f"--dhcp-leasefile=/var/lib/neutron/dhcp/{NETWORK}.leases" in alone
 
 
+def test_a_subnet_is_served_when_the_server_has_an_address_in_it() -> None:
+    """Else dnsmasq guesses a netmask, and takes 10.0.1.0 for all of 10.0.0.0/8."""
+    view = site(four(dns_nameservers=("8.8.8.8",)), port("dhcp", device_owner="network:dhcp", host="c1"))
+    assert not any("--dhcp-range" in word for word in server(view).command)
+    assert file(view, "opts")[0] == "tag:tag0,option:dns-server,8.8.8.8"
+
+
 def test_a_subnet_without_dhcp_is_not_served() -> None:
     view = site(four(enable_dhcp=False), six("dhcpv6-stateful"), SERVER, port("a", "10.0.1.5", "fd00:1::5"))
     assert file(view, "host") == ["fa:16:3e:00:00:61,tag:dhcpv6,host-fd00-1--5.openstacklocal,[fd00:1::5]"]
