@@ -22,7 +22,12 @@ from patchbay.lab.registry import find, living
 from patchbay.lab.topology import FloatingIP, Topology
 from patchbay.lab.vhost import LOGS, VirtualHost, inside
 
-DEMO = "examples/seed002.yaml"
+DEMOS = ("examples/seed002.yaml", "examples/seed001.yaml")
+SHOWN = {
+    "br-tun": "ovs-ofctl --no-stats dump-flows br-tun",
+    "router": "for n in $(ip netns list | grep -o ^qrouter-[^\\ ]*); do ip netns exec $n iptables -t nat -S; done",
+}
+"""What a demonstration shows of the first host: how tenants are kept apart, or how they get out."""
 PREFERRED_PORT = 9696
 OUTCOME_COLUMNS = ("from", "to", "address", "expected", "found", "verdict", "rtt_ms", "detail")
 MANY = 60
@@ -185,22 +190,27 @@ def check(patience: float, name: str, style: str, columns: Sequence[str]) -> int
 
 
 @lab.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=None, required=False)
-def demo(file: Path | None) -> int:
-    """Seed 002 up, proven, shown and down again."""
+@click.argument("files", metavar="[FILE]...", type=click.Path(dir_okay=False, path_type=Path), nargs=-1)
+def demo(files: tuple[Path, ...]) -> int:
+    """Seeds 002 and 001 up, proven, shown and down again, one after the other."""
+    return max(show_off(load_topology(file)) for file in files or [example(name) for name in DEMOS])
+
+
+def show_off(topology: Topology) -> int:
+    """One lab of a demonstration."""
     started = time.monotonic()
-    topology = load_topology(file or example(DEMO))
     with Lab.up(topology, ports=(PREFERRED_PORT, 0), say=progress(started)) as running:
         outcomes = running.check()
         elapsed = time.monotonic() - started
         name, host = next(iter(running.hosts.items()))
-        click.echo(f"[root@{name} ~]# ovs-ofctl dump-flows br-tun")
-        click.echo(host.run(["ovs-ofctl", "--no-stats", "dump-flows", "br-tun"]).stdout)
+        shown = "br-tun" if topology.routers == {} else "router"
+        click.echo(f"[root@{name} ~]# {SHOWN[shown]}")
+        click.echo(host.run(["sh", "-c", SHOWN[shown]]).stdout)
         print_instances(topology)
         click.echo()
         code = report(outcomes, "table", ())
-        hosts = len(running.hosts)
-    click.echo(f"{hosts} hosts up and verified in {elapsed:.1f} s; the lab is down again, nothing is left of it.")
+        hosts = "1 host" if len(running.hosts) == 1 else f"{len(running.hosts)} hosts"
+    click.echo(f"{hosts} up and verified in {elapsed:.1f} s; the lab is down again, nothing is left of it.\n")
     return code
 
 
