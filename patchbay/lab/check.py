@@ -119,7 +119,9 @@ class Trial:
         if pinger is not None and address is not None:
             probe.sent_at.append(time.monotonic())
             payload = self.marker.mark(probe.number)
-            probe.refusal = pinger.send(address, self.identifier, len(probe.sent_at), payload)
+            # Another identifier each time: to a router that translates, a connection of its own, by the rules of now.
+            identifier = (self.identifier + len(probe.sent_at)) & 0xFFFF
+            probe.refusal = pinger.send(address, identifier, len(probe.sent_at), payload)
 
     def _send_frames(self, probe: Probe) -> None:
         """Everything that could cross layer 2: to all, to the target's MAC, and a question for its address."""

@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from patchbay.lab.apply import apply_topology
+from patchbay.lab.check import check
 from patchbay.lab.lab import Lab
 from patchbay.lab.outcomes import Outcome
 from patchbay.lab.outside import WEBSERVER
 from patchbay.lab.questions import Answer, fetch
 from patchbay.lab.reading import load_topology
-from patchbay.lab.topology import Fetch
+from patchbay.lab.topology import Fetch, Reach
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "seed001.yaml"
 FLOATING_IP = "192.168.1.246"
@@ -86,6 +88,26 @@ def test_a_server_in_the_instance_sees_who_comes_by_its_floating_ip(lab: Lab) ->
             assert outcome == f"200 {address}"
     finally:
         assert place.space.signal_by_file("/run/http.pid", signal.SIGTERM)
+
+
+def test_a_floating_ip_that_another_instance_has_in_the_file_moves_there_and_back(lab: Lab) -> None:
+    (first, second) = lab.topology.floating_ips
+    moved = msgspec.structs.replace(first, instance="cirros02")
+    expect = (
+        Reach(("cirros02",), ("203.0.113.80",), True, seen_as=FLOATING_IP),
+        Reach(("cirros01",), ("203.0.113.80",), True, seen_as="192.168.1.245"),
+        Reach(("desk",), (FLOATING_IP,), True),
+    )
+    changed = msgspec.structs.replace(lab.topology, floating_ips=(moved, second), expect=expect)
+    client = lab.client()
+    try:
+        assert apply_topology(client, changed).updated == (("floating IP", FLOATING_IP),)
+        assert changed.place_of(FLOATING_IP) == "cirros02"
+        assert wrong(check(changed, lab.places())) == []
+    finally:
+        apply_topology(client, lab.topology)
+        client.close()
+    met_again(lab)
 
 
 def test_a_rebooted_host_comes_back_with_everything_and_the_floating_ip_answers_again(lab: Lab) -> None:

@@ -5,6 +5,8 @@ The agent is stopped while something is broken by hand, so that nobody repairs i
 
 import contextlib
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,3 +199,19 @@ def test_dhclient_typed_in_an_instance_changes_the_name_servers_of_that_instance
     assert lab.run_in("vm2", ["tail", "-n2", "/etc/resolv.conf"]).stdout == shown
     assert [outcome for outcome in services(lab) if not outcome.is_met] == []
     lab.run_in("byhand", ["dhclient", "-x"])
+
+
+def test_the_commands_know_machines_outside_and_draw_routers(lab: Lab) -> None:
+    assert command(lab, "exec", "internet", "--", "hostname") == "internet\n"
+    assert "203.0.113.53" in command(lab, "shell", "internet", text="ip -br address\n")
+    assert "reaches" in command(lab, "ping", "internet", "192.168.1.246")
+    drawn = command(lab, "show")
+    assert f"in {namespace(lab, 'qrouter-')} (192.168.1.245/24" in drawn
+    assert re.search(r"192\.168\.1\.250 tcp 8080 +10\.0\.1\.6:80\n", drawn)
+    assert re.search(r"bank +physnet1 VLAN 7 +10\.7\.0\.9/24 +HTTP", drawn)
+
+
+def command(lab: Lab, *arguments: str, text: str | None = None) -> str:
+    """What ``patchbay lab`` prints of this lab."""
+    full = [sys.executable, "-m", "patchbay", "lab", arguments[0], "--lab", lab.name, *arguments[1:]]
+    return subprocess.run(full, input=text, capture_output=True, text=True, timeout=60, check=True).stdout
