@@ -89,7 +89,7 @@ def _translation(router: Router, ports: Sequence[RouterPort], carried: Sequence[
     inward = [rule for floatingip in carried for rule in _inward(floatingip)]
     yield from _NAT
     yield from (f"-A {_L3}-OUTPUT {rule}" for rule in inward)
-    if outside and own:
+    if outside and (own or carried):
         yield f"-A {_L3}-POSTROUTING ! -o {outside.device} -m conntrack ! --ctstate DNAT -j ACCEPT"
     yield f"-A {_L3}-PREROUTING {_METADATA}"
     yield from (f"-A {_L3}-PREROUTING {rule}" for rule in inward)

@@ -141,6 +141,15 @@ def test_a_floating_ip_is_an_address_of_the_gateway_and_translated_both_ways_bef
     ]
 
 
+def test_between_subnets_nothing_is_translated_though_the_gateway_has_no_ipv4_address_of_its_own() -> None:
+    assert nat(compiled(FLOATING, replace(GATEWAY, fixed_ips=()))) == [
+        "OUTPUT -d 203.0.113.10/32 -j DNAT --to-destination 10.0.0.20",
+        "POSTROUTING ! -o qg-gateway -m conntrack ! --ctstate DNAT -j ACCEPT",
+        "PREROUTING -d 203.0.113.10/32 -j DNAT --to-destination 10.0.0.20",
+        "float-snat -s 10.0.0.20/32 -j SNAT --to-source 203.0.113.10",
+    ]
+
+
 @pytest.mark.parametrize(
     "floatingip",
     [
