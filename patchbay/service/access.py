@@ -65,18 +65,25 @@ class Attempt(msgspec.Struct, frozen=True):
 async def carry_out(service: Service, what: str, plan: Callable[[Attempt], tuple[V, Sequence[Write]]]) -> V:
     """Commits what the plan writes and returns its result; asks it again when somebody else was quicker.
 
-    The plan reads the database and raises what is wrong. Nothing is written when it says so. Those that were not
-    quick enough take turns, so that many changes of one object in this process all come through.
+    The plan reads the database and raises what is wrong. When it writes nothing, because everything is so already, it
+    is asked once more with all that other servers have written. Those that were not quick enough take turns, so that
+    many changes of one object in this process all come through.
     ``what`` names the object in TooMuchContention, which other servers could cause.
     """
+    is_current = False
     async with contextlib.AsyncExitStack() as stack:
         for number in range(ATTEMPTS):
             if number == 1:
                 await stack.enter_async_context(service.turn)
             with reservations() as taken:
                 result, writes = plan(Attempt(taken, spread=number > 0))
-                if not writes:
+                if not writes and is_current:
                     return result
+                if not writes:
+                    # Another server may have undone a moment ago what seems to be there already.
+                    await service.catch_up()
+                    is_current = True
+                    continue
                 try:
                     await service.commit(*writes)
                 except (Stale, Duplicate, StillReferenced):

@@ -109,9 +109,7 @@ async def address_gateways(service: Service, network_ids: Iterable[str]) -> None
 
     def plan(attempt: Attempt) -> tuple[None, list[Write]]:
         writes: list[Write] = []
-        for network_id in network_ids:
-            if network_id not in service.db.networks or not service.db.networks[network_id].external:
-                continue
+        for network_id in external:
             allocator = Allocator(service, network_id, attempt.taken, attempt.spread)
             for port_id in sorted(service.db.ports_by_network.get(network_id, ())):
                 port = service.db.ports[port_id]
@@ -120,7 +118,9 @@ async def address_gateways(service: Service, network_ids: Iterable[str]) -> None
                     writes += updates((port, revised(port, new)))
         return None, writes
 
-    await carry_out(service, "the gateways of the network", plan)
+    external = [id_ for id_ in network_ids if (network := service.db.networks.get(id_)) and network.external]
+    if external:
+        await carry_out(service, "the gateways of the network", plan)
 
 
 def _complete(service: Service, port: Port) -> list[WantedIP]:

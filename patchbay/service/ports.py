@@ -180,7 +180,10 @@ async def update_port(
         with reservations() as taken:
             new = revised(old, _changed(service, old, spec, Allocator(service, old.network_id, taken, attempt > 0)))
             if new is old:
-                return old
+                if attempt:
+                    return old
+                await service.catch_up()
+                continue
             check_change(service, old, new)
             try:
                 await service.commit(*released(service, old, new.fixed_ips), Update(old, new))
