@@ -119,7 +119,7 @@ def shell(host: str, instance: str, name: str) -> None:
     running = Lab.attach(name)
     space = running.outside[host] if host in running.outside and not instance else running.host(host).space
     place = f"{host} {instance}".strip()
-    environment = {"PS1": f"[{place} \\w]# "}
+    environment = {"PS1": f"[{place} \\w]# ", **dhclient_of(instance)}
     become(space.command(inside(instance, ["bash", "--norc", "--noprofile", "-i"])), environment)
 
 
@@ -134,7 +134,7 @@ def run(place: str, command: Sequence[str], name: str) -> None:
     if place in running.hosts:
         full = running.host(place).space.command(command)
     elif place in running.topology.instances:
-        full = running.host_of(place).space.command(inside(place, command))
+        become(running.host_of(place).space.command(inside(place, command)), dhclient_of(place))
     elif place in running.outside:
         full = running.outside[place].command(command)
     else:
@@ -212,6 +212,11 @@ def show_off(topology: Topology) -> int:
         hosts = "1 host" if len(running.hosts) == 1 else f"{len(running.hosts)} hosts"
     click.echo(f"{hosts} up and verified in {elapsed:.1f} s; the lab is down again, nothing is left of it.\n")
     return code
+
+
+def dhclient_of(instance: str) -> dict[str, str]:
+    """A pid file for who types dhclient in an instance: by default all on a host share one, and end each other."""
+    return {"PATH_DHCLIENT_PID": f"/run/dhclient-{instance}.pid"} if instance else {}
 
 
 def become(command: list[str], environment: Mapping[str, str]) -> NoReturn:
