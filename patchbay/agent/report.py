@@ -89,15 +89,10 @@ class Reporter:
             self._floating[router_id] = floating
         return before | floating | {port.id for port in self._view.router_ports(router_id)}
 
-    async def run(self) -> None:
-        """Report for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._beat())
-            tasks.create_task(self._report())
-
     # --- Plug rows ----------------------------------------------------------------------------------------------------
 
-    async def _report(self) -> None:
+    async def report(self) -> None:
+        """Report ports for ever."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -188,7 +183,7 @@ class Reporter:
         )
         await self._intent.transact(Update(old, new) if old else Insert(new))
 
-    async def _beat(self) -> None:
+    async def beat(self) -> None:
         """Introduce this host, then say again and again that it is alive; whoever deleted its row gets a new one."""
         is_introduced = False
         while True:

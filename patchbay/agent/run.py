@@ -83,7 +83,9 @@ def _only_one(run_dir: Path) -> Iterator[None]:
 
 
 async def _live(settings: AgentSettings) -> None:
-    async with open_agent(settings) as agent:
+    async with open_agent(settings) as agent, asyncio.TaskGroup() as tasks:
+        # First of all: what the service places here because this host is alive comes with the first plan.
+        tasks.create_task(agent.reporter.beat())
         await agent.start()
         logger.info(
             "ready",
@@ -95,13 +97,12 @@ async def _live(settings: AgentSettings) -> None:
                 "operations": agent.operations,
             },
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(agent.run())
-            tasks.create_task(agent.reporter.run())
-            tasks.create_task(Neighbours(agent.intent, settings.host, agent.identity.tunnel_ip).run())
-            tasks.create_task(serve_control(settings, agent))
-            await agent.machine.flows.wait_ready(PLAN_PATIENCE_S)
-            _give_memory_back()
+        tasks.create_task(agent.run())
+        tasks.create_task(agent.reporter.report())
+        tasks.create_task(Neighbours(agent.intent, settings.host, agent.identity.tunnel_ip).run())
+        tasks.create_task(serve_control(settings, agent))
+        await agent.machine.flows.wait_ready(PLAN_PATIENCE_S)
+        _give_memory_back()
 
 
 @contextlib.asynccontextmanager

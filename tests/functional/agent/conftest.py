@@ -35,7 +35,8 @@ class Compute:
         given = AgentSettings(host="compute1", intent=(self.server.remote,), **chosen)
         self.agent = await self._stack.enter_async_context(open_agent(given))
         await self.agent.start()
-        self._tasks = [asyncio.create_task(self.agent.run()), asyncio.create_task(self.agent.reporter.run())]
+        self._tasks = [asyncio.create_task(self.agent.run()), asyncio.create_task(self.agent.reporter.beat())]
+        self._tasks.append(asyncio.create_task(self.agent.reporter.report()))
 
     async def stop_agent(self) -> None:
         """Stop it as a kill would: nothing is taken back."""
