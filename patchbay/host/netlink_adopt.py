@@ -71,7 +71,7 @@ def move_device(host: NamespaceView, target: NamespaceView, link: Link) -> None:
             )
         return
     requests = []
-    if present is not None and present.alias.startswith(ALIAS_PREFIX):
+    if present is not None and (present.alias.startswith(ALIAS_PREFIX) or kind_of(present) == INTERNAL):
         requests.append(
             (target, Request(rtnetlink.RTM_DELLINK, rtnetlink.CHANGE, rtnetlink.pack_named_link(link.name)))
         )
@@ -83,6 +83,11 @@ def move_device(host: NamespaceView, target: NamespaceView, link: Link) -> None:
             _send(view, [request])
     finally:
         os.close(descriptor)
+
+
+def is_of_our_port(link: Link) -> bool:
+    """Whether a device of this name in this place can only be that of our port, whoever changed its mark."""
+    return link.kind == INTERNAL and link.namespace != HOST
 
 
 def _send(view: NamespaceView, requests: Sequence[Request]) -> None:

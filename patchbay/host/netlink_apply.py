@@ -18,7 +18,7 @@ import msgspec
 from patchbay.errors import HostError
 from patchbay.host import ethtool, netns, rtnetlink
 from patchbay.host.netlink import HOST, Kernel
-from patchbay.host.netlink_adopt import PATIENCE_S, move_device, wait_for_devices
+from patchbay.host.netlink_adopt import PATIENCE_S, is_of_our_port, move_device, wait_for_devices
 from patchbay.host.netlink_needs import needed_by, provided_by
 from patchbay.host.netlink_refusals import explain
 from patchbay.host.netlink_sysctls import write_sysctls
@@ -245,7 +245,8 @@ class _Batch:
         """Set what netlink cannot; returns the message that sets the rest."""
         view = self.view(link.namespace)
         found = view.read_link(link.name)
-        if kind_of(found) != link.kind or (found.alias and not found.alias.startswith(ALIAS_PREFIX)):
+        is_foreign = found.alias and not found.alias.startswith(ALIAS_PREFIX)
+        if kind_of(found) != link.kind or (is_foreign and not is_of_our_port(link)):
             raise HostError(
                 f"Link {link.name} exists and is not Patchbay's.", f"Rename or delete it: ip link del {link.name}"
             )

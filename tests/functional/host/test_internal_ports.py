@@ -129,6 +129,7 @@ STRANGERS = {
     "ip link down": "ip -n n1 link set tap-1 down",
     "moved back to the host": "ip -n n1 link set tap-1 netns 1",
     "settings changed": "ip -n n1 link set tap-1 mtu 1300 address fa:16:3e:ff:ff:ff; ip -n n1 route flush proto static",
+    "marked as theirs": "ip -n n1 link set tap-1 alias theirs",
     "address flushed": "ip -n n1 address flush dev tap-1 scope global",
     "del-br": "ovs-vsctl del-br br-int",
 }
@@ -170,6 +171,20 @@ def test_a_restarted_switch_s_new_devices_take_the_place_of_the_dead_ones(on_pri
             assert not [one for one in agent.operations if isinstance(one, DelPort)]
             assert [one.link.name for one in agent.operations if isinstance(one, AdoptDevice)] == ["tap-1", "tap-2"]
             assert "tap-" not in host.sh("ip -br link")
+            assert await seen_anew(TWO) == []
+
+    on_private_host(scenario)
+
+
+def test_a_dead_device_makes_room_whoever_marked_it(on_private_host):
+    async def scenario(host):
+        host.start_ovs()
+        async with keeping(dict(TWO)) as agent:
+            await until_settled(host, agent, "made")
+            host.kill("ovs-vswitchd")
+            host.sh("ip -n n1 link set tap-1 alias theirs")
+            host.start_vswitchd()
+            await until_settled(host, agent, "ovs-vswitchd was killed, and a dead device marked as theirs")
             assert await seen_anew(TWO) == []
 
     on_private_host(scenario)
