@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from patchbay.lab.address_rules import check_addressing
 from patchbay.lab.expectations import read_expectations
 from patchbay.lab.reading_routers import read_each, read_floating_ips, read_outside, read_routers, read_routes
 from patchbay.lab.routing_rules import check_routing
@@ -63,6 +64,7 @@ def parse_topology(text: str, path: Path) -> Topology:
     topology = msgspec.structs.replace(topology, expect=read_expectations(document, root.expect, topology))
     check_rules(document, topology)
     check_routing(document, topology)
+    check_addressing(document, topology)
     document.finish()
     return topology
 

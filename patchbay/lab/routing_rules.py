@@ -1,6 +1,6 @@
 """What must hold in a topology for routers, floating IPs, machines outside and addresses by DHCP.
 
-Called by ``reading`` after ``rules``. What only the service can know (overlaps, pools) is left to it.
+Called by ``reading`` after ``rules``. ``address_rules`` looks at addresses of several parts together.
 """
 
 import ipaddress
@@ -140,7 +140,8 @@ def _check_interface(document: Document, path: FieldPath, name: str, device: str
         known = ", ".join(instance.interfaces)
         document.wrong(path, f"{device!r} is no interface of {name}; expected one of {known}")
         return ""
-    return instance.interfaces[device].network
+    network = instance.interfaces[device].network
+    return network if network in topology.networks else ""
 
 
 def _check_outside(document: Document, path: FieldPath, machine: Outside, topology: Topology) -> None:

@@ -164,6 +164,7 @@ _KINDS = {
     "bool": "true or false",
     "array": "a list",
     "object": "a mapping of names to values",
+    "object | null": "a mapping of names to values",
     "int | null": "a whole number",
     "str | null": "text (in quotes if it looks like a number)",
     "str | array": "text or a list",
