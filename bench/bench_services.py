@@ -299,6 +299,7 @@ def booted(lab: Lab, client: ServiceClient, network: str, count: int, prefix: st
         client.request("DELETE", f"/v2.0/instances/{instance['id']}")
     for port in ports:
         client.request("DELETE", f"/v2.0/ports/{port['id']}")
+    time.sleep(2.0)  # the hosts are still taking the last ones away
     return taken
 
 
