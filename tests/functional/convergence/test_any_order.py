@@ -74,7 +74,7 @@ class Calls:
 
     def _subnet(self, name: str) -> Object:
         network, spec = next((key, one) for key, one in self.topology.networks.items() if name in one.subnets)
-        return apply.subnet_body(name, spec.subnets[name], spec, self.ids["network", network])
+        return apply.subnet_body(name, spec.subnets[name], spec, self.ids["network", network], taken=set())
 
     def _port(self, name: str) -> Object:
         interface = self.topology.instances[name].interfaces["eth0"]
