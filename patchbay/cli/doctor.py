@@ -12,15 +12,24 @@ from pathlib import Path
 import click
 import msgspec
 
+from patchbay.cli.daemons import RUN_DIR, read_daemons, run_dir_option
 from patchbay.cli.output import FORMATS, aligned, print_data
 from patchbay.cli.tools import ip_json, ovs_table, read
 from patchbay.errors import HostError
 from patchbay.host.probe import has_kernel_datapath
+from patchbay.host.programs import PACKAGES, search_path
 
 OK, NOTE, FAILED = "ok", "note", "FAILED"
 COLOURS = {OK: "green", NOTE: "yellow", FAILED: "red"}
 
 TOOLS = ("ovs-vsctl", "ovs-ofctl", "ovsdb-server", "ovsdb-tool", "ip", "ethtool")
+SERVICES = {
+    "DHCP and DNS": ("dnsmasq", "dhcp_release", "dhcp_release6"),
+    "routers": ("iptables-restore", "ip6tables-restore", "iptables-save", "ip6tables-save", "conntrack"),
+    "IPv6 routers": ("radvd",),
+    "DHCP clients": ("dhclient",),
+}
+"""What a host can do besides switching, and the programs that do it."""
 OLDEST_OVS = (2, 17)
 VXLAN_BYTES = 50
 """What VXLAN over IPv4 adds to a packet (RFC 7348): a network's MTU is the underlay's less this."""
@@ -40,10 +49,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.option("--tunnel-ip", metavar="ADDRESS", help="Check this address as the local end of tunnels.")
+@run_dir_option
 @click.option("-f", "--format", "style", type=click.Choice(FORMATS[:3]), default="table", show_default=True)
-def doctor(tunnel_ip: str | None, style: str) -> int:
+def doctor(tunnel_ip: str | None, run_dir: str, style: str) -> int:
     """Check that this host can be a Patchbay host, and say what to do where it cannot."""
     findings = [finding for check in CHECKS for finding in run(check)]
+    findings += check_daemons(run_dir)
     findings += check_tunnel_ip(tunnel_ip) if tunnel_ip else []
     if style != "table":
         print_data(findings, style)
@@ -86,6 +97,39 @@ def check_tools() -> Iterator[Finding]:
         yield Finding(check="tools", verdict=FAILED, found=f"missing: {', '.join(missing)}", remedy=remedy)
     else:
         yield Finding(check="tools", verdict=OK, found=", ".join(TOOLS))
+
+
+def check_services() -> Iterator[Finding]:
+    """services: the programs of DHCP servers, routers and instances; a host without them only switches."""
+    for service, programs in SERVICES.items():
+        missing = [name for name in programs if not shutil.which(name, path=search_path())]
+        if missing:
+            packages = " ".join(dict.fromkeys(PACKAGES[name] for name in missing))
+            found = f"missing: {', '.join(missing)}; other hosts must serve these"
+            if service == "DHCP clients":
+                found = f"missing: {', '.join(missing)}; instances with addressing dhcp get no address here"
+            yield Finding(check=service, verdict=NOTE, found=found, remedy=f"apt-get install {packages}")
+        else:
+            yield Finding(check=service, verdict=OK, found=", ".join(programs))
+
+
+def check_daemons(run_dir: str = RUN_DIR) -> list[Finding]:
+    """processes: those that the agent keeps running do run."""
+    kept = read_daemons(run_dir)
+    dead = [one for one in kept if one.number is None]
+    if not kept:
+        return []
+    if not dead:
+        return [Finding(check="processes", verdict=OK, found=f"all {len(kept)} of the agent's run")]
+    return [
+        Finding(
+            check="processes",
+            verdict=FAILED,
+            found=f"{one.program} of {one.kind} {one.owner} does not run in {one.namespace or 'the host'}",
+            remedy=f"A running agent starts it again: see that it runs, then {one.log}.",
+        )
+        for one in dead
+    ]
 
 
 def check_open_vswitch() -> Iterator[Finding]:
@@ -178,6 +222,7 @@ def check_tunnel_ip(tunnel_ip: str) -> list[Finding]:
 CHECKS = (
     check_permissions,
     check_tools,
+    check_services,
     check_open_vswitch,
     check_datapath,
     check_namespaces,

@@ -13,7 +13,9 @@ from typing import NoReturn
 
 import click
 
+from patchbay.cli.endpoint import Endpoint
 from patchbay.cli.output import Row, output_options, print_list, print_table
+from patchbay.cli.router_picture import draw_routers
 from patchbay.errors import LabError
 from patchbay.lab.lab import Lab
 from patchbay.lab.outcomes import Outcome, Pair
@@ -147,13 +149,16 @@ def run(place: str, command: Sequence[str], name: str) -> None:
 @click.argument("host", default="")
 @lab_option
 def show(host: str, name: str) -> None:
-    """Draw HOST, or every host, and the machines outside."""
+    """Draw HOST, or every host, the routers between the networks, and the machines outside."""
     running = Lab.attach(name)
     for each in [running.host(host)] if host else running.hosts.values():
         done = each.run([sys.executable, "-m", "patchbay", "show", "host"])
         click.echo(done.stdout)
-    if not host:
-        print_ways_out(running.topology)
+    if host:
+        return
+    if running.endpoint and running.is_serving():
+        click.echo("\n".join(draw_routers(Endpoint(running.endpoint))))
+    print_ways_out(running.topology)
 
 
 @lab.command()

@@ -63,8 +63,9 @@ def choose(columns: Sequence[str], shown: Sequence[str], known: Iterable[str]) -
 
 
 def print_table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
-    """Print rows in aligned columns under a header; bold on a terminal."""
-    for number, line in enumerate(aligned([list(header), *rows])):
+    """Print rows in aligned columns under a header; bold on a terminal. A row is one line whatever its cells hold."""
+    cells = [[cell if cell.isprintable() else visible(cell) for cell in row] for row in rows]
+    for number, line in enumerate(aligned([list(header), *cells])):
         click.secho(line, bold=number == 0)
 
 
@@ -75,6 +76,11 @@ def aligned(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
         gap.join(cell + " " * (size - width(cell)) for cell, size in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def visible(cell: str) -> str:
+    """Line ends and control characters as escapes: they would break the table, or reach the terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in cell)
 
 
 def width(cell: str) -> int:

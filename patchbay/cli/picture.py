@@ -24,7 +24,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bridges``, ``ports``, ``interfaces`` are OVSDB rows; ``links`` the rows of ``ip -j -d link`` of the host's own
     namespace; ``namespaces`` maps each namespace to its rows of ``ip -j addr``; ``namespace_ids`` maps the kernel's
-    number of a namespace to its name; ``translations`` are the lines of ``iptables-save -t nat`` of routers.
+    number of a namespace to its name; ``translations`` are the lines of ``iptables-save -t nat`` of routers;
+    ``processes`` maps a namespace ("": the host's own) to what the agent keeps running in it, in words.
     """
 
     bridges: Sequence[Row]
@@ -34,6 +35,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: Mapping[str, Sequence[Row]] = {}
     namespace_ids: Mapping[int, str] = {}
     translations: Mapping[str, Sequence[str]] = {}
+    processes: Mapping[str, Sequence[str]] = {}
 
 
 def draw(picture: Picture) -> list[str]:
@@ -49,6 +51,8 @@ def draw(picture: Picture) -> list[str]:
         lines += [*aligned([["ROUTER", "FROM", "TO"], *ways]), ""]
     if picture.namespaces:
         lines += draw_namespaces(picture)
+    if here := picture.processes.get("", ()):
+        lines += ["the host's own namespace", *branches(here)]
     return lines or ["No Open vSwitch bridge and no namespace on this host."]
 
 
@@ -178,7 +182,7 @@ def local_vlans(picture: Picture) -> list[list[str]]:
 
 
 def draw_namespaces(picture: Picture) -> list[str]:
-    """Each namespace with its links and addresses."""
+    """Each namespace with its links, addresses and processes."""
     lines: list[str] = []
     for name, rows in sorted(picture.namespaces.items()):
         links = [row for row in rows if row["ifname"] != "lo"]
@@ -186,7 +190,8 @@ def draw_namespaces(picture: Picture) -> list[str]:
             [row["ifname"], row.get("address", ""), f"mtu {row['mtu']}", ", ".join(global_addresses(row))]
             for row in links
         ]
-        lines += [f"namespace {name}", *branches(aligned(cells) if cells else ["no link besides lo"])]
+        drawn = aligned(cells) if cells else ["no link besides lo"]
+        lines += [f"namespace {name}", *branches([*drawn, *picture.processes.get(name, ())])]
     return lines
 
 

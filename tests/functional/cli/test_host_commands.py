@@ -1,11 +1,18 @@
 """``patchbay show host`` and ``patchbay doctor`` on a host with real bridges."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
+
+from patchbay.cli.doctor import check_services
+from patchbay.hoststate import Daemon
 
 SEED_HOST = """
 for bridge in br-int br-tun; do
@@ -61,6 +68,8 @@ def test_doctor_finds_a_sound_host_sound(on_private_host: Callable[..., None]) -
         assert findings["tunnel address"]["found"] == "192.0.2.1 on eth0"
         assert findings["MTU"]["found"] == "eth0 1500: VXLAN networks over it carry 1450"
         assert not [finding for finding in findings.values() if finding["verdict"] == "FAILED"]
+        assert findings["DHCP and DNS"]["found"] == "dnsmasq, dhcp_release, dhcp_release6"
+        assert findings["IPv6 routers"]["verdict"] == "ok"
 
     on_private_host(scenario)
 
@@ -93,5 +102,47 @@ def test_showing_a_host_without_open_vswitch_is_one_sentence_with_a_remedy(
         assert shown.returncode == 1
         assert shown.stderr.startswith("patchbay: ovs-vsctl: ")
         assert "Start Open vSwitch" in shown.stderr
+
+    on_private_host(scenario)
+
+
+def test_doctor_names_the_package_of_a_program_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("dnsmasq", "iptables-restore", "iptables-save", "ip6tables-restore", "ip6tables-save", "conntrack"):
+        (tmp_path / name).symlink_to("/bin/true")
+    monkeypatch.setattr("patchbay.cli.doctor.search_path", lambda: str(tmp_path))
+    findings = {finding.check: finding for finding in check_services()}
+    assert findings["routers"].verdict == "ok"
+    assert findings["DHCP and DNS"].verdict == "note"
+    assert findings["DHCP and DNS"].found.startswith("missing: dhcp_release, dhcp_release6;")
+    assert findings["DHCP and DNS"].remedy == "apt-get install dnsmasq-utils"
+    assert findings["IPv6 routers"].remedy == "apt-get install radvd"
+    assert "get no address here" in findings["DHCP clients"].found
+
+
+def test_doctor_and_show_tell_which_processes_of_the_agent_run(
+    on_private_host: Callable[..., None], tmp_path: Path
+) -> None:
+    async def scenario(host: Any) -> None:
+        host.start_ovs()
+        folder = tmp_path / "dhcp/net1"
+        folder.mkdir(parents=True)
+        command = ("sleep", "1234567")
+        daemon = Daemon(kind="dhcp", owner="net1", namespace="qdhcp-net1", command=command, pidfile=f"{folder}/pid")
+        (folder / "daemon.json").write_bytes(msgspec.json.encode(daemon))
+        host.sh("ip netns add qdhcp-net1")
+        host.sh(f"ip netns exec qdhcp-net1 {' '.join(command)} >/dev/null 2>&1 & echo $! > {folder}/pid")
+        number = int((folder / "pid").read_text())
+        await host.until(
+            lambda: Path(f"/proc/{number}/cmdline").read_bytes().startswith(b"sleep\0"), "the process in its namespace"
+        )
+        assert "all 1 of the agent's run" in patchbay("doctor", "--run-dir", str(tmp_path)).stdout
+        shown = patchbay("show", "host", "--run-dir", str(tmp_path)).stdout
+        assert f"namespace qdhcp-net1\n├─ no link besides lo\n└─ sleep: process {number}\n" in shown
+        os.kill(number, signal.SIGKILL)
+        done = patchbay("doctor", "--run-dir", str(tmp_path))
+        assert done.returncode == 1
+        assert "sleep of dhcp net1 does not run in qdhcp-net1" in done.stdout
+        assert f"→ A running agent starts it again: see that it runs, then {folder}/log." in done.stdout
+        assert "sleep: does not run; see" in patchbay("show", "host", "--run-dir", str(tmp_path)).stdout
 
     on_private_host(scenario)

@@ -90,3 +90,12 @@ def test_an_empty_list_is_a_header_alone() -> None:
 )
 def test_a_value_as_a_cell(value: object, cell: str) -> None:
     assert text(value) == cell
+
+
+def test_a_cell_cannot_break_the_table_or_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_one({"name": "vm\x1b[2J", "user_data": "#!/bin/sh\necho hello"}, "table", ())
+    assert capsys.readouterr().out.splitlines() == [
+        "field      value",
+        r"name       vm\x1b[2J",
+        r"user_data  #!/bin/sh\necho hello",
+    ]

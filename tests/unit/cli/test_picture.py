@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from patchbay.cli.picture import Picture, describe, ways_out
+from patchbay.cli.picture import Picture, describe, draw, ways_out
 
 ROUTER = "qrouter-7052699b-ed8d-48a0-8365-50ac54017dfc"
 NAT = """\
@@ -39,4 +39,21 @@ def test_what_a_router_translates() -> None:
         [ROUTER, "192.168.1.250 tcp 2222", "10.0.1.6:22"],
         [ROUTER, "10.0.1.5", "seen as 192.168.1.246"],
         [ROUTER, "10.0.1.0/28", "seen as 192.168.1.245"],
+    ]
+
+
+def test_what_runs_in_a_namespace() -> None:
+    seen = Picture(
+        bridges=(),
+        ports=(),
+        interfaces=(),
+        namespaces={"qdhcp-1": []},
+        processes={"qdhcp-1": ["dnsmasq: process 63"], "": ["patchbay metadata: process 64"]},
+    )
+    assert draw(seen) == [
+        "namespace qdhcp-1",
+        "├─ no link besides lo",
+        "└─ dnsmasq: process 63",
+        "the host's own namespace",
+        "└─ patchbay metadata: process 64",
     ]
