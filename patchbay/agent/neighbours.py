@@ -1,7 +1,8 @@
 """Looks for hosts that the service suspects to be gone, and says what this host found.
 
-Runs beside the loop. Nothing is sent while nobody is suspected: only a host whose agent has been silent is asked for,
-again and again until it is heard of, for an agent may be stopped on a host that carries traffic as before.
+Runs beside the loop. Nothing is sent while nobody is suspected. A host whose agent has been silent is asked again and
+again while it answers, for an agent may be stopped on a host that carries traffic as before; once it does not, it has
+lost what it carried, and nobody asks until its agent is heard of.
 """
 
 import asyncio
@@ -27,20 +28,18 @@ class Neighbours:
         self._intent = intent
         self._host = host
         self._tunnel_ip = tunnel_ip
+        self._found: dict[str, str] = {}
         self._wake = asyncio.Event()
         intent.subscribe(self._note)
 
     async def run(self) -> None:
         """Look for suspected hosts for ever."""
         while self._tunnel_ip:
-            found = await self._look()
-            try:
-                await self._tell(found)
-            except IntentError as error:
-                logger.warning("suspected hosts: %s", error.message, extra={"remedy": error.remedy})
             self._wake.clear()
+            self._found = await self._look()
+            is_told = await self._tell(self._found)
             try:
-                async with asyncio.timeout(AGAIN_S if self._suspects() else None):
+                async with asyncio.timeout(None if is_told and UP not in self._found.values() else AGAIN_S):
                     await self._wake.wait()
             except TimeoutError:
                 pass
@@ -51,16 +50,26 @@ class Neighbours:
 
     async def _look(self) -> dict[str, str]:
         suspects = self._suspects()
-        answers = await asyncio.gather(*(echo.answers(self._tunnel_ip, host.tunnel_ip) for host in suspects))
-        return {host.name: UP if has else DOWN for host, has in zip(suspects, answers, strict=True)}
+        lost = {host.name: DOWN for host in suspects if self._found.get(host.name) == DOWN}
+        asked = [host for host in suspects if host.name not in lost]
+        answers = await asyncio.gather(*(echo.answers(self._tunnel_ip, host.tunnel_ip) for host in asked))
+        return lost | {host.name: UP if has else DOWN for host, has in zip(asked, answers, strict=True)}
 
-    async def _tell(self, found: dict[str, str]) -> None:
-        """Write what was found, if it is other than what was told; what nobody asks for any more is taken back."""
+    async def _tell(self, found: dict[str, str]) -> bool:
+        """Write what was found, if it is other than what was told; what nobody asks for any more is taken back.
+
+        False when it could not be written.
+        """
         rows = self._intent.hosts_by_name.get(self._host, ())
         row = next((self._intent.hosts[row] for row in rows), None)
         if row is not None and dict(row.neighbours) != found:
             logger.info("suspected hosts", extra=found)
-            await self._intent.transact(Update(row, replace(row, neighbours=found)))
+            try:
+                await self._intent.transact(Update(row, replace(row, neighbours=found)))
+            except IntentError as error:
+                logger.warning("suspected hosts: %s", error.message, extra={"remedy": error.remedy})
+                return False
+        return True
 
     def _note(self, changes: list[Change]) -> None:
         for change in changes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from patchbay.lab.client import ServiceClient
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import parse_topology
 
@@ -45,28 +46,25 @@ expect:
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """The lab, with router and DHCP server on compute1, where nothing else is."""
-    with Lab.up(parse_topology(TOPOLOGY, Path("failover.yaml"))) as found:
-        for kind, member, path in (("L3", "router", "l3-routers"), ("DHCP", "network", "dhcp-networks")):
-            name = {"router": "r1", "network": "red"}[member]
-            with contextlib.closing(found.client()) as client:
-                wanted = client.request("GET", f"/v2.0/{member}s?name={name}")[f"{member}s"][0]["id"]
-                agents = client.request("GET", f"/v2.0/agents?agent_type={kind}+agent")["agents"]
-                by_host = {agent["host"]: agent["id"] for agent in agents}
-                here = [host for host, agent in by_host.items() if has(found, agent, path, wanted)]
-                if here != ["compute1"]:
-                    client.request("POST", f"/v2.0/agents/{by_host['compute1']}/{path}", {f"{member}_id": wanted})
-                for host in set(here) - {"compute1"} if kind == "DHCP" else ():
-                    client.request("DELETE", f"/v2.0/agents/{by_host[host]}/{path}/{wanted}")
+    with Lab.up(parse_topology(TOPOLOGY, Path("failover.yaml"))) as found, contextlib.closing(found.client()) as client:
+        for kind, path in (("L3", "l3-routers"), ("DHCP", "dhcp-networks")):
+            agents = client.request("GET", f"/v2.0/agents?agent_type={kind}+agent")["agents"]
+            others = [agent["id"] for agent in agents if agent["host"] != "compute1"]
+            enable(client, others, is_up=False)
+            for agent in others:
+                (items,) = client.request("GET", f"/v2.0/agents/{agent}/{path}").values()
+                for item in items:
+                    client.request("DELETE", f"/v2.0/agents/{agent}/{path}/{item['id']}")
+            enable(client, others, is_up=True)
         until(lambda: namespaces(found, "compute1") == {"qrouter", "qdhcp"}, "router and DHCP server on compute1")
         found.wait_until_active()
         yield found
 
 
-def has(lab: Lab, agent: str, path: str, wanted: str) -> bool:
-    """Whether an agent serves this."""
-    with contextlib.closing(lab.client()) as client:
-        (items,) = client.request("GET", f"/v2.0/agents/{agent}/{path}").values()
-    return any(item["id"] == wanted for item in items)
+def enable(client: ServiceClient, agents: list[str], *, is_up: bool) -> None:
+    """Whether these agents get new work."""
+    for agent in agents:
+        client.request("PUT", f"/v2.0/agents/{agent}", {"agent": {"admin_state_up": is_up}})
 
 
 def namespaces(lab: Lab, host: str) -> set[str]:
