@@ -4,7 +4,7 @@ Called by ``apply``. A router's interfaces are known by their subnets, floating 
 already is not asked for again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -79,26 +79,46 @@ def apply_floating_ips(client: Client, topology: Topology, networks: Ids, ports:
     listed = client.request("GET", "/v2.0/floatingips")["floatingips"]
     known = {(each["floating_network_id"], each["floating_ip_address"]): each for each in listed}
     ids = {key[1:]: port_id for key, port_id in ports.items()}
-    for floating_ip in topology.floating_ips:
-        wanted = floating_ip_body(topology, floating_ip, networks, ids)
-        found = known.get((wanted["floating_network_id"], wanted["floating_ip_address"]))
+    bodies = [floating_ip_body(topology, floating_ip, networks, ids) for floating_ip in topology.floating_ips]
+    there = [known.get((each["floating_network_id"], each["floating_ip_address"])) for each in bodies]
+    released = _release(client, bodies, there)
+    for floating_ip, wanted, old in zip(topology.floating_ips, bodies, there, strict=True):
         what = (("floating IP", floating_ip.address),)
-        if found is None:
-            found = client.request("POST", "/v2.0/floatingips", {"floatingip": wanted})["floatingip"]
+        found = old or client.request("POST", "/v2.0/floatingips", {"floatingip": wanted})["floatingip"]
+        if old is None:
             steps.append(Applied(created=what))
-        elif change := {
-            name: wanted[name]
-            for name in ("port_id", "fixed_ip_address")
-            if wanted.get(name, found[name]) != found[name]
-        }:
-            if "port_id" in wanted:
-                change["port_id"] = wanted["port_id"]
-            client.request("PUT", f"/v2.0/floatingips/{found['id']}", {"floatingip": change})
+        elif old["id"] in released or _differs(wanted, old):
+            change = {name: wanted.get(name) for name in ("port_id", "fixed_ip_address") if wanted.get(name)}
+            if change:
+                client.request("PUT", f"/v2.0/floatingips/{found['id']}", {"floatingip": change})
             steps.append(Applied(updated=what))
         else:
             steps.append(Applied(unchanged=1))
         if floating_ip.port_forwardings:
             _apply_forwardings(client, floating_ip, found["id"], ids, steps)
+
+
+def _differs(wanted: Object, found: Object) -> bool:
+    """Whether a floating IP leads elsewhere than the file says; an address that the file leaves open is any."""
+    fixed = wanted.get("fixed_ip_address", found["fixed_ip_address"])
+    return (wanted.get("port_id"), fixed) != (found["port_id"], found["fixed_ip_address"])
+
+
+def _release(client: Client, bodies: Sequence[Object], there: Sequence[Object | None]) -> set[str]:
+    """Dissociate floating IPs that lead to nobody any more, or to whom another one leads now; gives their ids.
+
+    An address has one floating IP at a time. The others move at once, without a moment of leading nowhere.
+    """
+    changing = [
+        (wanted, found) for wanted, found in zip(bodies, there, strict=True) if found is None or _differs(wanted, found)
+    ]
+    awaited = {wanted.get("port_id") for wanted, _ in changing}
+    released = set()
+    for wanted, found in changing:
+        if found is not None and found["port_id"] and (wanted.get("port_id") is None or found["port_id"] in awaited):
+            client.request("PUT", f"/v2.0/floatingips/{found['id']}", {"floatingip": {"port_id": None}})
+            released.add(str(found["id"]))
+    return released
 
 
 def floating_ip_body(topology: Topology, floating_ip: FloatingIP, networks: Ids, ports: Ids) -> Object:
