@@ -21,7 +21,6 @@ from patchbay.service.scheduling_errors import (
     InvalidL3Agent,
     NetworkHostedByDHCPAgent,
     NetworkNotHostedByDhcpAgent,
-    RouterHostedByL3Agent,
     RouterNotHostedByL3Agent,
 )
 from patchbay.service.service import ATTEMPTS, Service, reservations
@@ -110,15 +109,16 @@ def l3_agents_of(service: Service, _context: RequestContext, router_id: str) -> 
 
 
 async def add_router(service: Service, context: RequestContext, agent_id: str, router_id: str) -> None:
-    """The router moves to the agent's host, with all its ports.
+    """The router moves to the agent's host, with all its ports; as in Neutron, one that is there already stays.
 
-    Raises AgentNotFound, InvalidL3Agent, RouterNotFound, RouterHostedByL3Agent.
+    Neutron refuses while another agent has the router. Here another has it as soon as it leaves one, so it moves.
+    Raises AgentNotFound, InvalidL3Agent, RouterNotFound.
     """
     for _ in range(ATTEMPTS):
         agent = _usable(service, context, agent_id, L3, InvalidL3Agent)
         router = _router(service, router_id)
         if router.host == agent.host.name:
-            raise RouterHostedByL3Agent(router_id, agent_id)
+            return
         if not placement.may_run_router(service, router, agent.host):
             raise InvalidL3Agent(agent_id)
         try:

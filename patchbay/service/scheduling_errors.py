@@ -31,13 +31,6 @@ class NetworkNotHostedByDhcpAgent(Conflict):
         super().__init__(f"The network {network_id} is not hosted by the DHCP Agent {agent_id}.")
 
 
-class RouterHostedByL3Agent(Conflict):
-    """The agent has the router already."""
-
-    def __init__(self, router_id: str, agent_id: str) -> None:
-        super().__init__(f"The router {router_id} has been already hosted by the L3 Agent {agent_id}.")
-
-
 class RouterNotHostedByL3Agent(Conflict):
     """The agent does not have the router."""
 
