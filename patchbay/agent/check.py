@@ -47,7 +47,7 @@ async def observe(agent: Agent) -> Observed:
     """The host as it is, read anew."""
     desired = agent.compiled.state
     kernel = await Kernel.open(desired, is_watching=False)
-    resources = list(kernel.resources.values())
+    resources: list[Seen] = list(kernel.resources.values())
     kernel.close()
     switch = await Switch.open(agent.settings.ovs, timeout_s=5)
     resources += switch.resources.values()

@@ -4,6 +4,9 @@ Used by ``patchbay.host.services``. Every process runs on a thread that has step
 fast as on the host. The kernel tells of each change of rules (nf_tables' netlink group), which is then read. What
 iptables-save prints may differ from what was written although it means the same; so what was read right after writing
 counts as what was written.
+
+Tracked connections are looked at twice: at the start, for an agent may have died between writing rules and breaking off
+what they do not make any more, and after a repair of rules that somebody had changed.
 """
 
 import asyncio
@@ -22,7 +25,8 @@ from patchbay.errors import HostError
 from patchbay.host import netns
 from patchbay.host.programs import environment, find_program
 from patchbay.hoststate import Key, Resource, Ruleset
-from patchbay.plan.rules import Tables, has_rules, is_equivalent, parse_saved, restore_text
+from patchbay.plan.connections import StaleConnections, connections_key, find_stale, parse_tracked
+from patchbay.plan.rules import Tables, Translation, has_rules, is_equivalent, parse_saved, restore_text
 from patchbay.plan.service_operations import ClearRuleset, FlushConntrack, SetRuleset
 from patchbay.plan.service_shell import conntrack
 
@@ -69,7 +73,7 @@ class Rulesets:
     """Rules of the namespaces for which some are wanted. ``resources`` is what is there."""
 
     def __init__(self, tell: Callable[[set[Key]], None], *, is_watching: bool) -> None:
-        self.resources: dict[Key, Ruleset] = {}
+        self.resources: dict[Key, Ruleset | StaleConnections] = {}
         self._wanted: Mapping[Key, Resource] = {}
         self._tell = tell
         self._is_watching = is_watching
@@ -77,6 +81,7 @@ class Rulesets:
         self._feeds: dict[str, Feed] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._read_back: dict[Key, tuple[Tables, Tables]] = {}
+        self._found: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def load(self, wanted: Mapping[Key, Resource]) -> None:
@@ -84,6 +89,9 @@ class Rulesets:
         self._wanted = wanted
         names = {one.namespace for one in wanted.values() if isinstance(one, Ruleset)}
         await asyncio.gather(*map(self._read, sorted(names)))
+        if self._is_watching:
+            self._found = {name for name in names if netns.find_namespace(name)}
+            await asyncio.gather(*(self._look_for_stale(name, is_repaired=False) for name in sorted(self._found)))
 
     def close(self) -> None:
         """Close the feeds; the rules stay."""
@@ -105,7 +113,10 @@ class Rulesets:
     async def set(self, operation: SetRuleset) -> None:
         """Write rules and read them back. Raises HostError with iptables' words."""
         old, new = operation.old, operation.new
+        is_repair = self._is_repair(old, new)
         await self._write(new, restore_text(old.tables if old else (), new.tables), new.tables)
+        if is_repair:
+            await self._look_for_stale(new.namespace, is_repaired=True)
 
     async def clear(self, operation: ClearRuleset) -> None:
         """Empty all tables of a namespace. Raises HostError."""
@@ -114,9 +125,36 @@ class Rulesets:
         self._put(gone.key, None)
 
     async def flush(self, operation: FlushConntrack) -> None:
-        """Delete tracked connections. Raises HostError."""
-        commands = [words for item in operation.addresses for words in conntrack(operation.version, item)]
-        await self._run(partial(_flush, operation.namespace, commands))
+        """Delete tracked connections; what fails is tried again. Raises HostError."""
+        name, version = operation.namespace, operation.version
+        commands = [words for item in operation.addresses for words in conntrack(version, item)]
+        stale = StaleConnections(namespace=name, version=version, translations=operation.addresses)
+        try:
+            await self._run(partial(_flush, name, commands))
+        except HostError:
+            self._put(stale.key, stale)
+            raise
+        self._put(stale.key, None)
+
+    def _is_repair(self, old: Ruleset | None, new: Ruleset) -> bool:
+        """Whether rules were changed by somebody else; of rules before an agent's start, whether nothing translates."""
+        if new.key in self._read_back:
+            return old is None or old.tables != self._read_back[new.key][0]
+        is_empty = old is None or not any(line.startswith("-A") for line in dict(old.tables).get("nat", ()))
+        return is_empty and new.namespace in self._found
+
+    async def _look_for_stale(self, name: str, *, is_repaired: bool) -> None:
+        """Compare tracked connections with the rules that are wanted; IPv6 is never translated."""
+        wanted = self._wanted.get(("ruleset", name, "4"))
+        if not isinstance(wanted, Ruleset) or "nat" not in dict(wanted.tables):
+            return
+        try:
+            found = await self._run(partial(_find_stale, name, wanted.tables, is_repaired=is_repaired))
+        except HostError as error:
+            logger.warning("%s", error.message, extra={"remedy": error.remedy})
+            return
+        stale = StaleConnections(namespace=name, translations=found)
+        self._put(stale.key, stale if found else None)
 
     # --- reading and writing ------------------------------------------------------------------------------------------
 
@@ -198,13 +236,13 @@ class Rulesets:
         is_known = has_rules(found) or (isinstance(wanted, Ruleset) and found == wanted.tables)
         self._put(key, Ruleset(namespace=key[1], version=int(key[2]), tables=found) if is_known else None)
 
-    def _put(self, key: Key, ruleset: Ruleset | None) -> None:
-        if self.resources.get(key) == ruleset:
+    def _put(self, key: Key, found: Ruleset | StaleConnections | None) -> None:
+        if self.resources.get(key) == found:
             return
-        if ruleset is None:
+        if found is None:
             del self.resources[key]
         else:
-            self.resources[key] = ruleset
+            self.resources[key] = found
         self._tell({key})
 
     def _forget(self, name: str) -> None:
@@ -212,6 +250,8 @@ class Rulesets:
             key = ("ruleset", name, str(version))
             self._read_back.pop(key, None)
             self._put(key, None)
+            self._put(connections_key(name, version), None)
+        self._found.discard(name)
 
     # --- following ----------------------------------------------------------------------------------------------------
 
@@ -274,6 +314,14 @@ def _save(version: int) -> Tables:
     if done.returncode:
         raise HostError(f"{program} fails: {_last_line(done.stderr)}.", "Does the kernel have nf_tables?")
     return parse_saved(done.stdout)
+
+
+def _find_stale(name: str, tables: Tables, *, is_repaired: bool) -> tuple[Translation, ...]:
+    with _inside(name):
+        done = _run([find_program("conntrack"), "-L", "-f", "ipv4"])
+    if done.returncode:
+        raise HostError(f"conntrack cannot tell the connections in {name}: {_last_line(done.stderr)}.")
+    return find_stale(parse_tracked(done.stdout), tables, is_repaired=is_repaired)
 
 
 def _flush(name: str, commands: Iterable[list[str]]) -> None:

@@ -15,6 +15,7 @@ from patchbay.host.daemons import Daemons
 from patchbay.host.netlink_apply import Failure
 from patchbay.host.rulesets import Rulesets
 from patchbay.hoststate import Key, Resource
+from patchbay.plan.observed import Seen
 from patchbay.plan.operations import Operation
 from patchbay.plan.service_operations import (
     ClearRuleset,
@@ -49,11 +50,11 @@ class Services:
         self._daemons.close()
 
     @property
-    def resources(self) -> dict[Key, Resource]:
+    def resources(self) -> dict[Key, Seen]:
         """All that is there, by key."""
         return {**self._rulesets.resources, **self._daemons.resources}
 
-    def get(self, key: Key) -> Resource | None:
+    def get(self, key: Key) -> Seen | None:
         """One of ``resources``."""
         return self._rulesets.resources.get(key) or self._daemons.resources.get(key)
 

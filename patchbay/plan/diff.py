@@ -38,7 +38,7 @@ from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.plan import device_changes as devices
 from patchbay.plan import operations as op
 from patchbay.plan.observed import Observed, ObservedFlow, Seen
-from patchbay.plan.service_changes import add_services, flush_untranslated, remove_services
+from patchbay.plan.service_changes import add_services, flush_stale, flush_untranslated, remove_services
 
 NO_PEER = "nonexistent-peer"
 """Neutron's peer for a patch port that is not connected yet (NONEXISTENT_PEER)."""
@@ -85,6 +85,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
         *_delete_structure(gone),
         *_flush(changes),
         *flush_untranslated(added),
+        *flush_stale(removed),
     ]
 
 

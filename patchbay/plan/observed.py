@@ -23,8 +23,16 @@ from patchbay.hoststate import (
     Sysctl,
 )
 from patchbay.plan import operations as op
+from patchbay.plan.connections import StaleConnections, connections_key
 from patchbay.plan.device_operations import AdoptDevice, SetSysctls, device_of
-from patchbay.plan.service_operations import ClearRuleset, ReloadDaemon, SetRuleset, StartDaemon, StopDaemon
+from patchbay.plan.service_operations import (
+    ClearRuleset,
+    FlushConntrack,
+    ReloadDaemon,
+    SetRuleset,
+    StartDaemon,
+    StopDaemon,
+)
 
 
 class ObservedFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +51,7 @@ class ObservedFlow(msgspec.Struct, frozen=True, kw_only=True):
         return observed_flow_key(self.bridge, self.table, self.cookie)
 
 
-Seen = Resource | ObservedFlow
+Seen = Resource | ObservedFlow | StaleConnections
 
 
 def observed_flow_key(bridge: str, table: int, cookie: int) -> Key:
@@ -169,8 +177,9 @@ class Observed:
         return changed
 
     def state(self) -> HostState:
-        """Everything but unrecognised flows, as a HostState."""
-        return {key: item for key, item in self.resources.items() if not isinstance(item, ObservedFlow)}
+        """Everything that can be wanted, as a HostState: no unrecognised flows, no connections."""
+        seen = self.resources.items()
+        return {key: item for key, item in seen if not isinstance(item, ObservedFlow | StaleConnections)}
 
 
 def _same_ports(seen: ObservedFlow, flow: Flow, numbers: Mapping[str, int] | None) -> bool:
@@ -253,6 +262,8 @@ def removed_by(operation: op.Operation) -> list[Key]:
             gone = [item.key]
         case ClearRuleset(item) | StopDaemon(item):
             gone = [item.key]
+        case FlushConntrack(namespace, version):
+            gone = [connections_key(namespace, version)]
         case op.DelFlows(_, flows):
             gone = [flow.key for flow in flows]
         case op.DelFlowsByCookie(bridge, cookies):

@@ -146,24 +146,35 @@ def _mappings(lines: Iterable[str]) -> set[_Mapping]:
     return found
 
 
-def _mapping(words: list[str]) -> _Mapping | None:
-    """Of ``-A CHAIN -d X/32 -j DNAT --to-destination Y`` and ``-A CHAIN -s Y/32 -j SNAT --to-source X``."""
-    options: dict[str, str] = defaultdict(str)
+def options_of(line: str) -> defaultdict[str, str]:
+    """The options of a rule with what follows each; "" for others."""
+    return _options(line.split())
+
+
+def _options(words: list[str]) -> defaultdict[str, str]:
+    options: defaultdict[str, str] = defaultdict(str)
     for option, value in pairwise(words):
         if option.startswith("-"):
             options[option] = value
+    return options
+
+
+def _mapping(words: list[str]) -> _Mapping | None:
+    """Of ``-A CHAIN -d X/32 -j DNAT --to-destination Y`` and ``-A CHAIN -s Y/32 -j SNAT --to-source X``."""
+    options = _options(words)
     if options["-j"] == "DNAT" and options["-d"] and "!" not in words:
-        return _address(options["-d"]), options["-p"], options["--dport"], options["--to-destination"]
+        return address_of(options["-d"]), options["-p"], options["--dport"], options["--to-destination"]
     if options["-j"] == "SNAT" and options["--to-source"]:
-        return _without_port(options["--to-source"]), "", "", options["-s"]
+        return source_of(options["--to-source"]), "", "", options["-s"]
     return None
 
 
-def _address(prefix: str) -> str:
+def address_of(prefix: str) -> str:
+    """``203.0.113.5/32`` without its length."""
     return prefix.removesuffix("/32").removesuffix("/128")
 
 
-def _without_port(source: str) -> str:
+def source_of(source: str) -> str:
     """``203.0.113.2:1024-65535`` without its ports; an IPv6 address has them after a bracket."""
     if source.startswith("["):
         return source[1:].partition("]")[0]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from patchbay.hoststate import Daemon, Resource, Ruleset
+from patchbay.plan.connections import StaleConnections
 from patchbay.plan.operations import Operation
 from patchbay.plan.rules import find_untranslated
 from patchbay.plan.service_operations import (
@@ -43,6 +44,13 @@ def flush_untranslated(changes: Iterable[tuple[object, Resource]]) -> Iterable[O
         gone = find_untranslated(have, want) if isinstance(have, Ruleset) and isinstance(want, Ruleset) else ()
         if gone and isinstance(want, Ruleset):
             yield FlushConntrack(want.namespace, want.version, gone)
+
+
+def flush_stale(removed: Iterable[object]) -> Iterable[Operation]:
+    """Break off connections that were found to be left from other rules."""
+    for item in removed:
+        if isinstance(item, StaleConnections):
+            yield FlushConntrack(item.namespace, item.version, item.translations)
 
 
 def remove_services(removed: Iterable[object]) -> Iterable[Operation]:

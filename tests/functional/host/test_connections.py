@@ -2,6 +2,8 @@
 
 import socket
 
+from msgspec.structs import replace
+
 from patchbay.host import netns
 from patchbay.host.services import Services
 from patchbay.hoststate import Ruleset
@@ -104,6 +106,107 @@ def test_a_floating_address_given_to_another_instance_breaks_its_connections_off
         assert moved == ["SetRuleset", "FlushConntrack"]
         assert not conversation.goes_on(0.5)
         conversation.close()
+        services.close()
+
+    on_private_host(scenario)
+
+
+def plan_of(services: Services, desired: dict) -> list[str]:
+    return [type(operation).__name__ for operation in diff(Observed(services.resources.values()), desired)]
+
+
+async def open_services(desired: dict) -> Services:
+    services = Services("/run/patchbay")
+    await services.load(desired)
+    return services
+
+
+def tracked(host, words: str) -> str:
+    return host.sh(f"ip netns exec {ROUTER} conntrack -L {words} 2>/dev/null")
+
+
+def test_an_agent_that_dies_between_rules_and_connections_leaves_its_successor_to_break_them_off(on_private_host):
+    async def scenario(host):
+        host.sh(WIRES)
+        desired: dict = {}
+        services = await open_services(desired)
+        await set_rules(services, desired, rules(ONE))
+        conversation = Conversation()
+        assert conversation.goes_on()
+        desired[rules().key] = rules(OTHER)
+        plan = diff(Observed(services.resources.values()), desired)
+        assert [type(one).__name__ for one in plan] == ["SetRuleset", "FlushConntrack"]
+        await services.apply(plan[:1])
+        services.close()  # as a kill would: nothing is done any more
+        fresh = await open_services(desired)
+        assert plan_of(fresh, desired) == ["FlushConntrack"]
+        assert await fresh.apply(diff(Observed(fresh.resources.values()), desired)) == []
+        assert plan_of(fresh, desired) == []
+        assert "203.0.113.5" not in tracked(host, "-s 203.0.113.9")
+        assert not conversation.goes_on(0.5)
+        conversation.close()
+        fresh.close()
+
+    on_private_host(scenario)
+
+
+def test_a_fresh_agent_breaks_off_nothing_that_its_rules_would_make(on_private_host):
+    async def scenario(host):
+        host.sh(WIRES)
+        desired: dict = {}
+        services = await open_services(desired)
+        await set_rules(services, desired, rules(ONE))
+        conversation = Conversation()
+        services.close()
+        fresh = await open_services(desired)
+        assert plan_of(fresh, desired) == []
+        assert conversation.goes_on()
+        conversation.close()
+        fresh.close()
+
+    on_private_host(scenario)
+
+
+def test_what_conntrack_refuses_is_tried_again(on_private_host, monkeypatch):
+    async def scenario(host):
+        host.sh(WIRES)
+        desired: dict = {}
+        services = await open_services(desired)
+        await set_rules(services, desired, rules(ONE))
+        conversation = Conversation()
+        desired[rules().key] = rules()
+        with monkeypatch.context() as patch:
+            patch.setattr("patchbay.host.rulesets.conntrack", lambda *_: [["conntrack", "--no-such-option"]])
+            refused = await services.apply(diff(Observed(services.resources.values()), desired))
+        assert len(refused) == 1
+        assert plan_of(services, desired) == ["FlushConntrack"]
+        assert await services.apply(diff(Observed(services.resources.values()), desired)) == []
+        assert plan_of(services, desired) == []
+        assert not conversation.goes_on(0.5)
+        conversation.close()
+        services.close()
+
+    on_private_host(scenario)
+
+
+def test_what_went_out_untranslated_while_a_stranger_had_flushed_the_rules_is_translated_again(on_private_host):
+    async def scenario(host):
+        host.sh(WIRES)
+        desired: dict = {}
+        services = await open_services(desired)
+        filters = (":INPUT ACCEPT", ":FORWARD ACCEPT", ":OUTPUT ACCEPT")
+        tracking = ("filter", (*filters, "-A FORWARD -m conntrack --ctstate INVALID -j DROP"))
+        await set_rules(services, desired, replace(rules(ONE), tables=(tracking, *rules(ONE).tables)))
+        host.sh(f"ip netns exec {ROUTER} iptables -t nat -F; ip -n internet route add 10.0.0.0/24 via 203.0.113.2")
+        host.sh("ip netns exec web ping -c1 -W1 -e 77 203.0.113.9")
+        assert "dst=10.0.0.5" in tracked(host, "-s 10.0.0.5")
+        await host.until(lambda: plan_of(services, desired) == ["SetRuleset"], "the flush is noticed")
+        await services.apply(diff(Observed(services.resources.values()), desired))
+        assert plan_of(services, desired) == ["FlushConntrack"]
+        await services.apply(diff(Observed(services.resources.values()), desired))
+        assert plan_of(services, desired) == []
+        host.sh("ip netns exec web ping -c1 -W1 -e 77 203.0.113.9")
+        assert "dst=203.0.113.5" in tracked(host, "-s 10.0.0.5")
         services.close()
 
     on_private_host(scenario)
