@@ -20,7 +20,7 @@ from patchbay.host.ovs import SWITCH_OPERATIONS, Switch, SwitchChange, SwitchOpe
 from patchbay.host.services import SERVICE_OPERATIONS, Services
 from patchbay.hoststate import BridgePort, Key, Resource
 from patchbay.plan.device_operations import AdoptDevice, SetSysctls
-from patchbay.plan.observed import Observed
+from patchbay.plan.observed import Observed, Seen
 from patchbay.plan.operations import (
     AddAddress,
     AddBridgeLink,
@@ -36,7 +36,8 @@ from patchbay.plan.operations import (
 KERNEL, SWITCH, FLOWS, SERVICES = "kernel", "switch", "flows", "services"
 FEW_PORTS = 8
 """So many ports may be plugged before their devices are there; with more, ovs-vswitchd would look for them in vain."""
-SETTLE_PATIENCE_S = 2.0
+SETTLE_PATIENCE_S, SHORT_PATIENCE_S = 2.0, 0.05
+"""How long an answer of ovs-vswitchd is waited for; not so long again while it has not given one."""
 _ADDITIONS = (
     AddNamespace,
     AddBridgeLink,
@@ -79,6 +80,8 @@ class Machine:
         self._changed: set[Key] = set()
         self._flow_bridges: set[str] = set()
         self._stale: set[str] = set()
+        self._is_switch_current = False
+        self._settle_patience_s = SETTLE_PATIENCE_S
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -198,10 +201,17 @@ class Machine:
         """Unplug ports whose devices are about to be made anew, before Open vSwitch has seen that they were gone.
 
         It would keep reading from the device that is no more (userspace datapath). The next turn plugs them again.
+        After a start of the agent or of ovsdb-server it may not even have heard that a port was unplugged: an agent
+        before this one did that and died, or ovs-vswitchd has not connected again yet. So it is asked first.
         """
-        ends = (end for one in operations if isinstance(one, AddVeth) for end in (one.a, one.b))
+        ends = [end for one in operations if isinstance(one, AddVeth) for end in (one.a, one.b) if not end.namespace]
+        if ends and not self._is_switch_current:
+            is_in_sync = self.switch.is_in_sync
+            self._is_switch_current = is_in_sync and await self.switch.confirm(self._settle_patience_s)
+            if not self._is_switch_current:
+                self._stale |= {end.name for end in ends if ("bridge-port", end.name) in self._desired}
         for end in ends:
-            port = self.switch.resources.get(("bridge-port", end.name)) if not end.namespace else None
+            port = self.switch.resources.get(("bridge-port", end.name))
             if isinstance(port, BridgePort) and port.name in self.switch.ofports.get(port.bridge, {}):
                 self._stale.add(port.name)
         await self.replug()
@@ -212,7 +222,11 @@ class Machine:
             return
         found = [self.switch.resources.get(("bridge-port", name)) for name in sorted(self._stale)]
         ports: list[SwitchOperation] = [DelPort(one.name, one.bridge) for one in found if isinstance(one, BridgePort)]
-        if not ports or (not await self._apply_to_switch(ports) and await self.switch.wait_settled(SETTLE_PATIENCE_S)):
+        if ports and await self._apply_to_switch(ports):
+            return
+        is_settled = await self.switch.confirm(self._settle_patience_s)
+        self._settle_patience_s = SETTLE_PATIENCE_S if is_settled else SHORT_PATIENCE_S
+        if is_settled:
             self._stale.clear()
 
     # --- feeds --------------------------------------------------------------------------------------------------------
@@ -239,7 +253,7 @@ class Machine:
         self._note(keys)
         self.flows.renumber(change.ofports)
 
-    def _take_over(self, source: Mapping[Key, Resource], keys: Iterable[Key]) -> set[Key]:
+    def _take_over(self, source: Mapping[Key, Seen], keys: Iterable[Key]) -> set[Key]:
         """Make ``observed`` agree with a source. What it drops along but is still there comes back."""
         changed: set[Key] = set()
         for key in keys:
@@ -265,6 +279,7 @@ class Machine:
         task.add_done_callback(self._tasks.discard)
 
     def _note_connection(self, is_connected: bool) -> None:
+        self._is_switch_current = False
         if is_connected:
             task = asyncio.get_running_loop().create_task(self._wake_in_sync())
             self._tasks.add(task)

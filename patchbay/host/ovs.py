@@ -127,6 +127,14 @@ class Switch:
             return False
         return True
 
+    async def confirm(self, timeout_s: float) -> bool:
+        """Let ovs-vswitchd say that it has seen what the database holds now; False when it has not in time."""
+        try:
+            await self._commit([])
+        except HostError:
+            return False
+        return await self.wait_settled(timeout_s)
+
     def bridges(self) -> frozenset[str]:
         """Names of all bridges, foreign ones included."""
         return frozenset(row["name"] for row in self._replica.rows("Bridge").values())

@@ -1,12 +1,13 @@
 """ovs-vswitchd and ovsdb-server killed with -9 and started again, under traffic."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
 
 from patchbay.lab.lab import Lab
 from patchbay.lab.vhost import VirtualHost
-from tests.functional.convergence.scene import agent, converged, fingerprint, traffic, wait_for
+from tests.functional.convergence.scene import agent, converged, device, fingerprint, traffic, wait_for
 
 
 def kill_vswitchd(host: VirtualHost) -> None:
@@ -79,4 +80,17 @@ def test_a_port_deleted_while_no_agent_watches_and_the_switch_is_down_comes_back
         host.agent_start()
         host.start_ovsdb()
         host.start_vswitchd()
+        converged(lab)
+
+
+@pytest.mark.parametrize("who", ["the same agent", "a new agent"])
+def test_a_device_made_anew_while_ovs_vswitchd_knows_only_the_old_one(lab: Lab, who: str) -> None:
+    host, tap = lab.host("compute2"), device(lab, "tap", "blue3")
+    with traffic(lab, f"port and namespace deleted while ovs-vswitchd connects again; {who}", ("blue1", "blue3")):
+        host.kill("ovsdb-server")
+        host.start_ovsdb()
+        host.run(["sh", "-c", f"ovs-vsctl --no-wait --if-exists del-port {tap}; ip netns del blue3"])
+        if who == "a new agent":
+            host.agent_stop(signal.SIGKILL)
+            host.agent_start()
         converged(lab)
