@@ -80,7 +80,8 @@ async def make_plan(settings: "AgentSettings", *, is_new: bool) -> list[Operatio
     try:
         answer = await ask(settings.run_dir, "plan")
     except OSError:
-        return await agent.plan(settings)  # no agent runs here
+        click.echo(f"No agent answers in {settings.run_dir}: planned as one with the options given here.", err=True)
+        return await agent.plan(settings)
     if "error" in answer:
         raise HostError(f"The agent here says: {answer['error']}")
     return [Told(one["kind"], one["sentence"], one["commands"]) for one in answer["operations"]]

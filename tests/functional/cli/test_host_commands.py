@@ -146,3 +146,13 @@ def test_doctor_and_show_tell_which_processes_of_the_agent_run(
         assert "sleep: does not run; see" in patchbay("show", "host", "--run-dir", str(tmp_path)).stdout
 
     on_private_host(scenario)
+
+
+def test_a_plan_without_an_agent_says_that_none_was_asked(on_private_host: Callable[..., None]) -> None:
+    async def scenario(host: Any) -> None:
+        planned = patchbay("plan")
+        assert planned.returncode == 1
+        assert "No agent answers in /run/patchbay: planned as one with the options given here." in planned.stderr
+        assert "Traceback" not in planned.stderr
+
+    on_private_host(scenario)

@@ -173,3 +173,23 @@ def test_a_host_is_one_host_whatever_its_agent_can_do(patchbay: Run, state: Path
     assert patchbay("host", "list", "--enable", "-f", "value").stdout == ""
     patchbay("host", "delete", "h1")
     assert patchbay("host", "list", "-f", "value").stdout == ""
+
+
+def test_a_router_is_drawn_between_its_networks(patchbay: Run) -> None:
+    patchbay("network", "create", "--external", "drawn-out")
+    patchbay("subnet", "create", "drawn-out-4", "--network", "drawn-out", "--subnet-range", "198.51.100.0/24")
+    patchbay("network", "create", "drawn-in")
+    patchbay("subnet", "create", "drawn-in-4", "--network", "drawn-in", "--subnet-range", "10.66.0.0/24")
+    patchbay("router", "create", "drawn", "--external-gateway", "drawn-out")
+    patchbay("router", "add", "subnet", "drawn", "drawn-in-4")
+    patchbay("port", "create", "drawn-vm", "--network", "drawn-in")
+    patchbay("floating-ip", "create", "--network", "drawn-out", "--port", "drawn-vm")
+    assert patchbay("show", "router", "drawn").stdout.splitlines() == [
+        "drawn-out  1 floating IP, others seen as the router's address",
+        "│ 198.51.100.2 of drawn-out-4 198.51.100.0/24",
+        "drawn  ACTIVE, on no host",
+        "└─ drawn-in  10.66.0.1 of drawn-in-4 10.66.0.0/24",
+        "   └─ 10.66.0.2  drawn-vm  DOWN  ◄ 198.51.100.3 (DOWN)",
+    ]
+    assert "drawn  ACTIVE" in patchbay("show", "router").stdout
+    assert "`patchbay router list` shows what does." in patchbay("show", "router", "nobody", code=1).stderr

@@ -208,6 +208,10 @@ def test_the_commands_know_machines_outside_and_draw_routers(lab: Lab) -> None:
     drawn = command(lab, "show")
     assert f"in {namespace(lab, 'qrouter-')} (192.168.1.245/24" in drawn
     assert re.search(r"192\.168\.1\.250 tcp 8080 +10\.0\.1\.6:80\n", drawn)
+    assert "│ 192.168.1.245 of ext-v4 192.168.1.0/24\nway  ACTIVE, on one\n└─ demo  10.0.1.1 of demo-v4" in drawn
+    assert re.search(r"10\.0\.1\.5 +vm1-eth0 +ACTIVE +◄ 192\.168\.1\.246\n", drawn)
+    assert re.search(r"10\.0\.1\.6 +vm2-eth0 +ACTIVE +80 ◄ 192\.168\.1\.250 tcp 8080\n", drawn)
+    assert re.search(r"namespace qdhcp-.*\n.*\n└─ dnsmasq: process \d+\n", drawn)
     assert re.search(r"bank +physnet1 VLAN 7 +10\.7\.0\.9/24 +HTTP", drawn)
 
 
