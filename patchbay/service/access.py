@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypedDict, TypeVar
 
 import msgspec
 
@@ -33,6 +33,43 @@ def now() -> str:
 def timestamp(moment: datetime.datetime) -> str:
     """RFC 3339 in UTC with whole seconds, as Neutron writes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Described(Protocol):
+    """What specifications of new objects have in common."""
+
+    @property
+    def project_id(self) -> str: ...
+    @property
+    def name(self) -> str | msgspec.UnsetType: ...
+    @property
+    def description(self) -> str | msgspec.UnsetType: ...
+
+
+class Beginning(TypedDict):
+    """The attributes that every new object begins with."""
+
+    id: str
+    project_id: str
+    name: str
+    description: str
+    revision_number: int
+    created_at: str
+    updated_at: str
+
+
+def beginning(context: RequestContext, spec: Described) -> Beginning:
+    """What a new object begins with: an id, its owner (by default who asks), its names, its first revision."""
+    moment = now()
+    return {
+        "id": new_id(),
+        "project_id": spec.project_id or context.project_id,
+        "name": "" if isinstance(spec.name, msgspec.UnsetType) else spec.name,
+        "description": "" if isinstance(spec.description, msgspec.UnsetType) else spec.description,
+        "revision_number": FIRST_REVISION,
+        "created_at": moment,
+        "updated_at": moment,
+    }
 
 
 def is_visible(context: RequestContext, resource: Resource) -> bool:

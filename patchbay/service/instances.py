@@ -12,7 +12,14 @@ from msgspec import UNSET
 from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
 from patchbay.model import Instance, Port
 from patchbay.model.instance import DHCP, DIRECT, HYBRID, STATIC
-from patchbay.service.access import FIRST_REVISION, Attempt, carry_out, check_revision, is_visible, new_id, now, revised
+from patchbay.service.access import (
+    Attempt,
+    beginning,
+    carry_out,
+    check_revision,
+    is_visible,
+    revised,
+)
 from patchbay.service.context import RequestContext
 from patchbay.service.dns_names import is_label
 from patchbay.service.errors import (
@@ -60,15 +67,8 @@ async def create_instances(service: Service, context: RequestContext, specs: Seq
 
 
 def _new_instance(service: Service, context: RequestContext, spec: InstanceSpec) -> Instance:
-    moment = now()
     instance = Instance(
-        id=new_id(),
-        project_id=spec.project_id or context.project_id,
-        name="" if spec.name is UNSET else spec.name,
-        description="" if spec.description is UNSET else spec.description,
-        revision_number=FIRST_REVISION,
-        created_at=moment,
-        updated_at=moment,
+        **beginning(context, spec),
         host="" if spec.host is UNSET else spec.host,
         plugging=HYBRID if spec.plugging is UNSET else spec.plugging,
         interfaces={} if spec.interfaces is UNSET else dict(spec.interfaces),

@@ -8,13 +8,11 @@ from msgspec import UNSET
 from patchbay.intent.database import Delete, Duplicate, Insert, Write
 from patchbay.model import Network
 from patchbay.service.access import (
-    FIRST_REVISION,
     Attempt,
+    beginning,
     carry_out,
     check_revision,
     is_visible,
-    new_id,
-    now,
     revise,
 )
 from patchbay.service.context import RequestContext
@@ -71,15 +69,8 @@ def _new_network(
     service: Service, context: RequestContext, spec: NetworkSpec, taken: Reservations, spread: bool
 ) -> tuple[Network, Segment]:
     segment = choose_segment(service, spec, taken, spread)
-    moment = now()
     network = Network(
-        id=new_id(),
-        project_id=spec.project_id or context.project_id,
-        name="" if spec.name is UNSET else spec.name,
-        description="" if spec.description is UNSET else spec.description,
-        revision_number=FIRST_REVISION,
-        created_at=moment,
-        updated_at=moment,
+        **beginning(context, spec),
         admin_state_up=True if spec.admin_state_up is UNSET else spec.admin_state_up,
         shared=False if spec.shared is UNSET else spec.shared,
         external=False if spec.external is UNSET else spec.external,

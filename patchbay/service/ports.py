@@ -9,13 +9,11 @@ from msgspec import UNSET
 from patchbay.intent.database import Duplicate, Insert, Stale, StillReferenced, Update, Write
 from patchbay.model import AddressPair, FixedIP, Port
 from patchbay.service.access import (
-    FIRST_REVISION,
     Attempt,
+    beginning,
     carry_out,
     check_revision,
     is_visible,
-    new_id,
-    now,
     revised,
 )
 from patchbay.service.addresses import in_order
@@ -94,16 +92,9 @@ def new_port(settings: NetworkSettings, context: RequestContext, spec: PortSpec,
     """A port as asked for, with what was left open chosen; not yet in the database. Raises as ``create_ports``."""
     mac_address = _free_mac(settings, allocator) if spec.mac_address is UNSET else spec.mac_address
     device_owner = "" if spec.device_owner is UNSET else spec.device_owner
-    moment = now()
     return Port(
-        id=new_id(),
-        project_id=spec.project_id or context.project_id,
-        name="" if spec.name is UNSET else spec.name,
-        description="" if spec.description is UNSET else spec.description,
+        **beginning(context, spec),
         tags=tuple(sorted(set(spec.tags))),
-        revision_number=FIRST_REVISION,
-        created_at=moment,
-        updated_at=moment,
         network_id=spec.network_id,
         mac_address=mac_address,
         fixed_ips=in_order(allocator.allocate(spec.fixed_ips, mac_address, device_owner)),

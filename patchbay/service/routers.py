@@ -8,13 +8,11 @@ from msgspec import UNSET
 from patchbay.intent.database import Delete, Insert, Write
 from patchbay.model import HostRoute, Router
 from patchbay.service.access import (
-    FIRST_REVISION,
     Attempt,
+    beginning,
     carry_out,
     check_revision,
     is_visible,
-    new_id,
-    now,
     revise,
     revised,
     touched,
@@ -56,15 +54,8 @@ async def create_routers(service: Service, context: RequestContext, specs: Seque
 
 
 def _new_router(context: RequestContext, spec: RouterSpec) -> Router:
-    moment = now()
     return Router(
-        id=new_id(),
-        project_id=spec.project_id or context.project_id,
-        name="" if spec.name is UNSET else spec.name,
-        description="" if spec.description is UNSET else spec.description,
-        revision_number=FIRST_REVISION,
-        created_at=moment,
-        updated_at=moment,
+        **beginning(context, spec),
         admin_state_up=True if spec.admin_state_up is UNSET else spec.admin_state_up,
         distributed=False if spec.distributed is UNSET else spec.distributed,
     )

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from patchbay.intent.database import Delete, Insert, Stale, StillReferenced, Update, Write
 from patchbay.model import SubnetPool
-from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.access import beginning, check_revision, is_visible, now, revised
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import (
     IllegalSubnetPoolPrefixUpdate,
@@ -62,15 +62,8 @@ def _new_pool(context: RequestContext, spec: SubnetPoolSpec) -> SubnetPool:
     prefixes = () if spec.prefixes is UNSET else spec.prefixes
     version = version_of(prefixes)
     min_prefixlen = DEFAULT_MIN[version] if spec.min_prefixlen is UNSET else spec.min_prefixlen
-    moment = now()
     pool = SubnetPool(
-        id=new_id(),
-        project_id=spec.project_id or context.project_id,
-        name="" if spec.name is UNSET else spec.name,
-        description="" if spec.description is UNSET else spec.description,
-        revision_number=FIRST_REVISION,
-        created_at=moment,
-        updated_at=moment,
+        **beginning(context, spec),
         ip_version=version,
         prefixes=collapsed(prefixes),
         default_prefixlen=min_prefixlen if spec.default_prefixlen is UNSET else spec.default_prefixlen,

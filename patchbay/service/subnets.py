@@ -8,13 +8,11 @@ from msgspec import UNSET
 from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import FixedIP, HostRoute, Network, Port, Subnet, SubnetPool
 from patchbay.service.access import (
-    FIRST_REVISION,
     Attempt,
+    beginning,
     carry_out,
     check_revision,
     is_visible,
-    new_id,
-    now,
     revise,
     revised,
     touched,
@@ -94,15 +92,8 @@ def _new_subnet(
 ) -> Subnet:
     cidr = parse_cidr(spec.cidr or "")
     gateway_ip = first_host(cidr) if spec.gateway_ip is UNSET else spec.gateway_ip
-    moment = now()
     subnet = Subnet(
-        id=new_id(),
-        project_id=spec.project_id or context.project_id,
-        name="" if spec.name is UNSET else spec.name,
-        description="" if spec.description is UNSET else spec.description,
-        revision_number=FIRST_REVISION,
-        created_at=moment,
-        updated_at=moment,
+        **beginning(context, spec),
         network_id=network.id,
         ip_version=spec.ip_version,
         cidr=str(cidr),
