@@ -1,8 +1,9 @@
 """Processes that outlive the agent: dnsmasq, radvd, DHCP clients, the metadata server.
 
 Used by ``patchbay.host.services``. ``resources`` is what runs. The death of a process is told by its pidfd at once; it
-is then reported with the command ``NOT_RUNNING``, so that it differs from what is wanted. One that dies again and again
-is started after pauses that double. Everything that waits runs on threads, a few at a time.
+is then reported with the command ``NOT_RUNNING``, so that it differs from what is wanted. So is one whose folder has
+lost something, which inotify tells. One that dies again and again is started after pauses that double. Everything that
+waits runs on threads, a few at a time.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ import msgspec
 
 from patchbay.errors import HostError
 from patchbay.host import processes
+from patchbay.host.inotify import CLOSE_WRITE, DELETE, DELETE_SELF, MOVED_FROM, MOVED_TO, Inotify
 from patchbay.hoststate import Daemon, Key, Resource
 from patchbay.plan.leases import withdrawn_leases
 from patchbay.plan.service_changes import NOT_RUNNING
@@ -69,7 +71,6 @@ class Daemons:
         self.resources: dict[Key, Daemon] = {}
         self._run_dir = run_dir
         self._tell = tell
-        self._is_watching = is_watching
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="daemons")
         self._processes: dict[Key, Process] = {}
         self._starts: dict[Key, Start] = {}
@@ -77,6 +78,8 @@ class Daemons:
         self._deaths: dict[Key, Deaths] = {}
         self._checks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._watch = Inotify() if is_watching else None
+        self._folders: dict[Path, Key] = {}
 
     async def load(self, wanted: Mapping[Key, Resource]) -> None:
         """Find what agents before this one have started, and what a person started by a plan's script."""
@@ -85,13 +88,18 @@ class Daemons:
             self.resources[daemon.key] = daemon
             if process:
                 self._follow(daemon.key, process)
-        if self._is_watching:
+        if self._watch:
+            asyncio.get_running_loop().add_reader(self._watch.fileno(), self._note_folders)
             self._trim_logs()
 
     def close(self) -> None:
         """Stop following; the processes go on."""
         if self._timer:
             self._timer.cancel()
+        if self._watch:
+            asyncio.get_running_loop().remove_reader(self._watch.fileno())
+            self._watch.close()
+            self._watch = None
         for task in (*self._checks, *self._stops.values(), *(start.task for start in self._starts.values())):
             task.cancel()
         for key in list(self._processes):
@@ -109,9 +117,12 @@ class Daemons:
         """Devices, by namespace and name, came or went: a process that worked on another of that name is lost."""
         for key, daemon in self.resources.items():
             if daemon.link and (daemon.namespace, daemon.link) in links and key in self._processes:
-                task = asyncio.create_task(self._check_device(daemon))
-                self._checks.add(task)
-                task.add_done_callback(self._checks.discard)
+                self._check(self._check_device(daemon))
+
+    def _check(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
 
     async def _check_device(self, daemon: Daemon) -> None:
         folder = processes.folder_of(self._run_dir, daemon)
@@ -119,6 +130,19 @@ class Daemons:
         is_there = await self._run(partial(processes.is_on_device, folder, daemon))
         if not is_there and process and self._processes.get(daemon.key) is process:
             self._put(daemon.key, msgspec.structs.replace(self.resources[daemon.key], command=NOT_RUNNING))
+
+    def _note_folders(self) -> None:
+        """Something was written or removed in folders: by ourselves, the process, or somebody else."""
+        assert self._watch is not None
+        for folder in {folder for folder, _ in self._watch.read()}:
+            daemon = self.resources.get(self._folders.get(folder, ()))
+            if daemon and daemon.key in self._processes:
+                self._check(self._check_folder(folder, daemon))
+
+    async def _check_folder(self, folder: Path, daemon: Daemon) -> None:
+        seen, process = await self._run(partial(_look_again, daemon, folder)), self._processes.get(daemon.key)
+        if seen != daemon and self.resources.get(daemon.key) is daemon and process and processes.lives(process.handle):
+            self._put(daemon.key, seen)
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -215,14 +239,19 @@ class Daemons:
             return
         if daemon is None:
             del self.resources[key]
+            self._folders.pop(self._run_dir.joinpath(*key[1:]), None)
         else:
             self.resources[key] = daemon
         self._tell({key})
 
     def _follow(self, key: Key, process: Process) -> None:
         self._processes[key] = process
-        if self._is_watching:
+        if self._watch:
             asyncio.get_running_loop().add_reader(process.handle, self._note_death, key)
+            folder = self._run_dir.joinpath(*key[1:])
+            self._folders[folder] = key
+            with contextlib.suppress(OSError):  # no more watches, or somebody has removed it: a restart would tell
+                self._watch.add(folder, CLOSE_WRITE | MOVED_FROM | MOVED_TO | DELETE | DELETE_SELF)
 
     def _unfollow(self, key: Key) -> Process:
         process = self._processes.pop(key)
@@ -273,7 +302,7 @@ class Daemons:
             seen, process = _look(daemon, processes.folder_of(self._run_dir, daemon))
             if process:
                 found[daemon.key] = seen, process
-                if self._is_watching:
+                if self._watch:
                     processes.write_description(processes.folder_of(self._run_dir, daemon), daemon)
         return list(found.values())
 
@@ -339,6 +368,16 @@ def _look(daemon: Daemon, folder: Path) -> tuple[Daemon, Process | None]:
     if not is_there or not processes.is_on_device(folder, daemon):
         return msgspec.structs.replace(daemon, command=NOT_RUNNING), process
     return (daemon if processes.has_files(daemon) else msgspec.structs.replace(daemon, files=())), process
+
+
+def _look_again(daemon: Daemon, folder: Path) -> Daemon:
+    """A running daemon as a fresh agent would see it; its description is written anew if it is missing."""
+    seen, process = _look(daemon, folder)
+    if process:
+        os.close(process.handle)
+    if seen == daemon and folder.is_dir() and processes.read_description(folder) is None:
+        processes.write_description(folder, daemon)
+    return seen
 
 
 def _open_process(daemon: Daemon) -> Process | None:

@@ -10,19 +10,18 @@ import ctypes
 import errno
 import os
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+
+from patchbay.host import inotify
 
 NETNS_DIRECTORY = Path("/run/netns")
 
 T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000
 _MS_BIND, _MS_REC, _MS_SHARED, _MNT_DETACH = 4096, 16384, 1 << 20, 2
-_IN_CREATE, _IN_DELETE, _IN_MOVED = 0x100, 0x200, 0xC0
-_INOTIFY_EVENT = struct.Struct("=iIII")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -140,30 +139,21 @@ class NamespaceWatch:
 
     def __init__(self) -> None:
         prepare_directory()
-        self._descriptor = _check(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), "inotify_init1", "")
-        mask = _IN_CREATE | _IN_DELETE | _IN_MOVED
-        watch = _libc.inotify_add_watch(self._descriptor, os.fsencode(NETNS_DIRECTORY), mask)
-        _check(watch, "inotify_add_watch", str(NETNS_DIRECTORY))
+        self._inotify = inotify.Inotify()
+        mask = inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO
+        self._inotify.add(NETNS_DIRECTORY, mask)
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
-        return self._descriptor
+        return self._inotify.fileno()
 
     def read(self) -> set[str]:
         """The names that came or went since the last call."""
-        names = set()
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._descriptor, 65536):
-                at = 0
-                while at < len(data):
-                    length = _INOTIFY_EVENT.unpack_from(data, at)[3]
-                    names.add(os.fsdecode(data[at + 16 : at + 16 + length].rstrip(b"\0")))
-                    at += 16 + length
-        return names
+        return {name for _, name in self._inotify.read()}
 
     def close(self) -> None:
         """Stop watching."""
-        os.close(self._descriptor)
+        self._inotify.close()
 
 
 def open_netlink(groups: tuple[int, ...] = ()) -> socket.socket:
