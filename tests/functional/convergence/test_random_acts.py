@@ -1,0 +1,31 @@
+"""Users, strangers and crashes in random order, on a host with routers, DHCP servers, floating IPs and metadata.
+
+``PATCHBAY_SEEDS="5 6 7"`` in the environment runs these seeds and not the few that always run.
+"""
+
+import os
+
+import pytest
+
+from patchbay.lab.lab import Lab
+from tests.functional.convergence.random_acts import Acts, story
+from tests.functional.convergence.scene import converged
+
+EXAMPLE = "seed001.yaml"
+HOST = "compute"
+ROUNDS = 4
+MOST_ACTS = 5
+SEEDS = os.environ.get("PATCHBAY_SEEDS", "1 2 3").split()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_mixture_of_users_strangers_and_crashes_ends_in_the_same_network(lab: Lab, seed: str) -> None:
+    acts = Acts(lab, lab.host(HOST), seed)
+    try:
+        for _ in range(ROUNDS):
+            for _ in range(acts.dice.randint(1, MOST_ACTS)):
+                acts.step()
+        acts.end()
+        converged(lab, 40.0)
+    except Exception as error:
+        raise AssertionError(f"{error}\n{story(acts, seed)}") from error
