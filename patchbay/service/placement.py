@@ -26,13 +26,12 @@ def needs_dhcp(service: Service, network: Network) -> bool:
     """A subnet wants it, and somebody who may ask is plugged or bound."""
     if not network.admin_state_up or not dhcp_subnets(service, network.id):
         return False
-    return any(
-        port.device_owner not in _PASSIVE and _is_placed(service, port) for port in ports_of(service, network.id)
-    )
+    return any(may_ask(service, port) for port in ports_of(service, network.id))
 
 
-def _is_placed(service: Service, port: Port) -> bool:
-    return bool(port.host) or port.id in service.db.plugs_by_port
+def may_ask(service: Service, port: Port) -> bool:
+    """Whether somebody may ask for a lease at this port: it is bound to a host, or plugged."""
+    return port.device_owner not in _PASSIVE and (bool(port.host) or port.id in service.db.plugs_by_port)
 
 
 def dhcp_subnets(service: Service, network_id: str) -> list[str]:

@@ -15,7 +15,7 @@ import msgspec
 
 from patchbay.errors import PatchbayError, ServiceUnavailable
 from patchbay.intent.database import Change, Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
-from patchbay.model import Host, Network, Port, Router, Subnet
+from patchbay.model import Host, Network, Plug, Port, Router, Subnet
 from patchbay.model.port import DHCP_SERVER
 from patchbay.service import placement
 from patchbay.service.access import revised
@@ -93,6 +93,8 @@ class Scheduler:
             match new if new is not None else old:
                 case Port() as port:
                     self._follow_port(port, old if isinstance(old, Port) else None, new is not None)
+                case Plug(port_id=port_id):
+                    self._follow_client(self._service.db.ports.get(port_id))
                 case Subnet(network_id=network_id) | Network(id=network_id):
                     self._networks.add(network_id)
                 case Router(id=router_id):
@@ -104,17 +106,29 @@ class Scheduler:
 
     def _follow_port(self, port: Port, old: Port | None, is_there: bool) -> None:
         owners = {port.device_owner, old.device_owner if old else ""}
-        if DHCP_SERVER in owners or (is_there and self._is_unserved(port.network_id)):
+        if DHCP_SERVER in owners:
             self._networks.add(port.network_id)
+        elif is_there:
+            self._follow_client(port)
         if owners & {*placement.ROUTER_PORTS}:
             self._routers.update(item.device_id for item in (port, old) if item is not None and item.device_id)
 
-    def _is_unserved(self, network_id: str) -> bool:
-        """A subnet wants DHCP, a host could give it, and no server is there yet."""
-        service = self._service
-        if network_id in self._served or not placement.dhcp_subnets(service, network_id):
-            return False
-        return any(placement.DHCP in host.services for host in service.db.hosts.values())
+    def _follow_client(self, port: Port | None) -> None:
+        """Look at the network of a port that may ask for a lease while no server is there and a host could give it.
+
+        Called for every port: a look at the network costs as much as the network has ports, and so is not taken in
+        vain. A network that no host can take now is looked at again when a host comes.
+        """
+        if port is None or port.network_id in self._served or not placement.may_ask(self._service, port):
+            return
+        hosts = self._service.db.hosts.values()
+        if placement.dhcp_subnets(self._service, port.network_id) and any(
+            placement.DHCP in host.services
+            and placement.takes_new(host, placement.DHCP)
+            and self._presence.is_alive(host.name)
+            for host in hosts
+        ):
+            self._networks.add(port.network_id)
 
     def _follow_host(self, old: Host | None, new: Host | None) -> None:
         for name in self._presence.hear(old, new):

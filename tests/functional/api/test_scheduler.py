@@ -11,11 +11,13 @@ import pytest
 import pytest_asyncio
 
 from patchbay.intent.database import Delete, Insert, IntentDatabase, Stale, Update
-from patchbay.model import Host, Port, Router
+from patchbay.model import Host, Plug, Port, Router
 from patchbay.model.port import DHCP_SERVER
 from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACE
+from patchbay.service import placement
 from patchbay.service.placing import dhcp_device_id
 from patchbay.service.scheduler import Scheduler
+from patchbay.service.service import Service
 from patchbay.service.settings import NetworkSettings
 from tests.functional.api.api_world import Api, Object
 
@@ -153,6 +155,33 @@ async def test_a_network_gets_a_server_when_somebody_is_there_to_ask_and_a_host_
     assert server.host == "compute2"
     assert server.device_id == dhcp_device_id("compute2", network["id"])
     assert [ip.ip_address for ip in server.fixed_ips] == ["10.0.1.4"]
+
+
+async def test_ports_of_which_nobody_asks_cost_no_look_at_their_network(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    look = placement.ports_of
+
+    def ports_of(service: Service, network_id: str) -> list[Port]:
+        looked.append(network_id)
+        return look(service, network_id)
+
+    await cloud.host("compute1", "dhcp")
+    network, bound, marker = await cloud.network(), await cloud.network(), await cloud.network()
+    await cloud.api.create("port", network_id=bound["id"], binding__host_id="compute1")
+    await cloud.until(lambda: cloud.servers(bound), "the scheduler is done with what was there")
+    monkeypatch.setattr(placement, "ports_of", ports_of)
+    ports = [await cloud.api.create("port", network_id=network["id"]) for _ in range(5)]
+    for _ in range(5):
+        await cloud.api.create("port", network_id=bound["id"], binding__host_id="compute1")
+    await cloud.api.create("port", network_id=marker["id"], binding__host_id="compute1")
+    await cloud.until(lambda: cloud.servers(marker), "the scheduler has seen all of them")
+    assert set(looked) == {marker["id"]}
+    plug = Plug(id=str(uuid.uuid4()), port_id=ports[0]["id"], network_id=network["id"], host="compute1")
+    await cloud.db.transact(Insert(plug))
+    await cloud.until(lambda: cloud.servers(network), "a DHCP server for a port that is plugged but not bound")
+    await cloud.db.transact(Delete(plug))
 
 
 async def test_the_server_is_where_the_ports_are(cloud: Cloud) -> None:
