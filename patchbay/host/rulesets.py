@@ -114,14 +114,14 @@ class Rulesets:
         """Write rules and read them back. Raises HostError with iptables' words."""
         old, new = operation.old, operation.new
         is_repair = self._is_repair(old, new)
-        await self._write(new, restore_text(old.tables if old else (), new.tables), new.tables)
+        await self._write(new, old.tables if old else (), new.tables)
         if is_repair:
             await self._look_for_stale(new.namespace, is_repaired=True)
 
     async def clear(self, operation: ClearRuleset) -> None:
         """Empty all tables of a namespace. Raises HostError."""
         gone = operation.ruleset
-        await self._write(gone, restore_text(gone.tables, ()), ())
+        await self._write(gone, gone.tables, ())
         self._put(gone.key, None)
 
     async def flush(self, operation: FlushConntrack) -> None:
@@ -158,24 +158,32 @@ class Rulesets:
 
     # --- reading and writing ------------------------------------------------------------------------------------------
 
-    async def _write(self, ruleset: Ruleset, lines: Iterable[str], tables: Tables) -> None:
+    async def _write(self, ruleset: Ruleset, old: Tables, new: Tables) -> None:
+        """Write rules and read them back.
+
+        What is read differs when iptables spells it otherwise, or when somebody else wrote in this moment. A second
+        attempt tells which.
+        """
         name, key = ruleset.namespace, ruleset.key
-        text = "\n".join([*lines, ""])
         async with self._quiet(name):
-            await self._run(partial(self._step_in, name, partial(_restore, ruleset.version, text)))
-            feed = self._feeds.get(name)
-            if feed:
-                feed.drain()
-            found = await self._run(partial(self._step_in, name, partial(_save, ruleset.version)))
-        self._read_back[key] = (tables, found)
-        if not is_equivalent(found, tables):
-            logger.warning(
-                "rules of %s are read back differently than they were written",
-                name,
-                extra={"version": ruleset.version, "remedy": "Report this with the output of iptables-save."},
-            )
-            _log_differences(tables, found)
+            found = await self._write_once(ruleset, old, new)
+            if not is_equivalent(found, new):
+                first, found = found, await self._write_once(ruleset, found, new)
+                is_spelling = is_equivalent(found, first)
+                if is_spelling and not is_equivalent(found, new):
+                    _complain(ruleset, new, found)
+                self._read_back[key] = (new, found if is_spelling else new)
+            else:
+                self._read_back[key] = (new, found)
         self._note(key, found)
+
+    async def _write_once(self, ruleset: Ruleset, old: Tables, new: Tables) -> Tables:
+        name, text = ruleset.namespace, "\n".join([*restore_text(old, new), ""])
+        await self._run(partial(self._step_in, name, partial(_restore, ruleset.version, text)))
+        feed = self._feeds.get(name)
+        if feed:
+            feed.drain()
+        return await self._run(partial(self._step_in, name, partial(_save, ruleset.version)))
 
     async def _read(self, name: str) -> None:
         versions = self._versions(name)
@@ -348,6 +356,15 @@ def _last_line(words: str) -> str:
     lines = [line for line in words.splitlines() if line.strip()]
     said = next((line for line in lines if "failed" in line or "rror" in line), lines[-1] if lines else "no word")
     return said.strip().rstrip(".")
+
+
+def _complain(ruleset: Ruleset, written: Tables, found: Tables) -> None:
+    logger.warning(
+        "rules of %s are read back differently than they were written",
+        ruleset.namespace,
+        extra={"version": ruleset.version, "remedy": "Report this with the output of iptables-save."},
+    )
+    _log_differences(written, found)
 
 
 def _log_differences(written: Tables, found: Tables) -> None:
