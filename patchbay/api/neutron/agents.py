@@ -37,6 +37,9 @@ def _moment(unix_seconds: int) -> str:
     return datetime.datetime.fromtimestamp(unix_seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+AVAILABILITY_ZONE = "nova"
+"""There is one; Neutron calls it so when nobody names another."""
+
 NAMES = {
     SWITCH: ("Open vSwitch agent", "neutron-openvswitch-agent", "N/A"),
     DHCP: ("DHCP agent", "neutron-dhcp-agent", "dhcp_agent"),
@@ -57,7 +60,7 @@ def view_agent(service: Service, agent: Agent) -> View:
         "topic": topic,
         "host": host.name,
         "admin_state_up": agent.admin_state_up,
-        "availability_zone": "nova" if agent.kind in (DHCP, L3) else None,
+        "availability_zone": AVAILABILITY_ZONE if agent.kind in (DHCP, L3) else None,
         "created_at": _moment(host.started_at),
         "started_at": _moment(host.started_at),
         "heartbeat_timestamp": _moment(host.heartbeat_at),

@@ -10,6 +10,7 @@ import msgspec
 from patchbay.api.errors import HTTPBadRequest
 from patchbay.api.http import Request, Response, json_response
 from patchbay.api.neutron import checks
+from patchbay.api.neutron.agents import AVAILABILITY_ZONE
 from patchbay.api.neutron.attributes import (
     READ_ONLY,
     STANDARD,
@@ -113,7 +114,7 @@ def view_router(service: Service, router: Router) -> View:
         "ha": False,
         "flavor_id": None,
         "availability_zone_hints": [],
-        "availability_zones": [],
+        "availability_zones": [AVAILABILITY_ZONE] if router.host else [],
         "service_type_id": None,
         "description": router.description,
         "tags": router.tags,

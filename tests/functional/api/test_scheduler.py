@@ -325,6 +325,7 @@ async def test_an_administrator_moves_routers_and_networks_between_agents(cloud:
     await cloud.api.create("port", network_id=network["id"], binding__host_id="compute1")
     router = await cloud.router(port_on(network, ROUTER_INTERFACE, 1))
     await cloud.until(lambda: cloud.servers(network) and cloud.db.routers[router.id].host, "both are placed")
+    assert (await cloud.api.get(f"/routers/{router.id}"))["availability_zones"] == ["nova"]
     before = cloud.db.routers[router.id].host
     other = "compute2" if before == "compute1" else "compute1"
     l3 = await agent_of(cloud, other, "L3")
