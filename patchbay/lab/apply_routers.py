@@ -139,21 +139,31 @@ def _apply_forwardings(
     client: Client, floating_ip: FloatingIP, floating_ip_id: str, ports: Ids, steps: list[Applied]
 ) -> None:
     path = f"/v2.0/floatingips/{floating_ip_id}/port_forwardings"
-    listed = client.request("GET", path)["port_forwardings"]
-    known = {(each["protocol"], each["external_port"]): each for each in listed}
+    known = {
+        (each["protocol"], each["external_port"]): each for each in client.request("GET", path)["port_forwardings"]
+    }
+    wanted = {
+        (each.protocol, each.port): (ports[(f"{each.instance}-{each.device}",)], each.internal_port)
+        for each in floating_ip.port_forwardings
+    }
+    for key, found in list(known.items()):
+        target = (found["internal_port_id"], found["internal_port"])
+        if target != wanted.get(key) and any(
+            target == other and key[0] == protocol for (protocol, _), other in wanted.items()
+        ):
+            client.request("DELETE", f"{path}/{found['id']}")  # two ports cannot lead to one
+            del known[key]
     for forwarding in floating_ip.port_forwardings:
         what = (("port forwarding", f"{floating_ip.address}:{forwarding.port}"),)
-        found = known.get((forwarding.protocol, forwarding.port))
-        if found is None:
+        key = (forwarding.protocol, forwarding.port)
+        old = known.get(key)
+        if old is None:
             body = _forwarding_body(client, forwarding, ports)
             client.request("POST", path, {"port_forwarding": body})
             steps.append(Applied(created=what))
-        elif (found["internal_port_id"], found["internal_port"]) != (
-            ports[(f"{forwarding.instance}-{forwarding.device}",)],
-            forwarding.internal_port,
-        ):
+        elif (old["internal_port_id"], old["internal_port"]) != wanted[key]:
             body = _forwarding_body(client, forwarding, ports)
-            client.request("PUT", f"{path}/{found['id']}", {"port_forwarding": body})
+            client.request("PUT", f"{path}/{old['id']}", {"port_forwarding": body})
             steps.append(Applied(updated=what))
         else:
             steps.append(Applied(unchanged=1))
