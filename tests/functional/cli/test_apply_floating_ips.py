@@ -59,16 +59,16 @@ def test_forwarded_ports_follow_their_file(patchbay: Run, tmp_path: Path) -> Non
     def apply(*forwardings: str) -> str:
         listed = ", ".join(f"{{port: {each.split()[0]}, to: {each.split()[1]}}}" for each in forwardings)
         entry = f"  - {{address: 198.51.100.99, port_forwardings: [{listed}]}}\n"
-        (tmp_path / "town.yaml").write_text(TOWN + entry)
+        (tmp_path / "town.yaml").write_text(TOWN.replace("swap", "fwd") + entry)
         return patchbay("apply", "-f", str(tmp_path / "town.yaml")).stderr.splitlines()[-1]
 
     def leads_to() -> dict[int, str]:
         listed = json.loads(patchbay("port-forwarding", "list", "198.51.100.99", "-f", "json").stdout)
         return {each["external_port"]: f"{each['internal_ip_address']}:{each['internal_port']}" for each in listed}
 
-    apply("22 swap1:1022", "23 swap2:1022", "80 swap2:80")
-    apply("22 swap2:1022", "23 swap1:1022", "80 swap2:8080")
+    apply("22 fwd1:1022", "23 fwd2:1022", "80 fwd2:80")
+    apply("22 fwd2:1022", "23 fwd1:1022", "80 fwd2:8080")
     assert leads_to() == {22: "10.1.0.13:1022", 23: "10.1.0.11:1022", 80: "10.1.0.13:8080"}
-    apply("2222 swap2:1022", "23 swap1:1022")
+    apply("2222 fwd2:1022", "23 fwd1:1022")
     assert leads_to() == {2222: "10.1.0.13:1022", 23: "10.1.0.11:1022", 80: "10.1.0.13:8080"}
-    assert apply("2222 swap2:1022", "23 swap1:1022").startswith("0 created, 0 updated,")
+    assert apply("2222 fwd2:1022", "23 fwd1:1022").startswith("0 created, 0 updated,")
