@@ -248,9 +248,8 @@ class Daemons:
         self._processes[key] = process
         if self._watch:
             asyncio.get_running_loop().add_reader(process.handle, self._note_death, key)
-            folder = self._run_dir.joinpath(*key[1:])
-            self._folders[folder] = key
-            with contextlib.suppress(OSError):  # no more watches, or somebody has removed it: a restart would tell
+            self._folders[folder := self._run_dir.joinpath(*key[1:])] = key
+            with contextlib.suppress(OSError):
                 self._watch.add(folder, CLOSE_WRITE | MOVED_FROM | MOVED_TO | DELETE | DELETE_SELF)
 
     def _unfollow(self, key: Key) -> Process:
@@ -375,8 +374,9 @@ def _look_again(daemon: Daemon, folder: Path) -> Daemon:
     seen, process = _look(daemon, folder)
     if process:
         os.close(process.handle)
-    if seen == daemon and folder.is_dir() and processes.read_description(folder) is None:
-        processes.write_description(folder, daemon)
+    if seen == daemon and processes.read_description(folder) is None:
+        with contextlib.suppress(OSError):  # the folder is gone, or another look writes it, too
+            processes.write_description(folder, daemon)
     return seen
 
 

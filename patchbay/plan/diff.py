@@ -8,6 +8,8 @@ Called by the agent for the keys of a change, and by ``patchbay plan`` for all. 
 - Only what carries our mark is removed. What vanishes with something removed is not removed by hand; what vanishes
   with it but should stay is added again.
 - A patch port of a provider bridge gets its peer only after the flows that guard it.
+- Rules of a namespace that only loses devices are set when the devices are gone: a gateway that goes translates to the
+  last.
 """
 
 from collections import defaultdict
@@ -71,6 +73,8 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     stale, leftover = _split_leftover(removed, [want for _, want in added])
     again = [item for item in structure if item.key in desired]
     gone_along = observed.dependents(*(item.key for item in again))
+    late_rules = _late_rules(added, [item for item in structure if item.key not in desired])
+    added = [change for change in added if change not in late_rules]
     gone = [
         item
         for item in structure
@@ -84,7 +88,8 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
         *_remove(removed, leftover),
         *_delete_structure(gone),
         *_flush(changes),
-        *flush_untranslated(added),
+        *add_services(late_rules),
+        *flush_untranslated([*added, *late_rules]),
         *flush_stale(removed),
     ]
 
@@ -171,6 +176,13 @@ def _widowed(observed: Observed, desired: HostState, keys: Iterable[Key], lost: 
 def _adoptable(have: Seen | None, want: Resource | None) -> Seen | None:
     """A namespace that somebody else made is not taken over: adding ours fails and says so."""
     return None if have is not None and isinstance(want, Namespace) and not is_ours(have) else have
+
+
+def _late_rules(added: list[tuple[Seen | None, Resource]], gone: list[Seen]) -> list[tuple[Seen | None, Resource]]:
+    """New rules of namespaces that lose devices and get none."""
+    losing = {item.namespace for item in gone if isinstance(item, Link)}
+    losing -= {want.namespace for have, want in added if isinstance(want, Link) and have is None}
+    return [change for change in added if isinstance(change[1], Ruleset) and change[1].namespace in losing]
 
 
 # Additions and changes, referents first

@@ -61,6 +61,14 @@ def test_rules_come_before_devices_and_processes_after_them() -> None:
     assert diff(Observed(ROUTER), state(*ROUTER)) == []
 
 
+def test_a_gateway_that_goes_translates_to_the_last() -> None:
+    inside, other = replace(OUTSIDE, name="qr-1"), replace(OUTSIDE, name="qg-2")
+    rest = state(SPACE, inside, nat(), PROXY)
+    assert kinds(diff(Observed([*ROUTER, inside]), rest)) == ["DelLink", "SetRuleset", "FlushConntrack"]
+    moved = diff(Observed([*ROUTER, inside]), state(SPACE, inside, other, nat(), PROXY))
+    assert kinds(moved) == ["SetRuleset", "AddBridgeLink", "DelLink", "FlushConntrack"]
+
+
 def test_a_process_ends_before_what_it_runs_in_goes() -> None:
     assert kinds(diff(Observed(ROUTER), {})) == ["StopDaemon", "DelLink", "DelNamespace"]
 
