@@ -28,6 +28,7 @@ def check_addressing(document: Document, topology: Topology) -> None:
         for where, place in _addresses_of(path, router, topology):
             _use(document, where, used, place, f"router {name}")
     associated: dict[tuple[str, str, str, str], str] = {}
+    forwarded: dict[tuple[str, str, str, int], str] = {}
     for index, floating_ip in enumerate(topology.floating_ips):
         path = ("floating_ips", index)
         address = _parse(floating_ip.address)
@@ -35,6 +36,7 @@ def check_addressing(document: Document, topology: Topology) -> None:
             _use(document, (*path, "address"), used, (floating_ip.network, address), "")
         _check_fixed_address(document, path, floating_ip, topology, associated)
         _check_forwardings(document, path, floating_ip, topology)
+        _check_targets(document, path, floating_ip, forwarded)
 
 
 def _use(document: Document, path: FieldPath, used: dict[Place, str], place: Place, owner: str) -> None:
@@ -143,6 +145,18 @@ def _check_forwardings(document: Document, path: FieldPath, floating_ip: Floatin
             problem = f"{forwarding.instance} is behind another router than the ports before"
             document.wrong((*where, "to"), f"{problem}; expected instances behind {', '.join(sorted(routers))}")
         routers = leading if not routers else routers & leading or routers
+
+
+def _check_targets(
+    document: Document, path: FieldPath, floating_ip: FloatingIP, forwarded: dict[tuple[str, str, str, int], str]
+) -> None:
+    """A port of an instance is what one forwarding leads to, of whatever floating IP (Neutron's rule)."""
+    for number, each in enumerate(floating_ip.port_forwardings):
+        key = (each.instance, each.device, each.protocol, each.internal_port)
+        if key in forwarded:
+            problem = f"{each.protocol} port {each.internal_port} of {each.instance} is where {forwarded[key]} leads"
+            document.wrong((*path, "port_forwardings", number, "to"), f"{problem} already; expected another port")
+        forwarded.setdefault(key, f"{floating_ip.address}:{each.port}")
 
 
 def _instances_of(topology: Topology) -> Iterator[tuple[str, Place]]:

@@ -101,6 +101,11 @@ WRONG = [
         "town.yaml:15: floating_ips[0].port_forwardings[1].to: a2 is behind another router than the ports before",
     ),
     (
+        'to: "b2:22"',
+        'to: "b1:22"',
+        "port_forwardings[1].to: tcp port 22 of b1 is where 192.0.2.30:22 leads already; expected another port",
+    ),
+    (
         "rb: {external: ext, external_addresses: [192.0.2.20], ",
         "rb: {",
         "port_forwardings[0].to: no router leads from b to ext; give one with external: ext",
