@@ -21,7 +21,7 @@ from typing import TypeVar
 import msgspec
 
 from patchbay.errors import HostError
-from patchbay.host import processes
+from patchbay.host import processes, running
 from patchbay.host.inotify import CLOSE_WRITE, DELETE, DELETE_SELF, MOVED_FROM, MOVED_TO, Inotify
 from patchbay.hoststate import Daemon, Key, Resource
 from patchbay.plan.leases import withdrawn_leases
@@ -35,18 +35,12 @@ STEADY_S = 30.0
 """A process that lived so long did not die of its start."""
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
 TRIM_S = 600.0
+DEATH_S = 0.05
+"""A process that dies is gone from /proc a moment before its pidfd tells so; that it died counts, and is told once."""
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-class Process(msgspec.Struct, frozen=True):
-    """A running process: its id, its pidfd, and when it was started (loop time; 0 by an agent before this one)."""
-
-    number: int
-    handle: int
-    born: float = 0.0
 
 
 class Deaths(msgspec.Struct, frozen=True):
@@ -72,7 +66,7 @@ class Daemons:
         self._run_dir = run_dir
         self._tell = tell
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="daemons")
-        self._processes: dict[Key, Process] = {}
+        self._processes: dict[Key, running.Process] = {}
         self._starts: dict[Key, Start] = {}
         self._stops: dict[Key, asyncio.Task[None]] = {}
         self._deaths: dict[Key, Deaths] = {}
@@ -140,8 +134,11 @@ class Daemons:
                 self._check(self._check_folder(folder, daemon))
 
     async def _check_folder(self, folder: Path, daemon: Daemon) -> None:
-        seen, process = await self._run(partial(_look_again, daemon, folder)), self._processes.get(daemon.key)
-        if seen != daemon and self.resources.get(daemon.key) is daemon and process and processes.lives(process.handle):
+        process = self._processes.get(daemon.key)
+        seen = await self._run(partial(running.look_again, daemon, folder))
+        if seen.command == NOT_RUNNING:
+            await asyncio.sleep(DEATH_S)
+        if self.resources.get(daemon.key) is daemon and process and self._processes.get(daemon.key) is process:
             self._put(daemon.key, seen)
 
     # --- changes ------------------------------------------------------------------------------------------------------
@@ -179,6 +176,7 @@ class Daemons:
             raise
         self._follow(key, found)
         self._put(key, daemon)
+        self._look_at_folder(daemon)
 
     async def reload(self, operation: ReloadDaemon) -> None:
         """Write files and tell the process. Raises HostError."""
@@ -190,6 +188,7 @@ class Daemons:
         stale = {path for path, _ in old.files} - dict(new.files).keys()
         await self._run(partial(self._rewrite, new, process, stale, withdrawn_leases(old, new)))
         self._put(new.key, new)
+        self._look_at_folder(new)
 
     async def stop(self, operation: StopDaemon) -> None:
         """End a process and remove its folder; one that is slow to end does so while others go on."""
@@ -244,15 +243,25 @@ class Daemons:
             self.resources[key] = daemon
         self._tell({key})
 
-    def _follow(self, key: Key, process: Process) -> None:
+    def _follow(self, key: Key, process: running.Process) -> None:
         self._processes[key] = process
         if self._watch:
             asyncio.get_running_loop().add_reader(process.handle, self._note_death, key)
-            self._folders[folder := self._run_dir.joinpath(*key[1:])] = key
-            with contextlib.suppress(OSError):
-                self._watch.add(folder, CLOSE_WRITE | MOVED_FROM | MOVED_TO | DELETE | DELETE_SELF)
+            self._watch_folder(key)
 
-    def _unfollow(self, key: Key) -> Process:
+    def _watch_folder(self, key: Key) -> None:
+        assert self._watch is not None
+        self._folders[folder := self._run_dir.joinpath(*key[1:])] = key
+        with contextlib.suppress(OSError):  # it is gone, which a look at it finds; or there are no more watches
+            self._watch.add(folder, CLOSE_WRITE | MOVED_FROM | MOVED_TO | DELETE | DELETE_SELF)
+
+    def _look_at_folder(self, daemon: Daemon) -> None:
+        """After writing: somebody may have removed it in this moment, and it was made anew."""
+        if self._watch:
+            self._watch_folder(daemon.key)
+            self._check(self._check_folder(processes.folder_of(self._run_dir, daemon), daemon))
+
+    def _unfollow(self, key: Key) -> running.Process:
         process = self._processes.pop(key)
         asyncio.get_running_loop().remove_reader(process.handle)
         return process
@@ -289,47 +298,49 @@ class Daemons:
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def _scan(self, candidates: list[Daemon]) -> list[tuple[Daemon, Process | None]]:
-        found: dict[Key, tuple[Daemon, Process | None]] = {}
+    def _scan(self, candidates: list[Daemon]) -> list[tuple[Daemon, running.Process | None]]:
+        found: dict[Key, tuple[Daemon, running.Process | None]] = {}
         for path in self._run_dir.glob(f"*/*/{processes.DESCRIPTION}"):
             daemon = processes.read_description(path.parent)
             if daemon and processes.folder_of(self._run_dir, daemon) == path.parent:
-                found[daemon.key] = _look(daemon, path.parent)
+                found[daemon.key] = running.look(daemon, path.parent)
         for daemon in candidates:
             if daemon.key in found:
                 continue
-            seen, process = _look(daemon, processes.folder_of(self._run_dir, daemon))
+            seen, process = running.look(daemon, processes.folder_of(self._run_dir, daemon))
             if process:
                 found[daemon.key] = seen, process
                 if self._watch:
                     processes.write_description(processes.folder_of(self._run_dir, daemon), daemon)
         return list(found.values())
 
-    def _prepare(self, daemon: Daemon, process: Process | None, stale: set[str]) -> None:
+    def _prepare(self, daemon: Daemon, process: running.Process | None, stale: set[str]) -> None:
         """End what runs, and write the files."""
-        process = process or _open_process(daemon)
+        process = process or running.open_process(daemon)
         if process:
-            _end_process(process)
+            running.end_process(process)
         for number in processes.find_strays(daemon):
             with contextlib.suppress(ProcessLookupError):
-                _end_process(Process(number, os.pidfd_open(number)))
+                running.end_process(running.Process(number, os.pidfd_open(number)))
         processes.remove_files(stale)
         folder = processes.folder_of(self._run_dir, daemon)
         processes.write_files(folder, daemon)
         processes.write_description(folder, daemon)
 
-    def _launch(self, daemon: Daemon) -> Process:
+    def _launch(self, daemon: Daemon) -> running.Process:
         folder = processes.folder_of(self._run_dir, daemon)
         number = processes.launch(folder, daemon)
         try:
-            return Process(number, os.pidfd_open(number), time.monotonic())
+            return running.Process(number, os.pidfd_open(number), time.monotonic())
         except ProcessLookupError:
             raise HostError(
                 f"{processes.describe(daemon)} ended at once: {processes.last_line(folder)}.",
                 f"See {folder / processes.LOG}.",
             ) from None
 
-    def _rewrite(self, daemon: Daemon, process: Process, stale: set[str], partings: Sequence[tuple[str, ...]]) -> None:
+    def _rewrite(
+        self, daemon: Daemon, process: running.Process, stale: set[str], partings: Sequence[tuple[str, ...]]
+    ) -> None:
         """Files, then the signal, then the description: who finds an older description tells the process again."""
         folder = processes.folder_of(self._run_dir, daemon)
         processes.write_files(folder, daemon)
@@ -342,12 +353,12 @@ class Daemons:
         processes.write_description(folder, daemon)
         processes.trim_log(folder)
 
-    def _end(self, daemon: Daemon, process: Process | None) -> None:
+    def _end(self, daemon: Daemon, process: running.Process | None) -> None:
         if process is None and daemon.command != NOT_RUNNING:
-            process = _open_process(daemon)
+            process = running.open_process(daemon)
         if process:
             processes.say_last_words(daemon)
-            _end_process(process)
+            running.end_process(process)
         processes.remove_folder(processes.folder_of(self._run_dir, daemon), daemon)
 
 
@@ -358,43 +369,3 @@ def _log_failure(task: asyncio.Task[None]) -> None:
         logger.warning("%s", error.message, extra={"remedy": error.remedy})
     elif error:
         logger.error("a process cannot be started or ended", exc_info=error)
-
-
-def _look(daemon: Daemon, folder: Path) -> tuple[Daemon, Process | None]:
-    """A daemon as it is: not running, running with other files (reported without any), or as described."""
-    process = _open_process(daemon)
-    is_there = process is not None and processes.is_in_namespace(process.number, daemon.namespace)
-    if not is_there or not processes.is_on_device(folder, daemon):
-        return msgspec.structs.replace(daemon, command=NOT_RUNNING), process
-    return (daemon if processes.has_files(daemon) else msgspec.structs.replace(daemon, files=())), process
-
-
-def _look_again(daemon: Daemon, folder: Path) -> Daemon:
-    """A running daemon as a fresh agent would see it; its description is written anew if it is missing."""
-    seen, process = _look(daemon, folder)
-    if process:
-        os.close(process.handle)
-    if seen == daemon and processes.read_description(folder) is None:
-        with contextlib.suppress(OSError):  # the folder is gone, or another look writes it, too
-            processes.write_description(folder, daemon)
-    return seen
-
-
-def _open_process(daemon: Daemon) -> Process | None:
-    """The running process of a daemon, by a descriptor that cannot come to mean another."""
-    number = processes.find_process(daemon)
-    if number is None:
-        return None
-    try:
-        handle = os.pidfd_open(number)
-    except ProcessLookupError:
-        return None
-    if processes.find_process(daemon) == number:
-        return Process(number, handle)
-    os.close(handle)
-    return None
-
-
-def _end_process(process: Process) -> None:
-    processes.end(process.handle)
-    os.close(process.handle)

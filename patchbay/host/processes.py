@@ -272,15 +272,10 @@ def end(handle: int) -> None:
             signal.pidfd_send_signal(handle, number)
         except ProcessLookupError:
             return
-        if not lives(handle, patience_s):
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        if poll.poll(patience_s * 1000):
             return
-
-
-def lives(handle: int, patience_s: float = 0.0) -> bool:
-    """Whether the process of a descriptor is still there, so long after."""
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    return not poll.poll(patience_s * 1000)
 
 
 def remove_folder(folder: Path, daemon: Daemon) -> None:

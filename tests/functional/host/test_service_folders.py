@@ -59,3 +59,21 @@ def test_reloads_are_not_taken_for_damage(on_private_host):
             assert pid_of(dnsmasq()) == number
 
     on_private_host(scenario)
+
+
+def test_a_folder_that_is_removed_while_its_files_are_written_is_missed(on_private_host):
+    async def scenario(host):
+        async with world(host, dnsmasq()) as one:
+            await one.converge()
+            one.want(dnsmasq(hosts="fa:16:3e:00:00:05,other,10.0.0.5\n"))
+            plan = one.plan()
+            host.sh(f"rm -rf {FOLDER}")
+            await one.services.apply(plan)
+            await host.until(one.plan, "the missing pid file is noticed")
+            assert await one.converge() == ["StartDaemon"]
+            fresh = World(host, *one.desired.values())
+            await fresh.open(is_watching=False)
+            assert fresh.plan() == []
+            fresh.services.close()
+
+    on_private_host(scenario)
