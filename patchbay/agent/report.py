@@ -184,14 +184,15 @@ class Reporter:
         await self._intent.transact(Update(old, new) if old else Insert(new))
 
     async def beat(self) -> None:
-        """Introduce this host, then say again and again that it is alive; whoever deleted its row gets a new one."""
+        """Introduce this host, then say again and again that it is alive; whoever deleted any of it gets it anew."""
         is_introduced = False
         while True:
             facts = self._view.facts
             try:
                 row = self._row(facts.host)
                 if is_introduced and row:
-                    await self._intent.transact(Update(row, replace(row, heartbeat_at=int(time.time()))))
+                    told = replace(row, heartbeat_at=int(time.time()), services=facts.services)
+                    await self._intent.transact(Update(row, told))
                 else:
                     await self.introduce(facts)
                     is_introduced = True

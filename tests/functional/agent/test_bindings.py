@@ -222,6 +222,12 @@ def test_the_host_introduces_itself_and_its_heart_beats(on_compute):
         await one.start_agent()
         await one.host.until(lambda: database.hosts[row.id].started_at > row.started_at, "a new start is told")
         assert len(database.hosts) == 1
+        told = database.hosts[row.id]
+        assert told.services == row.services == ("dhcp", "l3", "metadata")
+        await database.transact(Update(told, replace(told, services=("metadata",))))
+        await one.host.until(
+            lambda: database.hosts[row.id].services == row.services, "what somebody deleted of it is told again"
+        )
 
     on_compute(scenario)
 
