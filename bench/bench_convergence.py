@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What events cost: pings lost between two instances on two hosts, one every 5 ms, and the longest time without one.
 
-Run as root: ``bench/bench_convergence.py [-f json] [--rounds N]``. Each event happens once a round on a running lab of
-``examples/seed002.yaml``; the next begins when the agents have nothing left to do. The figures are the round with the
-median loss and, beside it, the worst. In the lab the userspace datapath dies with ovs-vswitchd, and waits while
-ovs-vswitchd has lost its database: packets are late then, and lost when the queues are full.
+Run as root: ``bench/bench_convergence.py [-f json] [--rounds N] [--routed]``. Each event happens once a round on a
+running lab of ``examples/seed002.yaml``; with ``--routed`` of ``examples/seed001.yaml``, where a machine outside pings
+a floating IP, through br-ex and the router. The next begins when the agents have nothing left to do. The figures are
+the round with the median loss and, beside it, the worst. In the lab the userspace datapath dies with ovs-vswitchd, and
+waits while ovs-vswitchd has lost its database: packets are late then, and lost when the queues are full.
 """
 
 import argparse
@@ -16,17 +17,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from patchbay.agent.control import ask
 from patchbay.cli.output import print_list
-from patchbay.compile.names import device
+from patchbay.compile.names import device, router_namespace
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import load_topology
 from patchbay.lab.stream import PingReport
 from patchbay.lab.vhost import VirtualHost
 
-TOPOLOGY = Path(__file__).resolve().parents[1] / "examples" / "seed002.yaml"
-SOURCE, TARGET, WHERE, OTHER = "red1", "red2", "compute2", "vxlan-ac150ca3"
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+TARGET, OTHER = "red2", "vxlan-ac150ca3"
 INTERVAL_S, SETTLE_S = 0.005, 30.0
 COLUMNS = ("event", "lost packets", "longest gap ms", "worst lost", "worst gap ms", "latest reply ms", "settled ms")
 Event = Callable[[Lab, VirtualHost], object]
@@ -66,7 +68,9 @@ def kill_ovsdb(_lab: Lab, host: VirtualHost) -> None:
 
 def typed(command: str) -> Event:
     """A command on the host; {qvo} is the target's port in br-int."""
-    return lambda lab, host: host.run(["sh", "-ec", command.format(qvo=port_of(lab))])
+    return lambda lab, host: host.run(
+        ["sh", "-ec", command.format(qvo=port_of(lab)) if "{qvo}" in command else command]
+    )
 
 
 EVENTS: dict[str, Event] = {
@@ -86,8 +90,39 @@ EVENTS: dict[str, Event] = {
     "ovs-vsctl del-port vxlan-…": typed(f"ovs-vsctl del-port {OTHER}"),
     "ip link del qvo… of the target": typed("ip link del {qvo}"),
     "ip netns del, the target's": typed(f"ip netns del {TARGET}"),
-    "host rebooted": lambda lab, _host: lab.reboot(WHERE),
+    "host rebooted": lambda lab, host: lab.reboot(host.name),
 }
+
+
+def in_router(command: str) -> Event:
+    """A command on the host; {router} is the namespace of the floating IP's router."""
+    return lambda lab, host: host.run(["sh", "-ec", command.format(router=router_of(lab))])
+
+
+ROUTED: dict[str, Event] = {
+    **{name: event for name, event in EVENTS.items() if not name.endswith(("…", "the target", "the target's"))},
+    "ip netns del qrouter-…": in_router("ip netns del {router}"),
+    "ip link del, all of the router": in_router(
+        "for d in $(ip -n {router} -br link | grep -oE '^q[rg]-[^ ]*'); do ip -n {router} link del $d; done"
+    ),
+    "iptables -t nat -F": in_router("ip netns exec {router} iptables -t nat -F"),
+    "conntrack -F": in_router("ip netns exec {router} conntrack -F"),
+    "dnsmasq, dhclient, metadata kill -9": typed("kill -9 $(cat /run/patchbay/*/*/pid)"),
+}
+
+
+class Scene(NamedTuple):
+    """A lab, who pings whom in it, and what happens to which host."""
+
+    topology: str
+    source: str
+    target: str
+    where: str
+    events: dict[str, Event]
+
+
+ACROSS = Scene("seed002.yaml", "red1", TARGET, "compute2", EVENTS)
+THROUGH_ROUTER = Scene("seed001.yaml", "internet", "192.168.1.246", "compute", ROUTED)
 
 
 def port_of(lab: Lab) -> str:
@@ -96,6 +131,14 @@ def port_of(lab: Lab) -> str:
     ports = client.request("GET", f"/v2.0/ports?name={TARGET}-eth0")["ports"]
     client.close()
     return device("qvo", ports[0]["id"])
+
+
+def router_of(lab: Lab) -> str:
+    """The namespace of the router in the path."""
+    client = lab.client()
+    routers = client.request("GET", "/v2.0/routers?name=demo-router")["routers"]
+    client.close()
+    return router_namespace(routers[0]["id"])
 
 
 def is_settled(host: VirtualHost) -> bool:
@@ -117,13 +160,13 @@ def settle(lab: Lab) -> None:
     lab.wait_until_active(SETTLE_S)
 
 
-def measure(lab: Lab, event: Event) -> tuple[PingReport, float]:
+def measure(lab: Lab, scene: Scene, event: Event) -> tuple[PingReport, float]:
     """One event under a stream of pings; the report, and the milliseconds from its begin until all is settled."""
-    with lab.ping_stream(SOURCE, TARGET, INTERVAL_S) as stream:
+    with lab.ping_stream(scene.source, scene.target, INTERVAL_S) as stream:
         if not stream.wait_for_replies(40):
             raise TimeoutError("no replies before the event")
         start = time.perf_counter()
-        event(lab, lab.host(WHERE))
+        event(lab, lab.host(scene.where))
         settle(lab)
         took = (time.perf_counter() - start) * 1000
         if not stream.wait_for_replies(40):
@@ -131,15 +174,15 @@ def measure(lab: Lab, event: Event) -> tuple[PingReport, float]:
         return stream.stop(0.5), took
 
 
-def figures(rounds: int) -> list[dict[str, object]]:
+def figures(rounds: int, scene: Scene) -> list[dict[str, object]]:
     """A row for each event."""
-    found: dict[str, list[tuple[PingReport, float]]] = {name: [] for name in EVENTS}
-    with Lab.up(load_topology(TOPOLOGY)) as lab:
+    found: dict[str, list[tuple[PingReport, float]]] = {name: [] for name in scene.events}
+    with Lab.up(load_topology(EXAMPLES / scene.topology)) as lab:
         settle(lab)
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-            for name, event in EVENTS.items():
-                found[name].append(measure(lab, event))
+            for name, event in scene.events.items():
+                found[name].append(measure(lab, scene, event))
     return [dict(zip(COLUMNS, (name, *summary(each)), strict=True)) for name, each in found.items()]
 
 
@@ -160,8 +203,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-f", "--format", choices=("table", "json"), default="table")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--routed", action="store_true", help="through a router and a floating IP")
     given = parser.parse_args()
-    rows = figures(given.rounds)
+    rows = figures(given.rounds, THROUGH_ROUTER if given.routed else ACROSS)
     if given.format == "json":
         print(json.dumps(rows, indent=2))
     else:
