@@ -122,7 +122,9 @@ def lines(script: str) -> list[list[str]]:
 
 @pytest.fixture
 def cloud(start_serve: Start, tmp_path: Path) -> Cloud:
-    return Cloud(start_serve(state_dir=tmp_path / "state"), tmp_path)
+    # Its one host is a row without a heart; the commands take longer than a host may be silent.
+    options = ("--suspect-after", "600", "--agent-down-time", "600")
+    return Cloud(start_serve(*options, state_dir=tmp_path / "state"), tmp_path)
 
 
 def wait_for(what: Callable[[], Any], missing: str) -> Any:
