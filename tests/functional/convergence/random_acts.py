@@ -11,9 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from patchbay.errors import PatchbayError
+from patchbay.errors import LabError, PatchbayError
 from patchbay.lab.lab import Lab
 from patchbay.lab.vhost import VirtualHost
+from tests.functional.convergence.scene import wait_for
 
 Object = dict[str, Any]
 
@@ -97,6 +98,11 @@ class Acts:
             self.host.run(["ip", "netns", "exec", namespace, "sh", "-c", script], check=False)
         self._client.close()
 
+    def renew_leases(self) -> None:
+        """A client that asked while its network had no router keeps the routes that it was told then."""
+        self.done.append("leases renewed")
+        self.host.run(["sh", "-c", "kill -9 $(cat /run/patchbay/dhclient/*/pid)"], check=False)
+
     # --- strangers ----------------------------------------------------------------------------------------------------
 
     def _stranger(self) -> None:
@@ -167,9 +173,17 @@ class Acts:
         self.lab.stop_service(signal.SIGKILL)
         if self.dice.random() < 0.3:
             self._stranger()
-        self.lab.start_service()
+        wait_for(self._is_serving_again, "the service's port is free again")
         self._client.close()
         self._client = self.lab.client()
+
+    def _is_serving_again(self) -> bool:
+        """Its port may be the source of somebody's connection for a moment."""
+        try:
+            self.lab.start_service()
+        except LabError:
+            return False
+        return True
 
     # --- users --------------------------------------------------------------------------------------------------------
 

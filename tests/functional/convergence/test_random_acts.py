@@ -9,7 +9,7 @@ import pytest
 
 from patchbay.lab.lab import Lab
 from tests.functional.convergence.random_acts import Acts, story
-from tests.functional.convergence.scene import converged
+from tests.functional.convergence.scene import converged, settled
 
 EXAMPLE = "seed001.yaml"
 HOST = "compute"
@@ -26,6 +26,8 @@ def test_any_mixture_of_users_strangers_and_crashes_ends_in_the_same_network(lab
             for _ in range(acts.dice.randint(1, MOST_ACTS)):
                 acts.step()
         acts.end()
+        settled(acts.host, timeout_s=40.0)
+        acts.renew_leases()
         converged(lab, 40.0)
     except Exception as error:
         raise AssertionError(f"{error}\n{story(acts, seed)}") from error
