@@ -96,7 +96,9 @@ class Scheduler:
                 case Plug(port_id=port_id):
                     self._follow_client(self._service.db.ports.get(port_id))
                 case Subnet(network_id=network_id) | Network(id=network_id):
-                    self._networks.add(network_id)
+                    # What it is called, or who may see it, is nothing to look at all of its ports for.
+                    if _placed_by(old) != _placed_by(new):
+                        self._networks.add(network_id)
                 case Router(id=router_id):
                     self._routers.add(router_id)
                 case Host():
@@ -273,6 +275,16 @@ class Scheduler:
 
 
 _NOBODY = Host(id="", name="")
+
+
+def _placed_by(value: object) -> tuple[object, ...]:
+    """What placement looks at of a network or a subnet."""
+    match value:
+        case Network():
+            return value.admin_state_up, value.network_type, value.physical_network
+        case Subnet():
+            return value.enable_dhcp, value.cidr
+    return ()
 
 
 def _abilities(host: Host) -> tuple[object, ...]:
