@@ -30,6 +30,8 @@ def compile_advertisements(
         pidfile=pidfile,
         files=((configuration, "".join(sections)),),
         reload="HUP",
+        # Its farewell would take the default route off the instances, and a router that moves is there again at once.
+        stop="KILL",
     )
 
 

@@ -318,10 +318,10 @@ class Daemons:
         """End what runs, and write the files."""
         process = process or running.open_process(daemon)
         if process:
-            running.end_process(process)
+            running.end_process(process, daemon)
         for number in processes.find_strays(daemon):
             with contextlib.suppress(ProcessLookupError):
-                running.end_process(running.Process(number, os.pidfd_open(number)))
+                running.end_process(running.Process(number, os.pidfd_open(number)), daemon)
         processes.remove_files(stale)
         folder = processes.folder_of(self._run_dir, daemon)
         processes.write_files(folder, daemon)
@@ -358,7 +358,7 @@ class Daemons:
             process = running.open_process(daemon)
         if process:
             processes.say_last_words(daemon)
-            running.end_process(process)
+            running.end_process(process, daemon)
         processes.remove_folder(processes.folder_of(self._run_dir, daemon), daemon)
 
 

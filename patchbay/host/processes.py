@@ -28,7 +28,7 @@ LOG_BYTES = 1 << 20
 """A log that has grown beyond is begun anew."""
 START_PATIENCE_S = 10.0
 LAST_WORDS_PATIENCE_S = 5.0
-TERM_PATIENCE_S = 2.0
+END_PATIENCE_S = 2.0
 _ETC_NETNS = "/etc/netns/"
 
 
@@ -265,16 +265,16 @@ def run_beside(daemon: Daemon, command: tuple[str, ...]) -> None:
         )
 
 
-def end(handle: int) -> None:
-    """End the process of a descriptor: SIGTERM, and SIGKILL when that does not help."""
-    for number, patience_s in ((signal.SIGTERM, TERM_PATIENCE_S), (signal.SIGKILL, TERM_PATIENCE_S)):
+def end(handle: int, stop: str) -> None:
+    """End the process of a descriptor: the signal of this name, and KILL when that does not help."""
+    for name in dict.fromkeys((stop, "KILL")):
         try:
-            signal.pidfd_send_signal(handle, number)
+            signal.pidfd_send_signal(handle, signal.Signals[f"SIG{name}"])
         except ProcessLookupError:
             return
         poll = select.poll()
         poll.register(handle, select.POLLIN)
-        if poll.poll(patience_s * 1000):
+        if poll.poll(END_PATIENCE_S * 1000):
             return
 
 

@@ -57,7 +57,7 @@ def open_process(daemon: Daemon) -> Process | None:
     return None
 
 
-def end_process(process: Process) -> None:
-    """End a process and close its descriptor."""
-    processes.end(process.handle)
+def end_process(process: Process, daemon: Daemon) -> None:
+    """End a process of a daemon and close its descriptor."""
+    processes.end(process.handle, daemon.stop)
     os.close(process.handle)

@@ -47,6 +47,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True):
     none is needed); when anything else changes it is started anew. ``environment`` is added to its environment.
     ``last_words`` is run in the namespace before the process is ended (a DHCP client that gives its lease back); () is
     nothing. ``link`` names the device in the namespace that it works on: when that is made anew, so is the process.
+    ``stop`` is the signal that ends it: ``KILL`` for one that would tell others at its end what is not so.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Daemon(msgspec.Struct, frozen=True, kw_only=True):
     environment: Pairs = ()
     last_words: tuple[str, ...] = ()
     link: str = ""
+    stop: str = "TERM"
 
     @property
     def key(self) -> tuple[str, ...]:

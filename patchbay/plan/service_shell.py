@@ -61,7 +61,8 @@ def stop(daemon: Daemon) -> list[str]:
     elsewhere = " ".join(quote(path) for path, _ in daemon.files if not path.startswith(f"{home}/"))
     lines = [f"{run(daemon, daemon.last_words)} || true"] if daemon.last_words else []
     if daemon.command:
-        lines.append(f"kill $(cat {quote(daemon.pidfile)}) 2>/dev/null || true")
+        signal = "" if daemon.stop == "TERM" else f"-{daemon.stop} "
+        lines.append(f"kill {signal}$(cat {quote(daemon.pidfile)}) 2>/dev/null || true")
     return [*lines, f"rm -rf {quote(home)}{' ' if elsewhere else ''}{elsewhere}"]
 
 
