@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .PHONY: help install demo test check bench clean
 
 PYTHON ?= python3
+# So many test files run side by side: they mostly wait. JOBS=0 runs all in one process, one after the other.
+JOBS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
@@ -20,7 +22,7 @@ demo: $(STAMPS)/patchbay ## Two hosts, two tenants with the same addresses, and 
 	@scripts/as-root $(BIN)/patchbay lab demo
 
 test: install ## All tests: unit, property, and functional on real Open vSwitch (root)
-	@scripts/as-root $(BIN)/python -m pytest $(TESTS)
+	@scripts/as-root $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 check: install ## Format, lint, types, layers, house rules
 	$(BIN)/ruff format --check .

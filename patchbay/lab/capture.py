@@ -137,6 +137,7 @@ def open_pinger(host: Space, instance: str, *, receive: bool = False) -> Pinger:
         with inside(namespace_path(host, instance)):
             for version, family, protocol in ((4, socket.AF_INET, 1), (6, socket.AF_INET6, 58)):
                 opened = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+                opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 << 20)
                 _filter(opened, version, keep_replies=receive)
                 sockets[version] = opened
     except OSError as error:

@@ -97,18 +97,21 @@ class PingStream:
             self._pinger.send(self._address, 0x5042, number, self._marker.mark(number))
             # A sender that was itself held up goes on from now: a burst to catch up would overflow what is measured.
             due = max(due + self._interval_s, self._sent[-1])
-            while (left := due - time.monotonic()) > 0:
-                self._receive(left)
+            # One that is late receives all the same: replies that nobody fetches overflow their socket.
+            while self._receive(max(due - time.monotonic(), 0.0)) or due > time.monotonic():
+                pass
 
-    def _receive(self, timeout_s: float) -> None:
+    def _receive(self, timeout_s: float) -> bool:
+        """Take in one reply; False when none came in time."""
         opened = self._pinger.receive_socket(self._address.version)
         if not select.select([opened], [], [], timeout_s)[0]:
-            return
+            return False
         data = opened.recv(2048)
         at = data.find(self._marker.word)
         if at >= 0:
             at += len(self._marker.word)
             self._replies.setdefault(int.from_bytes(data[at : at + 4], "big"), time.monotonic())
+        return True
 
     def _report(self) -> PingReport:
         start = self._sent[0] if self._sent else 0.0
