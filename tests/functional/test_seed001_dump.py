@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,9 +180,16 @@ class Host:
     def routes(self, namespace: str) -> list[str]:
         return [line.strip() for line in self.run("ip", "route", namespace=namespace).splitlines()]
 
+    def listed(self, name: str) -> list[str]:
+        """User and command line of processes."""
+        return [line for line in self.run("ps", "-eww", "-o", "user=,args=").splitlines() if name in line]
+
     def process(self, name: str) -> list[str]:
         """User, program and options of a process, an option with its value on a line."""
-        listed = [line for line in self.run("ps", "-eww", "-o", "user=,args=").splitlines() if name in line]
+        deadline = time.monotonic() + 10.0
+        while len(listed := self.listed(name)) != 1:  # a process that is going into the background is there twice
+            assert time.monotonic() < deadline, f"{name}: not one process, but {listed}"
+            time.sleep(0.05)
         (words,) = [re.sub(r" (--[a-z-]+) (?=[^-])", r" \1=", line).split() for line in listed]
         return [Path(word).name if "/python" in word else word for word in words]
 
