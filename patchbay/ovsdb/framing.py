@@ -8,8 +8,10 @@ import re
 
 from patchbay.ovsdb.errors import OvsdbError
 
-_IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_NO_BRACE = re.compile(rb'(?:[^{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
+# No possessive quantifiers: Python 3.11.2, which is Debian 12's, makes wrong matches with them. At each place only one
+# alternative fits, so what is given back at the end of the data costs no more than what was read.
+_IN_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+_NO_BRACE = re.compile(rb'(?:[^{}"]+|"[^"\\]*(?:\\.[^"\\]*)*")*', re.DOTALL)
 _SPACE = b" \t\r\n"
 _OPEN, _CLOSE, _QUOTE = b'{}"'
 
