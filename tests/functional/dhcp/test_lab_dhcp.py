@@ -140,8 +140,8 @@ def test_a_namespace_that_was_deleted_comes_back_with_its_server(lab: Lab) -> No
     before = {host: dnsmasq(lab, host) for host in servers(lab)}
     for host in before:
         sh(lab, host, "ip netns list | grep -o 'qdhcp-[0-9a-f-]*' | xargs -n1 ip netns del")
-    for host in before:
-        wait(lambda host=host: dnsmasq(lab, host) not in ("", before[host]), f"dnsmasq of {host} again")
+    for host, pid in before.items():
+        wait(lambda host=host, pid=pid: dnsmasq(lab, host) not in ("", pid), f"dnsmasq of {host} again")
     assert "10.7.0.11" in sh(lab, "compute1", "dhclient -r eth0; dhclient eth0; ip -4 address show dev eth0", "red1")
     for host, pid in before.items():
         assert sh(lab, host, f"kill -0 {pid} 2>/dev/null && echo runs") == "", (
