@@ -106,3 +106,15 @@ def test_scripts_that_make_calls_are_executable() -> None:
     scripts = [path for path in FILES if path.read_bytes().startswith(b"#!")]
     assert scripts
     assert not [name_of(path) for path in scripts if not path.stat().st_mode & 0o111]
+
+
+def test_no_pattern_has_possessive_quantifiers_or_atomic_groups() -> None:
+    """Python 3.11.2, which is Debian 12's, makes wrong matches with them."""
+    broken = re.compile(r"re\.compile\(.*(?:[*+?}]\+|\(\?>)")
+    wrong = [
+        f"{name_of(path)}:{number}"
+        for path in MODULES
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if broken.search(line)
+    ]
+    assert not wrong

@@ -21,13 +21,13 @@ from patchbay.cli.main import run
 Run = Callable[..., "Done"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state directory of the service; its database listens on ``intent.sock``."""
     return tmp_path_factory.mktemp("state")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def endpoint(state: Path) -> Iterator[str]:
     """A service on a socket that it inherits, as from a service manager."""
     listener = socket.create_server(("127.0.0.1", 0))
