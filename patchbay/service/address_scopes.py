@@ -5,17 +5,25 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Insert, Stale, StillReferenced, Update
+from patchbay.intent.database import Delete, Insert, Write
 from patchbay.model import AddressScope
-from patchbay.service.access import FIRST_REVISION, check_revision, is_visible, new_id, now, revised
+from patchbay.service.access import (
+    FIRST_REVISION,
+    Attempt,
+    carry_out,
+    check_revision,
+    is_visible,
+    new_id,
+    now,
+    revise,
+)
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import (
     AddressScopeInUse,
     AddressScopeNotFound,
     AddressScopeUpdateError,
-    TooMuchContention,
 )
-from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.service import Service
 from patchbay.service.specs import AddressScopeSpec
 
 
@@ -53,39 +61,30 @@ async def update_address_scope(
     service: Service, context: RequestContext, scope_id: str, spec: AddressScopeSpec, if_match: int | None = None
 ) -> AddressScope:
     """The address scope as changed. Raises AddressScopeNotFound, or AddressScopeUpdateError for one to be unshared."""
-    for _ in range(ATTEMPTS):
-        old = get_address_scope(service, context, scope_id)
-        check_revision(old, if_match)
+
+    def change(old: AddressScope) -> AddressScope:
         if old.shared and spec.shared is False:
             raise AddressScopeUpdateError(scope_id, "Shared address scope can't be unshared")
-        new = msgspec.structs.replace(
+        return msgspec.structs.replace(
             old,
             name=old.name if spec.name is UNSET else spec.name,
             shared=old.shared if spec.shared is UNSET else spec.shared,
         )
-        new = revised(old, new)
-        if new is old:
-            return old
-        try:
-            await service.commit(Update(old, new))
-        except Stale:
-            continue
-        return new
-    raise TooMuchContention(f"address scope {scope_id}")
+
+    what = f"address scope {scope_id}"
+    return await revise(service, what, lambda: get_address_scope(service, context, scope_id), change, if_match)
 
 
 async def delete_address_scope(
     service: Service, context: RequestContext, scope_id: str, if_match: int | None = None
 ) -> None:
     """The address scope goes. Raises AddressScopeNotFound, or AddressScopeInUse while a subnet pool is in it."""
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, Sequence[Write]]:
         scope = get_address_scope(service, context, scope_id)
         check_revision(scope, if_match)
         if service.db.subnetpools_by_scope.get(scope_id):
             raise AddressScopeInUse(scope_id)
-        try:
-            await service.commit(Delete(scope))
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise AddressScopeInUse(scope_id)
+        return None, [Delete(scope)]
+
+    await carry_out(service, f"address scope {scope_id}", plan)

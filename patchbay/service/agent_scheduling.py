@@ -1,18 +1,18 @@
 """Which agent serves what, and how an administrator moves it (Neutron's agent schedulers)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from patchbay.intent.database import Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
+from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import Host, Network, Router
 from patchbay.model.port import DHCP_SERVER
 from patchbay.service import placement
-from patchbay.service.access import new_id, revised
+from patchbay.service.access import Attempt, carry_out, new_id, revised
 from patchbay.service.agents import Agent, agents_of, get_agent
 from patchbay.service.allocation import Allocator
 from patchbay.service.context import RequestContext
-from patchbay.service.errors import NetworkNotFound, RouterNotFound, TooMuchContention
+from patchbay.service.errors import NetworkNotFound, RouterNotFound
 from patchbay.service.networks import get_network
 from patchbay.service.placement import DHCP, L3
 from patchbay.service.placing import dhcp_device_id, move_router, new_dhcp_port
@@ -23,7 +23,7 @@ from patchbay.service.scheduling_errors import (
     NetworkNotHostedByDhcpAgent,
     RouterNotHostedByL3Agent,
 )
-from patchbay.service.service import ATTEMPTS, Service, reservations
+from patchbay.service.service import Service
 from patchbay.service.status import is_alive
 
 # DHCP
@@ -49,21 +49,18 @@ async def add_network(service: Service, context: RequestContext, agent_id: str, 
 
     Raises AgentNotFound, InvalidDHCPAgent, NetworkNotFound, NetworkHostedByDHCPAgent.
     """
-    for _ in range(ATTEMPTS):
+
+    def plan(attempt: Attempt) -> tuple[None, Sequence[Write]]:
         agent = _usable(service, context, agent_id, DHCP, InvalidDHCPAgent)
         network = service.db.networks.get(network_id)
         if network is None:
             raise NetworkNotFound(network_id)
         if any(port.host == agent.host.name for port in placement.dhcp_ports(service, network_id)):
             raise NetworkHostedByDHCPAgent(network_id, agent_id)
-        with reservations() as taken:
-            allocator = Allocator(service, network_id, taken, spread=False)
-            try:
-                await service.commit(Insert(new_dhcp_port(service, network, agent.host.name, allocator, new_id())))
-            except (Stale, Duplicate, StillReferenced):
-                continue
-            return
-    raise TooMuchContention(f"network {network_id}")
+        allocator = Allocator(service, network_id, attempt.taken, attempt.spread)
+        return None, [Insert(new_dhcp_port(service, network, agent.host.name, allocator, new_id()))]
+
+    await carry_out(service, f"network {network_id}", plan)
 
 
 async def remove_network(service: Service, context: RequestContext, agent_id: str, network_id: str) -> None:
@@ -72,7 +69,8 @@ async def remove_network(service: Service, context: RequestContext, agent_id: st
     A network that is left with fewer servers than it should have gets another from the scheduler, here again only if
     this agent still takes new networks. Raises AgentNotFound, NetworkNotHostedByDhcpAgent.
     """
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, Sequence[Write]]:
         host = get_agent(service, context, agent_id).host
         servers = placement.dhcp_ports(service, network_id)
         port = next((port for port in servers if port.host == host.name), None)
@@ -81,16 +79,12 @@ async def remove_network(service: Service, context: RequestContext, agent_id: st
         network = service.db.networks[network_id]
         hosts = [server.host for server in servers]
         other = placement.choose_dhcp_host(service, network, lambda name: _is_alive(service, name), hosts)
-        write: Write = Delete(port)
-        if other is not None and len(servers) <= service.settings.dhcp_agents_per_network:
-            moved = msgspec.structs.replace(port, host=other, device_id=dhcp_device_id(other, network_id))
-            write = Update(port, revised(port, moved))
-        try:
-            await service.commit(write)
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise TooMuchContention(f"network {network_id}")
+        if other is None or len(servers) > service.settings.dhcp_agents_per_network:
+            return None, [Delete(port)]
+        moved = msgspec.structs.replace(port, host=other, device_id=dhcp_device_id(other, network_id))
+        return None, [Update(port, revised(port, moved))]
+
+    await carry_out(service, f"network {network_id}", plan)
 
 
 # L3
@@ -114,19 +108,17 @@ async def add_router(service: Service, context: RequestContext, agent_id: str, r
     Neutron refuses while another agent has the router. Here another has it as soon as it leaves one, so it moves.
     Raises AgentNotFound, InvalidL3Agent, RouterNotFound.
     """
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, Sequence[Write]]:
         agent = _usable(service, context, agent_id, L3, InvalidL3Agent)
         router = _router(service, router_id)
         if router.host == agent.host.name:
-            return
+            return None, []
         if not placement.may_run_router(service, router, agent.host):
             raise InvalidL3Agent(agent_id)
-        try:
-            await service.commit(*move_router(service, router, agent.host.name))
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise TooMuchContention(f"router {router_id}")
+        return None, move_router(service, router, agent.host.name)
+
+    await carry_out(service, f"router {router_id}", plan)
 
 
 async def remove_router(service: Service, context: RequestContext, agent_id: str, router_id: str) -> None:
@@ -134,18 +126,16 @@ async def remove_router(service: Service, context: RequestContext, agent_id: str
 
     Raises AgentNotFound, RouterNotHostedByL3Agent.
     """
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, Sequence[Write]]:
         host = get_agent(service, context, agent_id).host
         router = service.db.routers.get(router_id)
         if router is None or router.host != host.name:
             raise RouterNotHostedByL3Agent(router_id, agent_id)
         other = placement.choose_router_host(service, router, lambda name: _is_alive(service, name), but=host.name)
-        try:
-            await service.commit(*move_router(service, router, other or ""))
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise TooMuchContention(f"router {router_id}")
+        return None, move_router(service, router, other or "")
+
+    await carry_out(service, f"router {router_id}", plan)
 
 
 def _usable(

@@ -5,16 +5,18 @@ for each service that it can give; their ids follow from the host's.
 """
 
 import uuid
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Stale, Update
+from patchbay.intent.database import Delete, Update, Write
 from patchbay.model import Host
+from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
-from patchbay.service.errors import AgentNotFound, TooMuchContention
+from patchbay.service.errors import AgentNotFound
 from patchbay.service.placement import DHCP, L3, METADATA
-from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.service import Service
 from patchbay.service.specs import AgentSpec
 
 SWITCH = "switch"
@@ -68,22 +70,17 @@ def get_agent(service: Service, _context: RequestContext, agent_id: str) -> Agen
 
 async def update_agent(service: Service, context: RequestContext, agent_id: str, spec: AgentSpec) -> Agent:
     """The agent as changed. One that is disabled gets no new networks or routers; what it has stays."""
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[Agent, Sequence[Write]]:
         agent = get_agent(service, context, agent_id)
-        old = agent.host
-        new = old
+        new = agent.host
         if spec.description is not UNSET:
             new = msgspec.structs.replace(new, description=spec.description)
         if spec.admin_state_up is not UNSET:
             new = _switched(new, agent.kind, spec.admin_state_up)
-        if new == old:
-            return agent
-        try:
-            await service.commit(Update(old, new))
-        except Stale:
-            continue
-        return Agent(new, agent.kind)
-    raise TooMuchContention(f"agent {agent_id}")
+        return Agent(new, agent.kind), [Update(agent.host, new)] if new != agent.host else []
+
+    return await carry_out(service, f"agent {agent_id}", plan)
 
 
 def _switched(host: Host, kind: str, is_up: bool) -> Host:
@@ -95,13 +92,11 @@ def _switched(host: Host, kind: str, is_up: bool) -> Host:
 
 async def delete_agent(service: Service, context: RequestContext, agent_id: str) -> None:
     """The agent is forgotten until it reports again; with the Open vSwitch agent, the whole host is."""
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, Sequence[Write]]:
         agent = get_agent(service, context, agent_id)
         left = tuple(kind for kind in agent.host.services if kind != agent.kind)
         smaller = msgspec.structs.replace(agent.host, services=left)
-        try:
-            await service.commit(Delete(agent.host) if agent.kind == SWITCH else Update(agent.host, smaller))
-        except Stale:
-            continue
-        return
-    raise TooMuchContention(f"agent {agent_id}")
+        return None, [Delete(agent.host) if agent.kind == SWITCH else Update(agent.host, smaller)]
+
+    await carry_out(service, f"agent {agent_id}", plan)

@@ -8,18 +8,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Insert, Stale, StillReferenced, Update, Write
+from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import SubnetPool
-from patchbay.service.access import beginning, check_revision, is_visible, now, revised
+from patchbay.service.access import Attempt, beginning, carry_out, check_revision, is_visible, revised, touched
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import (
     IllegalSubnetPoolPrefixUpdate,
     SubnetPoolDeleteError,
     SubnetPoolNotFound,
-    TooMuchContention,
 )
 from patchbay.service.prefixes import collapsed, contains_all, left_over, overlap
-from patchbay.service.service import ATTEMPTS, Service
+from patchbay.service.service import Service
 from patchbay.service.specs import SubnetPoolSpec
 from patchbay.service.subnetpool_rules import (
     DEFAULT_MIN,
@@ -43,19 +42,17 @@ async def create_subnetpools(
     service: Service, context: RequestContext, specs: Sequence[SubnetPoolSpec]
 ) -> list[SubnetPool]:
     """New subnet pools, all or none. Raises the errors of ``subnetpool_rules``."""
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[list[SubnetPool], Sequence[Write]]:
         pools: list[SubnetPool] = []
         for spec in specs:
             pool = _new_pool(context, spec)
             check_default(service.db, pool, pools)
             check_scope(service.db, context, pool, pools)
             pools.append(pool)
-        try:
-            await service.commit(*map(Insert, pools), *_touched_scopes(service, pools))
-        except (Stale, StillReferenced):
-            continue
-        return pools
-    raise TooMuchContention("the address scope of the subnet pool")
+        return pools, [*map(Insert, pools), *_touched_scopes(service, pools)]
+
+    return await carry_out(service, "the address scope of the subnet pool", plan)
 
 
 def _new_pool(context: RequestContext, spec: SubnetPoolSpec) -> SubnetPool:
@@ -85,10 +82,7 @@ def _touched_scopes(service: Service, pools: Sequence[SubnetPool]) -> list[Write
         for pool in pools
         if pool.address_scope_id
     }
-    return [
-        Update(scope, msgspec.structs.replace(scope, revision_number=scope.revision_number + 1, updated_at=now()))
-        for scope in scopes.values()
-    ]
+    return [Update(scope, touched(scope)) for scope in scopes.values()]
 
 
 async def update_subnetpool(
@@ -138,22 +132,19 @@ async def _update(
     change: Callable[[SubnetPool], SubnetPool],
     if_match: int | None = None,
 ) -> SubnetPool:
-    for _ in range(ATTEMPTS):
+    def plan(_attempt: Attempt) -> tuple[SubnetPool, Sequence[Write]]:
         old = get_subnetpool(service, context, pool_id)
         check_revision(old, if_match)
         new = revised(old, change(old))
         if new is old:
-            return old
+            return old, []
         check_lengths(new)
         if not old.is_default:
             check_default(service.db, new)
         check_scope(service.db, context, new, old=old)
-        try:
-            await service.commit(Update(old, new), *_touched_scopes(service, [new]))
-        except (Stale, StillReferenced):
-            continue
-        return new
-    raise TooMuchContention(f"subnet pool {pool_id}")
+        return new, [Update(old, new), *_touched_scopes(service, [new])]
+
+    return await carry_out(service, f"subnet pool {pool_id}", plan)
 
 
 def _changed(old: SubnetPool, spec: SubnetPoolSpec) -> SubnetPool:
@@ -181,14 +172,12 @@ async def delete_subnetpool(
     service: Service, context: RequestContext, pool_id: str, if_match: int | None = None
 ) -> None:
     """The subnet pool goes. Raises SubnetPoolNotFound, or SubnetPoolDeleteError while a subnet is from it."""
-    for _ in range(ATTEMPTS):
+
+    def plan(_attempt: Attempt) -> tuple[None, Sequence[Write]]:
         pool = get_subnetpool(service, context, pool_id)
         check_revision(pool, if_match)
         if service.db.subnets_by_pool.get(pool_id):
             raise SubnetPoolDeleteError("Subnet pool has existing allocations")
-        try:
-            await service.commit(Delete(pool))
-        except (Stale, StillReferenced):
-            continue
-        return
-    raise SubnetPoolDeleteError("Subnet pool has existing allocations")
+        return None, [Delete(pool)]
+
+    await carry_out(service, f"subnet pool {pool_id}", plan)
