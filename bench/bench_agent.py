@@ -5,8 +5,6 @@ The ports are bound to the other host of a two-host lab, so each is a flow to it
 ``-f json`` prints a JSON list of figures, else a table. Needs root and Open vSwitch.
 """
 
-import argparse
-import json
 import re
 import statistics
 import sys
@@ -14,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench_lab import TOPOLOGY, figure, one_port, say
+from bench_lab import TOPOLOGY, one_port
+from measuring import figure, parser_of, print_figures, say
 
-from patchbay.cli.output import print_list
 from patchbay.lab.client import ServiceClient
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import parse_topology
@@ -26,15 +24,11 @@ KNOWN, AT_ONCE, STARTS, NEW_PORTS = 10_000, 500, 3, 15
 
 def main() -> None:
     """Measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-f", "--format", choices=["json", "table"], default="table")
+    parser = parser_of(__doc__)
     parser.add_argument("--known", type=int, default=KNOWN)
     arguments = parser.parse_args()
     figures = measure(arguments.known)
-    if arguments.format == "json":
-        print(json.dumps(figures, indent=2))
-    else:
-        print_list(figures, ["figure", "value", "unit"], "table", ())
+    print_figures(figures, arguments.format)
 
 
 def measure(known: int) -> list[dict[str, Any]]:

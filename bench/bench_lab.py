@@ -7,21 +7,19 @@ moment before the request that creates the port until the first reply. A second 
 inside that time.
 """
 
-import argparse
 import fcntl
 import ipaddress
 import itertools
-import json
 import socket
 import statistics
 import struct
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from patchbay.cli.output import print_list
+from measuring import figure, parser_of, print_figures, say, wait_until
+
 from patchbay.host.netns import inside
 from patchbay.lab.client import ServiceClient
 from patchbay.lab.lab import Lab
@@ -68,8 +66,7 @@ instances:
 
 def main() -> None:
     """Measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-f", "--format", choices=["json", "table"], default="table")
+    parser = parser_of(__doc__)
     parser.add_argument("--ports", type=int, nargs="*", default=[SMALL, LARGE], help="ports on the host of the new one")
     parser.add_argument("--plugging", choices=["hybrid", "direct"], nargs="*", default=["hybrid", "direct"])
     arguments = parser.parse_args()
@@ -77,10 +74,7 @@ def main() -> None:
     figures += list(round_trips())
     for plugging in arguments.plugging:
         figures += list(new_ports(arguments.ports, plugging))
-    if arguments.format == "json":
-        print(json.dumps(figures, indent=2))
-    else:
-        print_list(figures, ["figure", "value", "unit"], "table", ())
+    print_figures(figures, arguments.format)
 
 
 def labs_up() -> Iterator[dict[str, Any]]:
@@ -245,24 +239,6 @@ def wait_until_quiet(lab: Lab, host: str) -> None:
         return ticks() - before <= 3
 
     wait_until(is_quiet, f"the switch of {host} is quiet", timeout_s=90)
-
-
-def wait_until(is_so: Callable[[], bool], what: str, *, timeout_s: float = 10.0, pause_s: float = 0.005) -> None:
-    """Until it is so."""
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so in time: {what}"
-        time.sleep(pause_s)
-
-
-def figure(name: str, value: float, unit: str) -> dict[str, Any]:
-    """One line of the result."""
-    return {"figure": name, "value": round(value, 3), "unit": unit}
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

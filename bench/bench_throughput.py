@@ -5,7 +5,6 @@ Both labs are up at once and measured in turn with iperf3, several rounds, so th
 counts is the ratio. ``-f json`` prints a JSON list of figures, else a table. Needs root, Open vSwitch and iperf3.
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -13,7 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from patchbay.cli.output import print_list
+from measuring import parser_of, print_figures
+
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import parse_topology
 
@@ -81,15 +81,11 @@ END
 
 def main() -> None:
     """Measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-f", "--format", choices=["json", "table"], default="table")
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
     figures = measure(arguments.rounds)
-    if arguments.format == "json":
-        print(json.dumps(figures, indent=2))
-    else:
-        print_list(figures, ["figure", "value", "unit"], "table", ())
+    print_figures(figures, arguments.format)
 
 
 def measure(rounds: int) -> list[dict[str, Any]]:
