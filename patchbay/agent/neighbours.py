@@ -60,8 +60,7 @@ class Neighbours:
 
         False when it could not be written.
         """
-        rows = self._intent.hosts_by_name.get(self._host, ())
-        row = next((self._intent.hosts[row] for row in rows), None)
+        row = self._intent.host_named(self._host)
         if row is not None and dict(row.neighbours) != found:
             logger.info("suspected hosts", extra=found)
             try:

@@ -170,7 +170,7 @@ class Reporter:
 
     async def introduce(self, facts: Facts) -> None:
         """Write this host's row: what others must know to reach it, and when this agent started."""
-        old = self._row(facts.host)
+        old = self._intent.host_named(facts.host)
         new = replace(
             old or Host(id=str(uuid.uuid4()), name=facts.host),
             tunnel_ip=facts.tunnel_ip,
@@ -189,7 +189,7 @@ class Reporter:
         while True:
             facts = self._view.facts
             try:
-                row = self._row(facts.host)
+                row = self._intent.host_named(facts.host)
                 if is_introduced and row:
                     told = replace(row, heartbeat_at=int(time.time()), services=facts.services)
                     await self._intent.transact(Update(row, told))
@@ -201,6 +201,3 @@ class Reporter:
                 await asyncio.sleep(RETRY_S)
                 continue
             await asyncio.sleep(HEARTBEAT_S)
-
-    def _row(self, name: str) -> Host | None:
-        return next((self._intent.hosts[row] for row in self._intent.hosts_by_name.get(name, ())), None)

@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
-import gc
 import logging
 import os
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -25,6 +22,7 @@ from patchbay.errors import HostError
 from patchbay.host import probe
 from patchbay.host.netlink import Kernel
 from patchbay.host.ovs import Switch
+from patchbay.host.own_process import give_memory_back, raise_file_limit
 from patchbay.host.programs import find_services
 from patchbay.host.services import Services
 from patchbay.intent.database import AgentScope, IntentDatabase
@@ -44,7 +42,7 @@ async def run_agent(settings: AgentSettings) -> None:
 
     Raises HostError when another agent runs on this host, or its run directory cannot be used.
     """
-    _raise_file_limit()
+    raise_file_limit()
     with _only_one(Path(settings.run_dir)):
         await _run_until_stopped(settings)
 
@@ -102,7 +100,7 @@ async def _live(settings: AgentSettings) -> None:
         tasks.create_task(Neighbours(agent.intent, settings.host, agent.identity.tunnel_ip).run())
         tasks.create_task(serve_control(settings, agent))
         await agent.machine.flows.wait_ready(PLAN_PATIENCE_S)
-        _give_memory_back()
+        give_memory_back()
 
 
 @contextlib.asynccontextmanager
@@ -178,17 +176,3 @@ def identify(settings: AgentSettings) -> Facts:
         services=find_services(),
         metadata_command=(sys.executable, "-m", "patchbay", "metadata", "--intent", ",".join(settings.intent)),
     )
-
-
-def _give_memory_back() -> None:
-    """What was needed only to begin: garbage goes, what stays is not looked at by the collector again."""
-    gc.collect()
-    gc.freeze()
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _raise_file_limit() -> None:
-    """Each instance keeps two sockets open in its namespace."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

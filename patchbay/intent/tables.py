@@ -102,6 +102,10 @@ class Tables:
         """The used addresses of a subnet, as integers, and the port of each; live. Not kept in an agent's scope."""
         return self._used.setdefault(subnet_id, {})
 
+    def host_named(self, name: str) -> Host | None:
+        """The host of this name; names of hosts are unique."""
+        return next((self.hosts[row] for row in self.hosts_by_name.get(name, ())), None)
+
     def _put(self, table: str, old: Model | None, new: Model | None) -> None:
         """``new`` takes the place of ``old``, in all indexes."""
         values = self._tables[table]

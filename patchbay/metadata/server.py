@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import ctypes
-import gc
 import logging
 import os
-import resource
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from patchbay.errors import HostError
+from patchbay.host.own_process import give_memory_back, raise_file_limit
 from patchbay.intent.errors import Unavailable
 from patchbay.metadata.answers import Answers
 from patchbay.metadata.guest import Guest
@@ -79,7 +77,7 @@ async def serve_metadata(settings: MetadataSettings, ready: Callable[[], None]) 
     Calls ``ready`` when every listener was tried once and signals are heard. Raises HostError when the list cannot be
     read at first; later the old one stays.
     """
-    _raise_file_limit()
+    raise_file_limit()
     database = Database(settings.intent)
     answers, limits = Answers(database.find_guest), Limits(settings.requests_per_s)
     listeners = Listeners(lambda place: GuestConnection(place, answers.trees, limits))
@@ -90,7 +88,7 @@ async def serve_metadata(settings: MetadataSettings, ready: Callable[[], None]) 
     loop.add_signal_handler(signal.SIGHUP, partial(_read_again, listeners, settings.listeners))
     listeners.want(read_listeners(settings.listeners))
     await asyncio.gather(listeners.settle(), database.look(FIRST_LOOK_S))
-    _give_memory_back()
+    give_memory_back()
     ready()
     logger.info("ready", extra={"pid": os.getpid()})
     keeping = asyncio.create_task(listeners.run())
@@ -112,17 +110,3 @@ def _read_again(listeners: Listeners, path: Path) -> None:
         listeners.want(read_listeners(path))
     except HostError as error:
         logger.error("the list of listeners stays as it was: %s", error.message, extra={"remedy": error.remedy})
-
-
-def _give_memory_back() -> None:
-    """What was needed only to begin: garbage goes, what stays is not looked at by the collector again."""
-    gc.collect()
-    gc.freeze()
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _raise_file_limit() -> None:
-    """A socket for each listener and each connection."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

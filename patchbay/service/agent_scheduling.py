@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from patchbay.intent.database import Delete, Insert, Update, Write
-from patchbay.model import Host, Network, Router
+from patchbay.model import Network, Router
 from patchbay.model.port import DHCP_SERVER
 from patchbay.service import placement
 from patchbay.service.access import Attempt, carry_out, new_id, revised
@@ -155,11 +155,10 @@ def _router(service: Service, router_id: str) -> Router:
 
 
 def _agents_on(service: Service, names: set[str]) -> list[Agent]:
-    hosts = (service.db.hosts[row] for name in sorted(names) for row in service.db.hosts_by_name.get(name, ()))
-    return [agent for host in hosts for agent in agents_of(host)]
+    hosts = map(service.db.host_named, sorted(names))
+    return [agent for host in hosts if host is not None for agent in agents_of(host)]
 
 
 def _is_alive(service: Service, name: str) -> bool:
-    rows = service.db.hosts_by_name.get(name, ())
-    hosts: list[Host] = [service.db.hosts[row] for row in rows]
-    return any(is_alive(service, host) for host in hosts)
+    host = service.db.host_named(name)
+    return host is not None and is_alive(service, host)

@@ -193,7 +193,7 @@ class Scheduler:
     def _router_host(self, router: Router) -> str:
         """Where it should be: where it is, as long as that works."""
         service = self._service
-        current = self._host(router.host)
+        current = self._service.db.host_named(router.host)
         if current and not self._presence.is_lost(current.name) and placement.may_run_router(service, router, current):
             return router.host
         return placement.choose_router_host(service, router, self._presence.is_alive) or router.host
@@ -240,7 +240,7 @@ class Scheduler:
 
     def _dhcp_host(self, network: Network, port: Port, taken: list[str]) -> str:
         """Where this server should be: where it is, as long as that works and no other server is there."""
-        current = self._host(port.host)
+        current = self._service.db.host_named(port.host)
         fits = (
             current
             and not self._presence.is_lost(port.host)
@@ -269,9 +269,6 @@ class Scheduler:
         had = {ip.subnet_id for ip in kept}
         added = [WantedIP(subnet_id=subnet_id) for subnet_id in sorted(wanted - had)]
         return readdressed(self._service, port, port, [*kept, *added], allocator)
-
-    def _host(self, name: str) -> Host | None:
-        return next((self._service.db.hosts[row] for row in self._service.db.hosts_by_name.get(name, ())), None)
 
 
 _NOBODY = Host(id="", name="")
