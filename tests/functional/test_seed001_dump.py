@@ -194,7 +194,11 @@ class Host:
         return [Path(word).name if "/python" in word else word for word in words]
 
     def listeners(self, namespace: str) -> list[str]:
-        rows = [line.split() for line in self.run("ss", "-Htunlp", namespace=namespace).splitlines()]
+        """Of a router; the metadata process opens its socket there a moment after it began."""
+        deadline = time.monotonic() + 10.0
+        while not (rows := [line.split() for line in self.run("ss", "-Htunlp", namespace=namespace).splitlines()]):
+            assert time.monotonic() < deadline, f"{namespace}: nobody listens"
+            time.sleep(0.05)
         return [f"{row[0]} {row[4]} " + re.findall(r'"(\w+)', row[-1])[0].removesuffix("3") for row in rows]
 
     def flows(self, bridge: str) -> list[str]:
