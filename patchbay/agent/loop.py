@@ -24,7 +24,7 @@ from patchbay.compile.view import Fragment, HostView
 from patchbay.host.netlink_apply import Failure
 from patchbay.hoststate import Key
 from patchbay.intent.database import Change, IntentDatabase
-from patchbay.model import AddressScope, SubnetPool
+from patchbay.model import AddressScope, SubnetPool, VnetObject
 from patchbay.plan.diff import diff, is_ours, is_same
 from patchbay.plan.operations import Operation
 
@@ -146,7 +146,7 @@ class Agent:
             changes, self._changes = self._changes, []
             for change in changes:
                 value = change.new or change.old
-                if value is None or isinstance(value, SubnetPool | AddressScope):
+                if value is None or isinstance(value, SubnetPool | AddressScope | VnetObject):
                     continue
                 dirty |= self.view.put(value) if change.new is not None else self.view.remove(value)
             if self._is_fact_changed():

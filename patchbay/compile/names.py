@@ -61,6 +61,16 @@ def router_namespace(router_id: str) -> str:
     return f"qrouter-{router_id}"
 
 
+def router_mac(host: str, port_id: str) -> str:
+    """The MAC of a distributed router's device for this interface on this host.
+
+    All hosts answer for the MAC of the interface itself; this one tells them apart (as Neutron's ``dvr_host_macs``
+    do). Locally administered, 40 bits of a hash.
+    """
+    digest = hashlib.blake2b(f"{host}/{port_id}".encode(), digest_size=5).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x0A, *digest))
+
+
 def _shortened(prefix: str, name: str) -> str:
     """Names too long for a device end in six digits of their SHA-1, as in Neutron."""
     if len(prefix) + len(name) <= DEVICE_NAME_MAX:

@@ -26,10 +26,11 @@ from patchbay.model import (
     Router,
     Subnet,
     SubnetPool,
+    VnetObject,
 )
 from patchbay.ovsdb import Value, ovs_map, ovs_set, uuid_ref
 
-Model = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP | SubnetPool | AddressScope
+Model = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP | SubnetPool | AddressScope | VnetObject
 MODELS: dict[str, type[Model]] = {
     "Host": Host,
     "AddressScope": AddressScope,
@@ -41,6 +42,7 @@ MODELS: dict[str, type[Model]] = {
     "FloatingIP": FloatingIP,
     "Instance": Instance,
     "Plug": Plug,
+    "VnetObject": VnetObject,
 }
 TABLES: dict[type[Model], str] = {model: table for table, model in MODELS.items()}
 
@@ -139,6 +141,7 @@ _CODECS: dict[str, _Codec] = {
     "bridge_mappings": (None, ovs_map),
     "metadata": (None, ovs_map),
     "neighbours": (None, ovs_map),
+    "datapaths": (None, ovs_map),
     "services": _STRINGS,
     "disabled_services": _STRINGS,
     "interfaces": (None, _write_interfaces),
@@ -178,7 +181,7 @@ _REFERENCES = {
     "floating_port_id",
     "router_id",
 }
-_COLUMNS = {name: name.removesuffix("_id") for name in _REFERENCES}
+_COLUMNS = {name: name.removesuffix("_id") for name in (*_REFERENCES, "object_id")}
 JOINED = "fixed_ips"
 """The one field that is not a column of its own: ``Address`` rows, which ``Port.fixed_ips`` refers to."""
 

@@ -130,14 +130,19 @@ class IntentDatabase(Tables):
         self._subscribers.append(callback)
 
     async def watch(
-        self, networks: Collection[str], ports: Collection[str] = (), routers: Collection[str] = ()
+        self,
+        networks: Collection[str],
+        ports: Collection[str] = (),
+        routers: Collection[str] = (),
+        interfaces: Collection[str] = (),
     ) -> None:
-        """Agents: watch these networks, these ports besides one's own, and the floating IPs of these routers.
+        """Agents: watch these networks, these ports besides one's own, these routers, and ports by interface name.
 
-        Returns when their content is here.
+        Returns when their content is here. See ``AgentScope``.
         """
         assert self._scope is not None, "only an agent's scope can change"
-        scope = AgentScope(self._scope.host, frozenset(networks), frozenset(ports), frozenset(routers))
+        watched = (frozenset(ids) for ids in (networks, ports, routers, interfaces))
+        scope = AgentScope(self._scope.host, *watched)
         if scope != self._scope:
             self._scope = scope
             await self._replica.set_conditions(scope.conditions())

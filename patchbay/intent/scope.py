@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from patchbay.intent.columns import FIELDS, JOINED
+from patchbay.model.vnet import DATAPATH
 from patchbay.ovsdb import uuid_ref
 
 Columns = Mapping[str, tuple[str, ...]]
@@ -60,6 +61,7 @@ AGENT_COLUMNS: Columns = {
         "dns_name",
         "dns_domain",
         "extra_dhcp_opts",
+        "interface_name",
     ),
     "Address": _ADDRESS,
     "Instance": ("project_id", "name", "host", "plugging", "interfaces", "addressing"),
@@ -76,37 +78,44 @@ AGENT_COLUMNS: Columns = {
     ),
     "SubnetPool": (),
     "AddressScope": (),
+    "VnetObject": ("kind", "uuid", "dpid"),
 }
 
 
 class AgentScope(msgspec.Struct, frozen=True):
     """All hosts, the instances, routers and plugs of ``host``, the ports bound to it, and everything on ``networks``.
 
-    ``ports`` are watched besides, by id: those plugged here that may be bound elsewhere. ``routers`` are those whose
-    floating IPs are watched.
+    ``ports`` are watched besides, by id: those plugged here that may be bound elsewhere; and those whose
+    ``interface_name`` is in ``interfaces``. ``routers`` are watched with their ports and floating IPs, wherever they
+    live. All OpenVNet datapaths are watched: a host knows its own by the number.
     """
 
     host: str
     networks: frozenset[str] = frozenset()
     ports: frozenset[str] = frozenset()
     routers: frozenset[str] = frozenset()
+    interfaces: frozenset[str] = frozenset()
 
     def conditions(self) -> Conditions:
         """The monitor conditions: a row is sent when one of its table's clauses holds."""
         here = ["host", "==", self.host]
         networks = sorted(self.networks)
         on_networks = [["network", "==", uuid_ref(network)] for network in networks]
+        routers = sorted(self.routers)
+        of_routers = [["device_id", "==", router] for router in routers]
+        named = [["interface_name", "==", name] for name in sorted(self.interfaces)]
         return {
             "Network": _any_of(_rows(networks)),
             "Subnet": _any_of(on_networks),
-            "Port": _any_of([here, *on_networks, *_rows(sorted(self.ports))]),
+            "Port": _any_of([here, *on_networks, *_rows(sorted(self.ports)), *of_routers, *named]),
             "Address": _any_of(on_networks),
             "Instance": [here],
             "Plug": _any_of([here, *on_networks]),
-            "Router": [here],
-            "FloatingIP": _any_of([["router", "includes", uuid_ref(router)] for router in sorted(self.routers)]),
+            "Router": [here, *_rows(routers)],
+            "FloatingIP": _any_of([["router", "includes", uuid_ref(router)] for router in routers]),
             "SubnetPool": _any_of([]),
             "AddressScope": _any_of([]),
+            "VnetObject": [["kind", "==", DATAPATH]],
         }
 
 

@@ -19,6 +19,7 @@ from patchbay.model import (
     Router,
     Subnet,
     SubnetPool,
+    VnetObject,
 )
 
 _INDEXES: dict[str, tuple[str, str]] = {
@@ -43,6 +44,9 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "subnetpools_by_name": ("SubnetPool", "name"),
     "subnetpools_by_scope": ("SubnetPool", "address_scope_id"),
     "address_scopes_by_name": ("AddressScope", "name"),
+    "vnet_objects_by_kind": ("VnetObject", "kind"),
+    "vnet_objects_by_uuid": ("VnetObject", "uuid"),
+    "vnet_objects_by_object": ("VnetObject", "object_id"),
 }
 _SERVICE_ONLY = frozenset({"ports_by_device"})
 """Indexes that an agent, which must stay small, does without."""
@@ -62,6 +66,7 @@ class Tables:
         self.floatingips: Mapping[str, FloatingIP] = {}
         self.subnetpools: Mapping[str, SubnetPool] = {}
         self.address_scopes: Mapping[str, AddressScope] = {}
+        self.vnet_objects: Mapping[str, VnetObject] = {}
         self.hosts_by_name, self.networks_by_name, self.subnets_by_name = Index(), Index(), Index()
         self.subnets_by_network, self.subnets_by_pool, self.ports_by_name = Index(), Index(), Index()
         self.ports_by_network, self.ports_by_device, self.ports_by_host = Index(), Index(), Index()
@@ -72,6 +77,8 @@ class Tables:
         self.floatingips_by_network = Index()
         self.subnetpools_by_name, self.subnetpools_by_scope = Index(), Index()
         self.address_scopes_by_name = Index()
+        self.vnet_objects_by_kind, self.vnet_objects_by_uuid = Index(), Index()
+        self.vnet_objects_by_object = Index()
         self._is_whole = is_whole
         self._used: dict[str, dict[int, str]] = {}
         self._tables = cast(
@@ -87,6 +94,7 @@ class Tables:
                 "FloatingIP": self.floatingips,
                 "SubnetPool": self.subnetpools,
                 "AddressScope": self.address_scopes,
+                "VnetObject": self.vnet_objects,
             },
         )
         self._indexes = self._by_table()

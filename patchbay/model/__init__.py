@@ -11,6 +11,7 @@ from patchbay.model.pool import AddressScope, SubnetPool
 from patchbay.model.port import AddressPair, DhcpOption, FixedIP, Port
 from patchbay.model.resource import Resource
 from patchbay.model.router import FloatingIP, PortForwarding, Router
+from patchbay.model.vnet import VnetObject
 
 __all__ = [
     "AddressPair",
@@ -30,4 +31,5 @@ __all__ = [
     "Router",
     "Subnet",
     "SubnetPool",
+    "VnetObject",
 ]

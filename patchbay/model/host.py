@@ -18,6 +18,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     ``suspected``: nothing was heard of its agent for some seconds, so the other hosts are asked whether they can reach
     it; ``neighbours`` is what this host found: name of a suspected host → ``up`` or ``down``. An agent that is stopped
     takes no traffic along, so what lives on a host moves only when the host itself does not answer either.
+    ``datapaths``: the bridges there are, besides Patchbay's own: datapath id (16 hexadecimal digits) → name.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_at: int = 0
     suspected: bool = False
     neighbours: Mapping[str, str] = {}
+    datapaths: Mapping[str, str] = {}
 
 
 class Plug(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,8 @@ class Port(Resource, frozen=True, kw_only=True):
 
     Its status is not stored: it follows from the ``Plug`` rows that agents write.
     ``profile`` is the JSON text of ``binding:profile``. ``dns_name`` is its host name ("" : made from its address).
+    ``interface_name``: the interface of this name, on a bridge that is registered as an OpenVNet datapath, is this
+    port's, wherever it is plugged (``host`` "") or only on ``host``.
     """
 
     network_id: str
@@ -51,3 +53,4 @@ class Port(Resource, frozen=True, kw_only=True):
     dns_name: str = ""
     dns_domain: str = ""
     extra_dhcp_opts: tuple[DhcpOption, ...] = ()
+    interface_name: str = ""

@@ -8,15 +8,22 @@ from patchbay.model.resource import Resource
 ROUTER_INTERFACE, ROUTER_GATEWAY = "network:router_interface", "network:router_gateway"
 """``device_owner`` of a router's ports (neutron-lib constants); their ``device_id`` is the router's id."""
 
+ROUTER_INTERFACE_DISTRIBUTED = "network:router_interface_distributed"
+"""``device_owner`` of the interfaces of a distributed router; such a port is bound to no host."""
+
+ROUTER_INTERFACES = (ROUTER_INTERFACE, ROUTER_INTERFACE_DISTRIBUTED)
+
 FLOATING_IP = "network:floatingip"
 """``device_owner`` of the port that holds a floating IP's address; its ``device_id`` is the floating IP's id."""
 
 
 class Router(Resource, frozen=True, kw_only=True):
-    """A router. Its interfaces are the ports with its id and ``ROUTER_INTERFACE``.
+    """A router. Its interfaces are the ports with its id and one of ``ROUTER_INTERFACES``.
 
-    ``host`` is where it lives ("" while no host can take it); its ports are bound there too. ``gateway_port_id`` is its
-    port on the external network, if it has a gateway. ``routes`` are its extra routes.
+    ``host`` is where it lives ("" while no host can take it); its ports are bound there too. A ``distributed`` router
+    forwards on every host that has ports of its networks; on ``host`` is what it has once: its gateway, with the
+    translation of addresses. ``gateway_port_id`` is its port on the external network, if it has a gateway. ``routes``
+    are its extra routes; one whose next hop is the router's own address leads straight onto that interface's network.
     """
 
     admin_state_up: bool = True
