@@ -21,7 +21,17 @@ from patchbay.host.flow_wire import nicira, number, padded, split_terms, standar
 _OUTPUT, _PUSH_VLAN, _POP_VLAN, _SET_QUEUE, _DEC_TTL, _SET_FIELD = 0, 17, 18, 21, 24, 25
 _RESUBMIT, _SET_TUNNEL, _POP_QUEUE, _REG_MOVE, _REG_LOAD, _SET_TUNNEL64 = 1, 2, 5, 6, 7, 9
 _RESUBMIT_TABLE, _OUTPUT_REG, _EXIT, _REG_LOAD2, _CONJUNCTION, _CT_CLEAR = 14, 15, 17, 33, 34, 43
-_RESUBMIT_TABLE_CT = 44
+_RESUBMIT_TABLE_CT, _MULTIPATH, _CHECK_PKT_LARGER = 44, 10, 49
+_MULTIPATH_HASHES = (
+    "eth_src",
+    "symmetric_l4",
+    "symmetric_l3l4",
+    "symmetric_l3l4+udp",
+    "nw_src",
+    "nw_dst",
+    "symmetric_l3",
+)
+_MULTIPATH_ALGORITHMS = ("modulo_n", "hash_threshold", "hrw", "iter_hash")
 _MAX_PORT = 0xFEFF
 _PLAIN_PORT = re.compile(r"(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -84,8 +94,8 @@ def _encode_action(word: str, protocol: Protocol, has_vlan: bool) -> Action:
     if word in _WORDS:
         return Action(_WORDS[word])
     verb, _, argument = word.partition(":")
-    if word.endswith(")") and "(" in word and "(" in verb:
-        verb, _, argument = word[:-1].partition("(")
+    if "(" in verb and (word.endswith(")") or ")->" in word):
+        verb, _, argument = word.removesuffix(")").partition("(")
     if verb == "ct":
         nested = [_encode_action(inner, protocol, has_vlan).packed for inner in _nested(argument)]
         return Action(encode_ct(argument, b"".join(nested)))
@@ -221,6 +231,39 @@ def _conjunction(argument: str) -> Action:
     return Action(nicira(_CONJUNCTION, struct.pack(">BBI", clause - 1, clauses, number(conj_id, 32, "conj_id"))))
 
 
+def _check_pkt_larger(argument: str) -> Action:
+    """One bit that says whether the packet, with its Ethernet header, has more bytes than this."""
+    size_text, name = _arrow(argument)
+    target = subfield(name)
+    if target.bits != 1:
+        raise FlowTextError(f"check_pkt_larger cannot fill '{name}'.", "It gives one bit: write FIELD[bit].")
+    size_bytes = number(size_text.removesuffix(")"), 16, "size")
+    return Action(nicira(_CHECK_PKT_LARGER, struct.pack(">HHI", size_bytes, target.offset, target.header)))
+
+
+def _multipath(argument: str) -> Action:
+    """A number below ``links``, the same for all packets of one connection."""
+    parts = [part.strip() for part in argument.split(",")]
+    if len(parts) != 6 or parts[0] not in _MULTIPATH_HASHES or parts[2] not in _MULTIPATH_ALGORITHMS:
+        remedy = "Write multipath(symmetric_l4,basis,hrw,links,0,FIELD[]); ovs-actions(7) lists hashes and algorithms."
+        raise FlowTextError(f"'multipath({argument})' is malformed.", remedy)
+    target = subfield(parts[5])
+    links = number(parts[3], 17, "links")
+    if not 1 <= links <= 1 << min(target.bits, 16):
+        raise FlowTextError(f"{parts[3]} links do not fit into {parts[5]}.", f"It has {target.bits} bits.")
+    packed = struct.pack(
+        ">HH2xHHI2xHI",
+        _MULTIPATH_HASHES.index(parts[0]),
+        number(parts[1], 16, "basis"),
+        _MULTIPATH_ALGORITHMS.index(parts[2]),
+        links - 1,
+        number(parts[4], 32, "argument"),
+        target.offset << 6 | target.bits - 1,
+        target.header,
+    )
+    return Action(nicira(_MULTIPATH, packed))
+
+
 _WORDS = {
     "strip_vlan": standard(_POP_VLAN, bytes(4)),
     "pop_vlan": standard(_POP_VLAN, bytes(4)),
@@ -254,5 +297,7 @@ _VERBS: dict[str, Callable[[str], Action]] = {
     "load": _load,
     "move": _move,
     "conjunction": _conjunction,
+    "multipath": _multipath,
+    "check_pkt_larger": _check_pkt_larger,
     "learn": lambda argument: Action(encode_learn(argument)),
 }

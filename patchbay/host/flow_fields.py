@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from patchbay.host.flow_errors import FlowTextError
 
-Form = Literal["integer", "mac", "ipv4", "ipv6", "port", "ct_state"]
+Form = Literal["integer", "mac", "ipv4", "ipv6", "port", "ct_state", "fragment"]
 
 _CLASSES = {"NXM_OF": 0x0000, "NXM_NX": 0x0001, "ERICOXM_OF": 0x1000, "OXM_OF": 0x8000}
 
@@ -76,6 +76,7 @@ nw_ecn            2 integer  no  ip    OXM_OF_IP_ECN(9)          NXM_NX_IP_ECN(2
 nw_tos            8 integer  no  ip    NXM_OF_IP_TOS(5)
 nw_proto          8 integer  no  ip    OXM_OF_IP_PROTO(10)       NXM_OF_IP_PROTO(6)
 nw_ttl            8 integer  no  ip    NXM_NX_IP_TTL(29)
+nw_frag           2 fragment yes ip    NXM_NX_IP_FRAG(26)
 ip_src           32 ipv4     yes ipv4  OXM_OF_IPV4_SRC(11)       NXM_OF_IP_SRC(7)
 ip_dst           32 ipv4     yes ipv4  OXM_OF_IPV4_DST(12)       NXM_OF_IP_DST(8)
 tcp_src          16 integer  yes tcp   OXM_OF_TCP_SRC(13)        NXM_OF_TCP_SRC(9)
@@ -113,6 +114,7 @@ ALIASES = {
     "dl_vlan_pcp": "vlan_pcp",
     "ip_proto": "nw_proto",
     "ip_ecn": "nw_ecn",
+    "ip_frag": "nw_frag",
     "nw_src": "ip_src",
     "nw_dst": "ip_dst",
 }
@@ -161,6 +163,7 @@ PORTS = {
 
 _CT_STATES = {"new": 1, "est": 2, "rel": 4, "rpl": 8, "inv": 16, "trk": 32, "snat": 64, "dnat": 128}
 _CT_STATE = re.compile(r"[+-][a-z]+")
+_FRAGMENTS = {"no": (0, None), "first": (1, None), "later": (3, None), "yes": (1, 1), "not_later": (0, 2)}
 _SUBFIELD = re.compile(r"([A-Za-z0-9_]+)(?:\[(?:(\d+)(?:\.\.(\d+))?)?\])?")
 
 
@@ -211,13 +214,15 @@ def value_of(field: Field, text: str) -> int:
 
 
 def value_and_mask(field: Field, text: str) -> tuple[int, int | None]:
-    """``value``, ``value/mask``, ``address/prefix`` or ct_state flags (``+trk-new``) as numbers.
+    """``value``, ``value/mask``, ``address/prefix``, ct_state flags (``+trk-new``) or a kind of fragment as numbers.
 
     The mask is None when all bits count. Raises FlowTextError for a mask on a field that takes none, and for a value
     with bits outside its mask (the switch would refuse it, or show something else than was written).
     """
     if field.form == "ct_state" and text[:1] in "+-":
         return _ct_state(text)
+    if field.form == "fragment" and text in _FRAGMENTS:
+        return _FRAGMENTS[text]
     if "/" not in text:
         return value_of(field, text), None
     value_text, mask_text = text.split("/", 1)
@@ -265,5 +270,6 @@ def _expected(field: Field) -> str:
         "ipv4": "an IPv4 address",
         "ipv6": "an IPv6 address",
         "ct_state": "flags such as +trk-new",
+        "fragment": ", ".join(_FRAGMENTS),
     }
     return forms.get(field.form, f"a number of {field.bits} bits")

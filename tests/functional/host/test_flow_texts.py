@@ -30,6 +30,24 @@ WRITTEN = [
      "mod_dl_src:fa:16:3e:00:00:02,mod_dl_dst:fa:16:3e:00:00:03,dec_ttl,mod_vlan_vid:13,output:1"),
     ("ip,dl_vlan=12,nw_ttl=1", "drop"),
     ("ipv6,dl_vlan=12,ipv6_dst=fd00:1::/64", "dec_ttl,load:0xd->NXM_NX_REG1[],resubmit(,23)"),
+    ("ip,metadata=0x1234567890abcdef,nw_dst=10.0.0.0/24,nw_frag=no", "dec_ttl,resubmit(,7),exit"),
+    *((f"ip,nw_ttl=1,nw_frag={kind}", "drop") for kind in ("no", "yes", "first", "later", "not_later")),
+    ("ipv6,nw_ttl=0,nw_frag=later", "drop"),
+    ("ip,reg6=0xc,metadata=0x1234567890abcdef,in_port=3,dl_vlan=3,dl_dst=fa:16:3e:00:00:01,nw_dst=10.0.0.5,nw_ttl=64,"
+     "nw_frag=no", "drop"),
+    ("reg0=0xfd000000,reg1=0,reg2=0,reg3=0x1", "load:0x1234567890abcdef->OXM_OF_METADATA[],resubmit(,7)"),
+    ("", "load:0x1->NXM_NX_XXREG0[0..63],load:0xfd00000000000000->NXM_NX_XXREG0[64..127]"),
+    ("ip", "move:NXM_OF_ETH_SRC[]->NXM_NX_XXREG2[0..47],move:NXM_OF_ETH_DST[]->NXM_OF_ETH_SRC[],"
+     "move:NXM_NX_XXREG2[0..47]->NXM_OF_ETH_DST[],move:NXM_OF_IP_SRC[]->NXM_NX_XXREG3[0..31],"
+     "move:NXM_OF_IP_DST[]->NXM_OF_IP_SRC[],move:NXM_NX_XXREG3[0..31]->NXM_OF_IP_DST[],move:NXM_NX_REG0[]->NXM_OF_IP_DST[]"),
+    ("ipv6", "move:NXM_NX_IPV6_SRC[]->NXM_NX_XXREG3[],move:NXM_NX_IPV6_DST[]->NXM_NX_IPV6_SRC[],"
+     "move:NXM_NX_XXREG3[]->NXM_NX_IPV6_DST[],move:NXM_NX_XXREG2[]->NXM_NX_XXREG0[]"),
+    ("", "check_pkt_larger(1514)->NXM_NX_REG5[0],resubmit(,8)"),
+    ("", "multipath(symmetric_l4,1024,hrw,3,0,NXM_NX_REG4[]),resubmit(,8)"),
+    ("", "multipath(symmetric_l3l4+udp,1024,modulo_n,4,0,NXM_NX_REG4[0..7])"),
+    ("", "load:0xffff->NXM_OF_IN_PORT[],output:3"),
+    ("ip", "mod_nw_src:10.0.0.1,mod_nw_dst:10.0.0.2"),
+    ("icmp6,icmp_type=128", "load:0x81->NXM_NX_ICMPV6_TYPE[],IN_PORT"),
     ("icmp,dl_vlan=12,nw_dst=10.0.0.1,icmp_type=8,icmp_code=0",
      "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],mod_dl_src:fa:16:3e:00:00:02,"
      "move:NXM_OF_IP_SRC[]->NXM_OF_IP_DST[],mod_nw_src:10.0.0.1,load:0->NXM_OF_ICMP_TYPE[],load:0xff->NXM_NX_IP_TTL[],"
@@ -165,9 +183,13 @@ def dumped(host) -> set[str]:
             ("ipv6", "set_field:fd00::b->ipv6_dst"),
             "load:0xb->NXM_NX_IPV6_DST[0..63],load:0xfd00000000000000->NXM_NX_IPV6_DST[64..127]",
         ),
+        (
+            ("ipv6", "set_field:fd00::b->ipv6_src"),
+            "load:0xb->NXM_NX_IPV6_SRC[0..63],load:0xfd00000000000000->NXM_NX_IPV6_SRC[64..127]",
+        ),
         (("icmp6,icmp_type=135", "set_field:136->icmpv6_type"), "load:0x88->NXM_NX_ICMPV6_TYPE[]"),
     ],
-    ids=["tcp_dst", "tun_id", "ipv6_dst", "icmpv6_type"],
+    ids=["tcp_dst", "tun_id", "ipv6_dst", "ipv6_src", "icmpv6_type"],
 )
 def test_set_field_is_shown_as_load_by_openflow_1_0(on_private_host, written, shown_as):
     async def scenario(host):

@@ -119,6 +119,42 @@ ACTIONS = [
         "move:NXM_NX_REG0[0..15]->NXM_NX_REG1[16..31]",
         [parser.NXActionRegMove("reg0", "reg1", 16, src_ofs=0, dst_ofs=16)],
     ),
+    ("", "load:0x7062->OXM_OF_METADATA[]", [parser.NXActionRegLoad(nicira_ext.ofs_nbits(0, 63), "metadata", 0x7062)]),
+    ("", "load:0xffff->NXM_OF_IN_PORT[]", [parser.NXActionRegLoad(nicira_ext.ofs_nbits(0, 15), "in_port_nxm", 0xFFFF)]),
+    ("icmp", "load:0->NXM_OF_ICMP_TYPE[]", [parser.NXActionRegLoad(nicira_ext.ofs_nbits(0, 7), "icmpv4_type_nxm", 0)]),
+    (
+        "icmp6",
+        "load:0x81->NXM_NX_ICMPV6_TYPE[]",
+        [parser.NXActionRegLoad(nicira_ext.ofs_nbits(0, 7), "icmpv6_type_nxm", 0x81)],
+    ),
+    ("ipv6", "set_field:fd00::1->ipv6_src", [set_field(ipv6_src="fd00::1")]),
+    ("", "move:NXM_NX_XXREG2[]->NXM_NX_XXREG3[]", [parser.NXActionRegMove("xxreg2", "xxreg3", 128)]),
+    (
+        "",
+        "move:NXM_OF_ETH_SRC[]->NXM_NX_XXREG2[0..47]",
+        [parser.NXActionRegMove("eth_src_nxm", "xxreg2", 48)],
+    ),
+    (
+        "ip",
+        "move:NXM_OF_IP_DST[]->NXM_NX_XXREG2[96..127]",
+        [parser.NXActionRegMove("ipv4_dst_nxm", "xxreg2", 32, dst_ofs=96)],
+    ),
+    (
+        "ipv6",
+        "move:NXM_NX_IPV6_DST[]->NXM_NX_XXREG0[]",
+        [parser.NXActionRegMove("ipv6_dst_nxm", "xxreg0", 128)],
+    ),
+    ("", "resubmit(,5),exit", [parser.NXActionResubmitTable(of.OFPP_IN_PORT & 0xFFFF, 5), parser.NXActionExit()]),
+    (
+        "",
+        "multipath(symmetric_l4,1024,hrw,3,0,NXM_NX_REG4[])",
+        [parser.NXActionMultipath(1, 1024, 2, 2, 0, nicira_ext.ofs_nbits(0, 31), "reg4")],
+    ),
+    (
+        "",
+        "multipath(eth_src,50,modulo_n,1,7,NXM_NX_REG4[8..15])",
+        [parser.NXActionMultipath(0, 50, 0, 0, 7, nicira_ext.ofs_nbits(8, 15), "reg4")],
+    ),
     ("", SEED_LEARN, [SEED_LEARN_BY_OS_KEN]),
     ("", f"{SEED_LEARN},output:1", [SEED_LEARN_BY_OS_KEN, parser.OFPActionOutput(1, 0)]),
     (
@@ -189,6 +225,12 @@ ACTIONS = [
 @pytest.mark.parametrize(("match", "text", "by_os_ken"), ACTIONS, ids=[text for _, text, _ in ACTIONS])
 def test_actions_are_encoded_as_by_os_ken(match, text, by_os_ken):
     assert action_bytes(text, match).hex() == serialized(*by_os_ken).hex()
+
+
+def test_the_size_of_a_packet_is_asked_in_the_form_of_nicira_action_49():
+    """os-ken has no class for it: header, size 1514 in bytes, offset 3, NXM_NX_REG5, padding."""
+    expected = "ffff 0018 00002320 0031" + "05ea 0003 00010a04" + "000000000000"
+    assert action_bytes("check_pkt_larger(1514)->NXM_NX_REG5[3]").hex() == expected.replace(" ", "")
 
 
 def test_a_whole_flow_is_the_flow_mod_that_os_ken_makes():
@@ -301,6 +343,14 @@ def test_a_port_without_a_number_is_named():
         ("", "conjunction(1,3/2)", "range"),
         ("", "conjunction(1)", "malformed"),
         ("", "learn(NXM_OF_ETH_DST[]=NXM_OF_VLAN_TCI[])", "widths"),
+        ("ip,nw_frag=maybe", "drop", "nw_frag"),
+        ("nw_frag=no", "drop", "needs ip"),
+        ("", "check_pkt_larger(1500)->NXM_NX_REG5[]", "one bit"),
+        ("", "check_pkt_larger(65536)->NXM_NX_REG5[0]", "range"),
+        ("", "multipath(symmetric_l4,1024,hrw,3,0)", "malformed"),
+        ("", "multipath(l7,1024,hrw,3,0,NXM_NX_REG4[])", "malformed"),
+        ("", "multipath(symmetric_l4,1024,hrw,0,0,NXM_NX_REG4[])", "links"),
+        ("", "multipath(symmetric_l4,1024,hrw,5,0,NXM_NX_REG4[0..1])", "2 bits"),
         ("ip", "ct(force)", "commit"),
         ("ip", "ct(nat(src=10.0.0.1,dst=10.0.0.2))", "contradicts"),
         ("ip", "ct(commit,foo)", "foo"),
