@@ -15,7 +15,7 @@ from functools import partial
 import msgspec
 
 from patchbay.compile import names
-from patchbay.compile.br_int import SERVICE_DEVICES
+from patchbay.compile.knowledge import SERVICE_DEVICES
 from patchbay.compile.view import HostView
 from patchbay.host.announce import announce
 from patchbay.host.netns import NamespaceThread

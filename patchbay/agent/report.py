@@ -144,6 +144,9 @@ class Reporter:
         port, plugged = self._view.ports.get(port_id), self._view.facts.plugged.get(port_id)
         if port is None or plugged is None or not self._view.is_here(port):
             return None
+        router = self._view.routers.get(port.device_id)
+        if router is not None and router.host != self._view.facts.host:
+            return None  # A distributed router is on many hosts; the one where it lives tells.
         is_up = plugged.ofport > 0 and self._completeness.of_port(port_id)
         return PortState(network_id=port.network_id, up=is_up)
 

@@ -4,25 +4,15 @@ br-int is standalone as in seed 002: it switches by MAC within local VLANs, also
 not talk sits in the dead VLAN, and a flow drops what it sends, for two dead ports would hear each other there.
 """
 
-from collections.abc import Mapping
-
 from patchbay.compile import names
 from patchbay.compile.facts import Facts
+from patchbay.compile.knowledge import SERVICE_DEVICES
 from patchbay.compile.local_vlans import DEAD_VLAN
 from patchbay.compile.pipeline import LOCAL_SWITCHING
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Bridge, BridgePort, Flow, PortTag, Resource
 from patchbay.hoststate.switch import Pairs
 from patchbay.model import Port
-from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACE
-
-SERVICE_DEVICES: Mapping[str, tuple[str, ...]] = {
-    DHCP_SERVER: ("tap",),
-    ROUTER_INTERFACE: ("qr-",),
-    ROUTER_GATEWAY: ("qg-",),
-}
-"""How the devices of services' ports begin."""
 
 OTHER_CONFIG_KEYS = ("net_uuid", "network_type", "physical_network", "segmentation_id", "tag")
 """What Neutron's agent writes into other_config of a port (``add_port_tag_info``); a restarted agent reads it back."""

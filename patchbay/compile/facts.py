@@ -28,10 +28,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ``host`` is its name. ``datapath_type`` is netdev or system. ``tunnel_ip`` is the local end of tunnels ("" when it
     has none). ``bridge_mappings`` maps physical networks to bridges, ``bridges`` names those that exist (a mapping to
     one that does not exist waits). ``local_vlans`` maps network ids to the local VLANs found on ports. ``plugged``
-    maps iface-ids to interfaces. ``datapaths`` maps datapath ids (16 hexadecimal digits, lower case) to the bridges that
-    are not Patchbay's own, ``bridge_ports`` those bridges to the names of their ports. ``run_dir`` holds what a reboot may forget. ``services`` names what this host can do
-    besides switching. ``metadata_command`` starts its metadata server, to which the path of the list of its listeners
-    is added.
+    maps iface-ids to interfaces. ``datapaths`` maps datapath ids (16 hexadecimal digits, lower case) to the bridges
+    that are not Patchbay's own, ``bridge_ports`` those bridges to the names of their ports. ``run_dir`` holds what a
+    reboot may forget. ``services`` names what this host can do besides switching. ``metadata_command`` starts its
+    metadata server, to which the path of the list of its listeners is added.
     """
 
     host: str

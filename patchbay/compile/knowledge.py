@@ -2,14 +2,16 @@
 
 ``HostView`` keeps it up to date. A port is *here* if it is bound to this host and is that of a DHCP server or of a
 router that is here and up, has an interface of an instance here or an interface that somebody else plugged; or if it
-is bound to no host and somebody plugged it here. It is *elsewhere* if it is bound to another host, or bound to none
+is bound to no host and somebody plugged it here; or if it is an interface of a distributed router that is here
+(``distribution``). It is *elsewhere* if it is bound to another host, or bound to none
 and another host's agent says (``Plug``) that it is plugged there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from patchbay.compile import names
 from patchbay.compile.dhcp_hosts import HostTexts
+from patchbay.compile.distribution import NETWORK, ROUTER, Distribution, Node
 from patchbay.compile.facts import Facts, Plugged
 from patchbay.compile.index import Index
 from patchbay.compile.instances import InstancesHere
@@ -17,8 +19,15 @@ from patchbay.compile.local_vlans import LocalVlans
 from patchbay.compile.segment import segment
 from patchbay.compile.tunnels import Tunnels
 from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
+from patchbay.model.instance import DIRECT
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE
+from patchbay.model.router import (
+    FLOATING_IP,
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    ROUTER_INTERFACE_DISTRIBUTED,
+    ROUTER_INTERFACES,
+)
 
 Fragment = tuple[str, ...]
 """("host",), ("tunnel", remote tunnel IP), ("provider", bridge), ("network", id), ("port", id), ("instance", id),
@@ -26,8 +35,16 @@ Fragment = tuple[str, ...]
 
 Value = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP
 
-ROUTER_PORTS = (ROUTER_INTERFACE, ROUTER_GATEWAY)
+ROUTER_PORTS = (*ROUTER_INTERFACES, ROUTER_GATEWAY)
 SERVICE_PORTS = (*ROUTER_PORTS, DHCP_SERVER)
+
+SERVICE_DEVICES: Mapping[str, tuple[str, ...]] = {
+    DHCP_SERVER: ("tap",),
+    ROUTER_INTERFACE: ("qr-",),
+    ROUTER_INTERFACE_DISTRIBUTED: ("qr-",),
+    ROUTER_GATEWAY: ("qg-",),
+}
+"""How the devices of services' ports begin."""
 
 HOST: Fragment = ("host",)
 METADATA: Fragment = ("metadata",)
@@ -56,14 +73,16 @@ class HostKnowledge:
     def _clear_indexes(self) -> None:
         self._traces = Index()
         """Owners are ports: net, here, at, mac, ip, dhcp (a server of the network here), router (a port of it here),
-        and wherever they are: server (of DHCP on the network), routed (interface of a router on the network), device
-        (of this router)."""
+        base (as here, but for interfaces of distributed routers), and wherever they are: server (of DHCP on the
+        network), routed (interface of a router on the network), device (of this router), link (of this distributed
+        router and this network)."""
         self._reach = Index()
         """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here;
         ("dhcp",) → networks with a DHCP server here."""
         self._rows = Index()
         """Small tables: plugs by port, networks by segment."""
         self.tunnels = Tunnels(self.facts)
+        self.distribution = Distribution(self._joined, self._is_anchor)
         self._instances_here = InstancesHere()
         self._local_vlans = LocalVlans(self.facts.local_vlans)
 
@@ -145,8 +164,44 @@ class HostKnowledge:
         )
 
     def routers_here(self) -> list[str]:
-        """Ids of the routers that live on this host."""
-        return sorted(router.id for router in self.routers.values() if router.host == self.facts.host)
+        """Ids of the routers that live on this host, and of the distributed ones that are here."""
+        living = {router.id for router in self.routers.values() if self.is_home(router)}
+        return sorted(living | self.distribution.here)
+
+    def is_home(self, router: Router) -> bool:
+        """The router lives on this host: its gateway is here."""
+        return router.host == self.facts.host
+
+    def routers_wanted(self) -> set[str]:
+        """Ids of the routers that the agent must watch: those here, and distributed ones, known or not, that join a
+        network here."""
+        wanted = set(self.routers_here())
+        for network_id in self._reach.owners(("here",)):
+            ports = (self.ports[port_id] for port_id in self._traces.owners(("routed", network_id)))
+            wanted.update(port.device_id for port in ports if port.device_owner == ROUTER_INTERFACE_DISTRIBUTED)
+        return wanted
+
+    def distributed_on(self, network_id: str) -> frozenset[str]:
+        """Ids of the distributed routers here with an interface on this network."""
+        return self.distribution.on(network_id)
+
+    def _joined(self, node: Node) -> Iterator[Node]:
+        """The other ends of the interfaces of a network to distributed routers, or of such a router to networks."""
+        kind, node_id = node
+        for port_id in self._traces.owners(("routed" if kind == NETWORK else "device", node_id)):
+            port = self.ports[port_id]
+            router = self.routers.get(port.device_id)
+            if not is_link(port) or router is None or not router.distributed or not router.admin_state_up:
+                continue
+            yield (ROUTER, router.id) if kind == NETWORK else (NETWORK, port.network_id)
+
+    def _is_anchor(self, node: Node) -> bool:
+        """A network with an ordinary port here, or a router at home."""
+        kind, node_id = node
+        if kind == NETWORK:
+            return ("base", node_id) in self._traces
+        router = self.routers.get(node_id)
+        return router is not None and self.is_home(router)
 
     def router_ports(self, router_id: str) -> list[Port]:
         """The router's ports that are plugged on this host, its gateway included."""
@@ -162,8 +217,23 @@ class HostKnowledge:
         """Ids of this network's ports that are here."""
         return self._traces.owners(("here", network_id))
 
+    def port_device(self, port_id: str) -> str | None:
+        """The name of the port of br-int that is this port's here; None if it has none."""
+        port = self.ports.get(port_id)
+        if port is None or not self.is_here(port):
+            return None
+        plugged = self.foreign(port_id)
+        if plugged is not None:
+            return plugged.name
+        if port.device_owner in SERVICE_DEVICES:
+            return names.device(SERVICE_DEVICES[port.device_owner][0], port_id)
+        found = self.interface_of(port_id)
+        return names.device("tap" if found[0].plugging == DIRECT else "qvo", port_id) if found else None
+
     def is_here(self, port: Port) -> bool:
         """See the module."""
+        if port.device_owner == ROUTER_INTERFACE_DISTRIBUTED:
+            return self.is_of_router(port)
         foreign = self.foreign(port.id) is not None
         if port.host != self.facts.host:
             return port.host == "" and foreign
@@ -172,6 +242,8 @@ class HostKnowledge:
 
     def is_of_router(self, port: Port) -> bool:
         """A router here has plugged it: both are up, and of ports on external networks the router names it."""
+        if is_link(port):
+            return port.device_id in self.distribution
         if port.device_owner not in ROUTER_PORTS or not port.admin_state_up or port.host != self.facts.host:
             return False
         router = self.routers.get(port.device_id)
@@ -181,8 +253,8 @@ class HostKnowledge:
 
     def elsewhere(self, port: Port) -> set[str]:
         """Names of other hosts that the port is on; see the module. A floating IP's port is on none: its address is on
-        the gateway port of its router."""
-        if port.device_owner == FLOATING_IP:
+        the gateway port of its router. Nor is the interface of a distributed router: who needs it has it here."""
+        if port.device_owner in (FLOATING_IP, ROUTER_INTERFACE_DISTRIBUTED):
             return set()
         if port.host:
             return {port.host} - {self.facts.host}
@@ -224,3 +296,8 @@ class HostKnowledge:
     def local_vlans(self) -> Mapping[str, int]:
         """All local VLANs given so far, by network id."""
         return self._local_vlans.given()
+
+
+def is_link(port: Port) -> bool:
+    """An interface that joins a distributed router to a network."""
+    return port.device_owner == ROUTER_INTERFACE_DISTRIBUTED and port.admin_state_up

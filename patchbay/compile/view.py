@@ -10,14 +10,24 @@ from typing import Any, cast
 
 import msgspec
 
+from patchbay.compile.distribution import NETWORK, ROUTER
 from patchbay.compile.facts import Facts
 from patchbay.compile.index import Trace
-from patchbay.compile.knowledge import HOST, METADATA, ROUTER_PORTS, SERVICE_PORTS, Fragment, HostKnowledge, Value
+from patchbay.compile.knowledge import (
+    HOST,
+    METADATA,
+    ROUTER_PORTS,
+    SERVICE_PORTS,
+    Fragment,
+    HostKnowledge,
+    Value,
+    is_link,
+)
 from patchbay.compile.local_vlans import LocalVlans
 from patchbay.compile.segment import provider_bridge, segment
 from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import ROUTER_INTERFACE
+from patchbay.model.router import ROUTER_INTERFACES
 
 
 class HostView(HostKnowledge):
@@ -49,7 +59,7 @@ class HostView(HostKnowledge):
                 dirty = self._change_router(router_id, cast(Router | None, new))
             case FloatingIP(id=floatingip_id):
                 dirty = self._change_floatingip(floatingip_id, cast(FloatingIP | None, new))
-        return dirty
+        return dirty | self._settle_distribution()
 
     def set_facts(self, facts: Facts) -> set[Fragment]:
         """The machine is like this now. Returns the fragments to compile again."""
@@ -61,7 +71,8 @@ class HostView(HostKnowledge):
         self._local_vlans.shown = facts.local_vlans
         dirty = self._mapping_fragments(old, facts)
         changed = [key for key in {*old.plugged, *facts.plugged} if old.plugged.get(key) != facts.plugged.get(key)]
-        return dirty | self._change_ports(changed, lambda: setattr(self, "facts", facts))
+        dirty |= self._change_ports(changed, lambda: setattr(self, "facts", facts))
+        return dirty | self._settle_distribution()
 
     def _rebuild(self, facts: Facts) -> None:
         """Index everything again under new facts; networks keep their local VLANs."""
@@ -91,12 +102,16 @@ class HostView(HostKnowledge):
             traces.add(("ip", network_id, pair.ip_address.removesuffix("/32").removesuffix("/128")))
         if port.device_owner == DHCP_SERVER:
             traces.add(("server", network_id))
-        elif port.device_owner == ROUTER_INTERFACE:
+        elif port.device_owner in ROUTER_INTERFACES:
             traces.add(("routed", network_id))
         if port.device_owner in ROUTER_PORTS:
             traces.add(("device", port.device_id))
+        if is_link(port):
+            traces.add(("link", port.device_id, network_id))
         if self.is_here(port):
             traces.add(("here", network_id))
+            if not is_link(port):
+                traces.add(("base", network_id))
             if port.device_owner == DHCP_SERVER and port.host == self.facts.host:
                 traces.add(("dhcp", network_id))
             elif self.is_of_router(port):
@@ -132,7 +147,7 @@ class HostView(HostKnowledge):
         dirty: set[Fragment] = set()
         if ("dhcp", port.network_id) in self._traces:
             dirty.add(("dhcp", port.network_id))
-            if port.device_owner in (DHCP_SERVER, ROUTER_INTERFACE):
+            if port.device_owner in (DHCP_SERVER, *ROUTER_INTERFACES):
                 dirty.add(METADATA)
         if port.device_owner in ROUTER_PORTS and self.is_here(port):
             dirty.add(("router", port.device_id))
@@ -169,7 +184,22 @@ class HostView(HostKnowledge):
                 return {("dhcp", network_id), METADATA}
             case ("router", router_id):
                 return {("router", router_id), METADATA}
+            case ("base", network_id):
+                self.distribution.note((NETWORK, network_id))
+            case ("link", router_id, network_id):
+                self.distribution.note((NETWORK, network_id), (ROUTER, router_id))
         return set()
+
+    # Distributed routers
+
+    def _settle_distribution(self) -> set[Fragment]:
+        """Distributed routers come and leave, and with them their networks."""
+        turned, looked_at = self.distribution.take_turned()
+        ports = sorted({port_id for router_id in turned for port_id in self._traces.owners(("device", router_id))})
+        dirty = self._change_ports(ports, lambda: self.distribution.turn(turned)) if turned else set()
+        for network_id in self.distribution.settle(looked_at):
+            dirty |= self._network_fragments(network_id)
+        return dirty.union(*({("router", router_id), METADATA} for router_id in turned))
 
     # Networks
 
@@ -231,7 +261,10 @@ class HostView(HostKnowledge):
     def _change_router(self, router_id: str, new: Router | None) -> set[Fragment]:
         """What is plugged here follows from the router, too."""
         old = self.routers.get(router_id)
-        ports = self._traces.owners(("device", router_id)) if _plugging(old) != _plugging(new) else ()
+        ports = list(self._traces.owners(("device", router_id)) if _plugging(old) != _plugging(new) else ())
+        if ports:
+            networks = (self.ports[port_id].network_id for port_id in ports)
+            self.distribution.note((ROUTER, router_id), *((NETWORK, network_id) for network_id in networks))
         dirty = self._change_ports(sorted(ports), lambda: _store(self.routers, router_id, new))
         return {*dirty, ("router", router_id), METADATA}
 
@@ -297,7 +330,8 @@ class HostView(HostKnowledge):
         for network_id in self._reach.owners(("networks", host_name)):
             dirty.add(("network", network_id))
             dirty.update(("port", port_id) for port_id in self._traces.owners(("at", network_id, host_name)))
-        return dirty
+        at_home = (router_id for router_id in self.distribution.here if self.routers[router_id].host == host_name)
+        return dirty | {("router", router_id) for router_id in at_home}
 
     def _change_plug(self, plug_id: str, new: Plug | None) -> set[Fragment]:
         old = self.plugs.get(plug_id)
@@ -324,7 +358,9 @@ def _identity(facts: Facts) -> Facts:
 
 def _plugging(router: Router | None) -> tuple[object, ...]:
     """What of a router decides which of its ports are plugged here."""
-    return (router.host, router.admin_state_up, router.gateway_port_id) if router else ()
+    if router is None:
+        return ()
+    return router.host, router.admin_state_up, router.gateway_port_id, router.distributed
 
 
 def _floating_traces(floatingip: FloatingIP | None) -> set[Trace]:

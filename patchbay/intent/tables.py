@@ -73,12 +73,9 @@ class Tables:
         self.instances_by_name, self.instances_by_host = Index(), Index()
         self.plugs_by_port, self.plugs_by_host = Index(), Index()
         self.routers_by_name, self.routers_by_host = Index(), Index()
-        self.floatingips_by_router, self.floatingips_by_port = Index(), Index()
-        self.floatingips_by_network = Index()
-        self.subnetpools_by_name, self.subnetpools_by_scope = Index(), Index()
-        self.address_scopes_by_name = Index()
-        self.vnet_objects_by_kind, self.vnet_objects_by_uuid = Index(), Index()
-        self.vnet_objects_by_object = Index()
+        self.floatingips_by_router, self.floatingips_by_port, self.floatingips_by_network = Index(), Index(), Index()
+        self.subnetpools_by_name, self.subnetpools_by_scope, self.address_scopes_by_name = Index(), Index(), Index()
+        self.vnet_objects_by_kind, self.vnet_objects_by_uuid, self.vnet_objects_by_object = Index(), Index(), Index()
         self._is_whole = is_whole
         self._used: dict[str, dict[int, str]] = {}
         self._tables = cast(

@@ -23,6 +23,7 @@ def test_a_new_agent_asks_for_its_own_and_for_no_network() -> None:
         "FloatingIP": [False],
         "SubnetPool": [False],
         "AddressScope": [False],
+        "VnetObject": [["kind", "==", "datapath"]],
     }
 
 
@@ -32,6 +33,15 @@ def test_an_agent_asks_for_its_networks_and_further_ports() -> None:
     assert conditions["Network"] == [["_uuid", "==", ["uuid", "n1"]], ["_uuid", "==", ["uuid", "n2"]]]
     assert conditions["Port"] == [["host", "==", "compute1"], *on_networks, ["_uuid", "==", ["uuid", "p1"]]]
     assert conditions["Subnet"] == conditions["Address"] == on_networks
+
+
+def test_an_agent_asks_for_routers_with_their_ports_and_for_ports_by_interface_name() -> None:
+    scope = AgentScope("compute1", routers=frozenset({"r1"}), interfaces=frozenset({"if-veth1"}))
+    conditions = scope.conditions()
+    here = ["host", "==", "compute1"]
+    assert conditions["Router"] == [here, ["_uuid", "==", ["uuid", "r1"]]]
+    assert conditions["Port"] == [here, ["device_id", "==", "r1"], ["interface_name", "==", "if-veth1"]]
+    assert conditions["FloatingIP"] == [["router", "includes", ["uuid", "r1"]]]
 
 
 @pytest.mark.parametrize("columns", [ALL_COLUMNS, AGENT_COLUMNS])
