@@ -122,6 +122,12 @@ def log_options(function: Command) -> Command:
     show_default=True,
     help="DHCP servers that each network gets, every one on another host.",
 )
+@click.option(
+    "--router-distributed/--no-router-distributed",
+    default=False,
+    show_default=True,
+    help="Routers whose request does not say are distributed: every host forwards between subnets itself.",
+)
 @log_options
 @config_option("listen: 192.0.2.10:9696")
 def serve(log_format: str, log_level: str, **given: Any) -> None:
@@ -151,6 +157,7 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
             agent_down_time_s=given["agent_down_time"],
             suspect_after_s=given["suspect_after"],
             dhcp_agents_per_network=given["dhcp_agents_per_network"],
+            router_distributed=given["router_distributed"],
         ),
     )
     uvloop.run(server.serve(settings))

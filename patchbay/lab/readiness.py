@@ -16,6 +16,7 @@ INSTANCE, DHCP_SERVER = "compute:", "network:dhcp"
 OWNERS = {
     DHCP_SERVER: "DHCP server",
     "network:router_interface": "router interface",
+    "network:router_interface_distributed": "router interface",
     "network:router_gateway": "router gateway",
 }
 """Ports that hosts make for the service; those of instances have an owner that begins with ``compute:``."""

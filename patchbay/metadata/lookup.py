@@ -19,7 +19,7 @@ from patchbay.metadata.guest import (
     is_owner,
 )
 from patchbay.model import FloatingIP, Instance, Network, Port, Subnet
-from patchbay.model.router import ROUTER_INTERFACE
+from patchbay.model.router import ROUTER_INTERFACES
 from patchbay.ovsdb import Connection, ovs_set, uuid_ref
 
 UUID_LENGTH = 36
@@ -48,9 +48,9 @@ async def find_guest(connection: Connection, place: Place, address: str) -> Gues
 async def _networks_behind(connection: Connection, place: Place) -> set[str]:
     if place.network_id:
         return {place.network_id}
-    of_router = (("device_id", "==", place.router_id), ("device_owner", "==", ROUTER_INTERFACE))
-    (rows,) = await select(connection, [Query("Port", of_router)])
-    return {row["network"] for row in rows.values()}
+    of_router = ("device_id", "==", place.router_id)
+    queries = [Query("Port", (of_router, ("device_owner", "==", owner))) for owner in ROUTER_INTERFACES]
+    return {row["network"] for row in _joined(await select(connection, queries)).values()}
 
 
 async def _port_with(connection: Connection, networks: Collection[str], address: str) -> Port | None:

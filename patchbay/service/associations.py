@@ -10,7 +10,7 @@ import msgspec
 
 from patchbay.model import FixedIP, FloatingIP, Port, Router
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import ROUTER_INTERFACE
+from patchbay.model.router import ROUTER_INTERFACES
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.ports import get_port
@@ -112,7 +112,7 @@ def router_between(service: Service, network_id: str, subnet_id: str, external_n
 
 def _routers(service: Service, ports: Iterable[Port], subnet_id: str, external_network_id: str) -> Iterator[Router]:
     for port in ports:
-        if port.device_owner == ROUTER_INTERFACE and any(ip.subnet_id == subnet_id for ip in port.fixed_ips):
+        if port.device_owner in ROUTER_INTERFACES and any(ip.subnet_id == subnet_id for ip in port.fixed_ips):
             router = service.db.routers.get(port.device_id)
             gateway = None if router is None else service.db.ports.get(router.gateway_port_id or "")
             if router is not None and gateway is not None and gateway.network_id == external_network_id:

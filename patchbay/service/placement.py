@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable
 from patchbay.model import Host, Network, Port, Router
 from patchbay.model.network import FLAT, LOCAL, VLAN
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE
+from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, ROUTER_INTERFACES
 from patchbay.service.service import Service
 
 DHCP, L3, METADATA = "dhcp", "l3", "metadata"
-ROUTER_PORTS = (ROUTER_INTERFACE, ROUTER_GATEWAY)
+ROUTER_PORTS = (*ROUTER_INTERFACES, ROUTER_GATEWAY)
+BOUND = (ROUTER_INTERFACE, ROUTER_GATEWAY)
+"""Owners of a router's ports that are where it lives; interfaces of a distributed router are bound nowhere."""
 _PASSIVE = (DHCP_SERVER, FLOATING_IP)
 """Owners of ports that nobody boots from."""
 
@@ -63,12 +65,25 @@ def may_run_dhcp(service: Service, network: Network, host: Host) -> bool:
 
 
 def may_run_router(service: Service, router: Router, host: Host) -> bool:
-    """Whether this host could be the router's, were it alive and enabled."""
-    if L3 not in host.services:
-        return False
-    networks = {port.network_id for port in router_ports(service, router.id)}
-    found = (service.db.networks.get(network_id) for network_id in networks)
-    return all(network is None or reaches(service, network, host.name, host) for network in found)
+    """Whether this host could be the router's, were it alive and enabled.
+
+    All that a distributed router has there is its gateway, so only the gateway's network must reach the host.
+    """
+    ports = router_ports(service, router.id)
+    return L3 in host.services and not _unreached(service, (port for port in ports if port.device_owner in BOUND), host)
+
+
+def cut_off(service: Service, router: Router, host: Host) -> int:
+    """How many networks of a distributed router would have no way to its gateway if it lived on this host."""
+    if not router.distributed or router.gateway_port_id is None:
+        return 0
+    return _unreached(service, router_ports(service, router.id), host)
+
+
+def _unreached(service: Service, ports: Iterable[Port], host: Host) -> int:
+    """How many of the networks of these ports have no frames on this host."""
+    networks = map(service.db.networks.get, {port.network_id for port in ports})
+    return sum(network is not None and not reaches(service, network, host.name, host) for network in networks)
 
 
 def reaches(service: Service, network: Network, host_name: str, host: Host | None) -> bool:
@@ -105,15 +120,18 @@ def choose_dhcp_host(service: Service, network: Network, alive: Alive, taken: It
 
 
 def choose_router_host(service: Service, router: Router, alive: Alive, but: str = "") -> str | None:
-    """The best host for the router: the one with the fewest routers. ``but``: any other than this."""
+    """The best host for the router: the one with the fewest routers. ``but``: any other than this.
+
+    For a distributed router first one that all its networks reach, so that what leaves them for outside gets there.
+    """
     able = (
         host
         for host in service.db.hosts.values()
         if host.name != but and alive(host.name) and takes_new(host, L3) and may_run_router(service, router, host)
     )
 
-    def order(host: Host) -> tuple[int, str]:
-        return len(service.db.routers_by_host.get(host.name, ())), host.name
+    def order(host: Host) -> tuple[int, int, str]:
+        return cut_off(service, router, host), len(service.db.routers_by_host.get(host.name, ())), host.name
 
     return min(able, key=order, default=_NOBODY).name or None
 

@@ -37,8 +37,12 @@ def new_dhcp_port(service: Service, network: Network, host: str, allocator: Allo
 
 
 def move_router(service: Service, router: Router, host: str) -> list[Write]:
-    """What takes a router and all its ports to a host; nothing when they are there."""
-    ports = (port for port in placement.router_ports(service, router.id) if port.host != host)
+    """What takes a router and its ports to a host; nothing when they are there.
+
+    Interfaces of a distributed router are bound to no host; only its gateway moves.
+    """
+    bound = (port for port in placement.router_ports(service, router.id) if port.device_owner in placement.BOUND)
+    ports = (port for port in bound if port.host != host)
     writes: list[Write] = [Update(port, revised(port, msgspec.structs.replace(port, host=host))) for port in ports]
     if router.host != host:
         writes.insert(0, Update(router, revised(router, msgspec.structs.replace(router, host=host))))

@@ -23,6 +23,7 @@ from patchbay.service.router_errors import (
     SubnetMismatchForPort,
 )
 from patchbay.service.router_rules import (
+    as_interface,
     check_interface_unused,
     check_new_subnets,
     gateway_port,
@@ -83,8 +84,7 @@ def _attached(
     check_new_subnets(service, present, gateway_port(service, router), subnets)
     if sum(subnet.ip_version == 4 for subnet in subnets) > 1:
         raise BadRequestFor("router", "Cannot have multiple IPv4 subnets on router port")
-    taken = msgspec.structs.replace(old, device_id=router.id, device_owner=ROUTER_INTERFACE, host=router.host)
-    new = revised(old, taken)
+    new = revised(old, as_interface(router, msgspec.structs.replace(old, device_id=router.id)))
     return new, subnets, Update(old, new)
 
 
@@ -129,9 +129,8 @@ def _on_subnet(
         fixed_ips=(address,),
         device_id=router.id,
         device_owner=ROUTER_INTERFACE,
-        host=router.host,
     )
-    port = new_port(service.settings, context, spec, allocator)
+    port = as_interface(router, new_port(service.settings, context, spec, allocator))
     return port, Insert(port)
 
 

@@ -6,8 +6,10 @@ Reads the intent; changes nothing.
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
+import msgspec
+
 from patchbay.model import HostRoute, Port, Router, Subnet
-from patchbay.model.router import ROUTER_INTERFACE
+from patchbay.model.router import ROUTER_INTERFACE, ROUTER_INTERFACE_DISTRIBUTED, ROUTER_INTERFACES
 from patchbay.service.addresses import parse_cidr
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.router_errors import (
@@ -21,7 +23,14 @@ from patchbay.service.service import Service
 def interfaces(service: Service, router_id: str) -> list[Port]:
     """The router's ports on its internal networks, in the order of their ids."""
     found = (service.db.ports[id_] for id_ in service.db.ports_by_device.get(router_id, ()))
-    return sorted((port for port in found if port.device_owner == ROUTER_INTERFACE), key=lambda port: port.id)
+    return sorted((port for port in found if port.device_owner in ROUTER_INTERFACES), key=lambda port: port.id)
+
+
+def as_interface(router: Router, port: Port) -> Port:
+    """The port with the owner and host that an interface of this router has: a distributed one's is bound nowhere."""
+    if router.distributed:
+        return msgspec.structs.replace(port, device_owner=ROUTER_INTERFACE_DISTRIBUTED, host="")
+    return msgspec.structs.replace(port, device_owner=ROUTER_INTERFACE, host=router.host)
 
 
 def gateway_port(service: Service, router: Router) -> Port | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec import UNSET
 
-from patchbay.intent.database import Delete, Insert, Write
+from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import HostRoute, Router
 from patchbay.service.access import (
     Attempt,
@@ -23,7 +23,7 @@ from patchbay.service.errors import BadRequestFor, RouterNotFound
 from patchbay.service.gateways import with_gateway
 from patchbay.service.port_uses import deletion
 from patchbay.service.router_errors import RouterExternalGatewayInUseByFloatingIp, RouterInUse
-from patchbay.service.router_rules import check_routes_of, gateway_port, interfaces
+from patchbay.service.router_rules import as_interface, check_routes_of, gateway_port, interfaces
 from patchbay.service.router_specs import RouterSpec
 from patchbay.service.service import Service
 
@@ -43,7 +43,7 @@ async def create_routers(service: Service, context: RequestContext, specs: Seque
         routers: list[Router] = []
         writes: list[Write] = []
         for spec in specs:
-            router = _new_router(context, spec)
+            router = _new_router(service, context, spec)
             if spec.gateway is not UNSET:
                 router, of_gateway = with_gateway(service, context, attempt, router, spec.gateway)
                 writes += [write for write in of_gateway if write not in writes]
@@ -53,18 +53,18 @@ async def create_routers(service: Service, context: RequestContext, specs: Seque
     return await carry_out(service, "the routers' external network", plan)
 
 
-def _new_router(context: RequestContext, spec: RouterSpec) -> Router:
+def _new_router(service: Service, context: RequestContext, spec: RouterSpec) -> Router:
     return Router(
         **beginning(context, spec),
         admin_state_up=True if spec.admin_state_up is UNSET else spec.admin_state_up,
-        distributed=False if spec.distributed is UNSET else spec.distributed,
+        distributed=service.settings.router_distributed if spec.distributed is UNSET else spec.distributed,
     )
 
 
 async def update_router(
     service: Service, context: RequestContext, router_id: str, spec: RouterSpec, if_match: int | None = None
 ) -> Router:
-    """The router as changed: first its routes, then its gateway.
+    """The router as changed: first its routes, then its gateway; with ``distributed``, its interfaces change as well.
 
     Raises RouterNotFound, BadRequest, InvalidRoutes, RevisionNumberConstraintFailed and the errors of
     ``with_gateway``.
@@ -77,6 +77,8 @@ async def update_router(
         writes: list[Write] = []
         if spec.gateway is not UNSET:
             new, writes = with_gateway(service, context, attempt, new, spec.gateway)
+        if new.distributed != old.distributed:
+            writes += [Update(port, revised(port, as_interface(new, port))) for port in interfaces(service, old.id)]
         new = revised(old, new)
         if new is old and writes:
             new = touched(old)

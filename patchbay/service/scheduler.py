@@ -141,14 +141,16 @@ class Scheduler:
             self._note_host((new or old or _NOBODY).name)
 
     def _note_host(self, name: str) -> None:
-        """Look at what is on this host; if it can take something, at all that has no place."""
+        """Look at what is on this host; if it can take something, at all that has no place, or a better one."""
         db = self._service.db
         self._routers.update(db.routers_by_host.get(name, ()))
         ports = (db.ports[port_id] for port_id in db.ports_by_host.get(name, ()))
         self._networks.update(port.network_id for port in ports if port.device_owner == DHCP_SERVER)
         if self._presence.is_alive(name):
             self._networks.update(network_id for network_id in db.networks if network_id not in self._served)
-            self._routers.update(router.id for router in db.routers.values() if self._presence.is_lost(router.host))
+            self._routers.update(
+                router.id for router in db.routers.values() if router.distributed or self._presence.is_lost(router.host)
+            )
             servers = (port for port in db.ports.values() if port.device_owner == DHCP_SERVER)
             self._networks.update(port.network_id for port in servers if self._presence.is_lost(port.host))
 
@@ -191,12 +193,18 @@ class Scheduler:
         await service.commit(*move_router(service, router, host))
 
     def _router_host(self, router: Router) -> str:
-        """Where it should be: where it is, as long as that works."""
+        """Where it should be: where it is, as long as that works and no other host reaches more of its networks."""
         service = self._service
-        current = self._service.db.host_named(router.host)
+        current = service.db.host_named(router.host)
+        missed = None
         if current and not self._presence.is_lost(current.name) and placement.may_run_router(service, router, current):
+            missed = placement.cut_off(service, router, current)
+        if missed == 0:
             return router.host
-        return placement.choose_router_host(service, router, self._presence.is_alive) or router.host
+        best = service.db.host_named(placement.choose_router_host(service, router, self._presence.is_alive) or "")
+        if best is None or (missed is not None and placement.cut_off(service, router, best) >= missed):
+            return router.host
+        return best.name
 
     async def _place_network(self, network_id: str) -> None:
         """As many DHCP servers as wanted, each on a host that is alive, each with an address in every subnet."""

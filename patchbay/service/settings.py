@@ -17,7 +17,8 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     any physical network. MTUs count bytes of an IP packet: ``path_mtu`` is the underlay's, from which VXLAN's is
     computed; ``physical_network_mtus`` overrides ``global_physnet_mtu`` for one physical network. The other hosts are
     asked for one whose agent was not heard of for ``suspect_after_s`` (agents beat every 3 s). One of which nobody can
-    say anything counts as gone after ``agent_down_time_s``.
+    say anything counts as gone after ``agent_down_time_s``. ``router_distributed``: what a router is whose request
+    does not say.
     """
 
     project_network_types: tuple[str, ...] = ("vxlan",)
@@ -35,3 +36,4 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     suspect_after_s: float = 8.0
     agent_down_time_s: float = 75.0
     dhcp_agents_per_network: int = 1
+    router_distributed: bool = False

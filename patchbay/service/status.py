@@ -4,11 +4,11 @@ import time
 
 from patchbay.model import FloatingIP, Host, Instance, Port
 from patchbay.model.instance import HYBRID
-from patchbay.model.router import FLOATING_IP
+from patchbay.model.router import FLOATING_IP, ROUTER_INTERFACE_DISTRIBUTED
 from patchbay.service.service import Service
 
 ACTIVE, DOWN, ERROR, NOT_APPLICABLE = "ACTIVE", "DOWN", "ERROR", "N/A"
-UNBOUND, OVS, BINDING_FAILED = "unbound", "ovs", "binding_failed"
+UNBOUND, OVS, BINDING_FAILED, DISTRIBUTED = "unbound", "ovs", "binding_failed", "distributed"
 UNPLUGGED_VIF_TYPES = (UNBOUND, BINDING_FAILED)
 
 
@@ -41,7 +41,12 @@ def floatingip_status(service: Service, floatingip: FloatingIP) -> str:
 
 
 def vif_type(service: Service, port: Port) -> str:
-    """``binding:vif_type``: unbound without a host, ovs on a host that has an agent, else binding_failed."""
+    """``binding:vif_type``: unbound without a host, ovs on a host that has an agent, else binding_failed.
+
+    An interface of a distributed router is on every host that needs it: distributed.
+    """
+    if port.device_owner == ROUTER_INTERFACE_DISTRIBUTED:
+        return DISTRIBUTED
     if not port.host:
         return UNBOUND
     return OVS if port.host in service.db.hosts_by_name else BINDING_FAILED

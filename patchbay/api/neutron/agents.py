@@ -93,7 +93,7 @@ def _configurations(service: Service, agent: Agent) -> View:
         }
     if agent.kind == L3:
         routers = len(db.routers_by_host.get(host.name, ()))
-        return {"agent_mode": "legacy", "routers": routers, "version": host.version}
+        return {"agent_mode": "dvr_snat", "routers": routers, "version": host.version}
     return {"version": host.version}
 
 

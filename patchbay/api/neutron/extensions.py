@@ -33,6 +33,7 @@ EXTENSIONS = tuple(
         ),
         ("dns-domain-ports", "dns_domain for ports", "Allows the DNS domain to be specified for a network port."),
         ("dns-integration", "DNS Integration", "Provides integration with DNS."),
+        ("dvr", "Distributed Virtual Router", "Enables configuration of Distributed Virtual Routers."),
         (
             "empty-string-filtering",
             "Empty String Filtering Extension",

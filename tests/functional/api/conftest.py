@@ -15,6 +15,7 @@ import pytest_asyncio
 from patchbay.intent.database import Delete, IntentDatabase
 from patchbay.intent.server import EmbeddedServer
 from tests.functional.api.api_world import Api
+from tests.functional.api.cloud_world import SETTINGS, Cloud, scheduling
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -52,6 +53,17 @@ async def api(db: IntentDatabase) -> AsyncIterator[Api]:
     world = Api(db)
     yield world
     await world.http.aclose()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def cloud(db: IntentDatabase) -> AsyncIterator[Cloud]:
+    """An empty cloud."""
+    api = Api(db, SETTINGS)
+    found = Cloud(api)
+    async with scheduling(api):
+        yield found
+    await found.end()
+    await api.http.aclose()
 
 
 class Serving:
