@@ -328,6 +328,7 @@ def print_ways_out(topology: Topology) -> None:
             ", ".join(each.address or each.subnet for each in router.interfaces),
             router.external,
             ", ".join(router.external_addresses) or ("chosen by the service" if router.external else ""),
+            {None: "as the service says", True: "every host", False: "one host"}[router.distributed],
         ]
         for name, router in topology.routers.items()
     ]
@@ -345,7 +346,7 @@ def print_ways_out(topology: Topology) -> None:
         for name, machine in topology.outside.items()
     ]
     for rows, titles in (
-        (routers, ["router", "interfaces", "external network", "its address there"]),
+        (routers, ["router", "interfaces", "external network", "its address there", "forwards on"]),
         (floating_ips, ["floating IP", "network", "leads to"]),
         (outside, ["outside", "wire", "addresses", "serves"]),
     ):

@@ -34,6 +34,7 @@ ROUTERS = Noun(
         "patchbay router create demo-router --external-gateway ext-net",
         "patchbay router add subnet demo-router demo-subnet",
         "patchbay router set demo-router --disable-snat",
+        "patchbay router create every-host --distributed",
         "patchbay router add route demo-router destination=10.9.0.0/16,gateway=10.0.1.9",
         "patchbay router unset demo-router --external-gateway",
     ),
@@ -58,6 +59,13 @@ ROUTERS = Noun(
             repeated=True,
             parse=pairs_of(subnet="subnet_id", ip_address="ip_address"),
             help="Address of the gateway on the external network; may be repeated.",
+        ),
+        Attribute(
+            option="--distributed/--no-distributed",
+            name="distributed",
+            kind=bool,
+            on=EVERYWHERE,
+            help="Every host forwards between subnets itself, or one host does. To be changed, the router is disabled.",
         ),
         Attribute(
             option="--enable-snat/--disable-snat",

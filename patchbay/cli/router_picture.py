@@ -20,6 +20,7 @@ PORT_FIELDS = ("id", "name", "fixed_ips", "status", "device_id", "device_owner",
 OWNERS = {
     "network:dhcp": "DHCP server",
     "network:router_interface": "interface of another router",
+    "network:router_interface_distributed": "interface of another router",
     "network:router_gateway": "gateway of another router",
 }
 
@@ -60,6 +61,8 @@ def draw_routers(service: Endpoint, names: Sequence[str] = ()) -> Iterator[str]:
 def draw_router(router: Object, around: Surroundings) -> list[str]:
     """The drawing, line by line."""
     where = f"on {', '.join(around.hosts)}" if around.hosts else "on no host"
+    if router.get("distributed"):
+        where = f"distributed, gateway {where}"
     state = "" if router["admin_state_up"] else ", switched off"
     own = [port for port in around.ports if port["device_id"] == router["id"]]
     gateways = [port for port in own if is_gateway(port)]

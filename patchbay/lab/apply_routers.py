@@ -13,7 +13,7 @@ from patchbay.lab.objects import Applied, Key, Object, bring_about, difference
 from patchbay.lab.topology import FloatingIP, HostRoute, PortForwarding, Router, Topology
 
 Ids = Mapping[Key, str]
-INTERFACE = "network:router_interface"
+INTERFACES = ("network:router_interface", "network:router_interface_distributed")
 
 
 def apply_routers(client: Client, topology: Topology, networks: Ids, subnets: Ids, steps: list[Applied]) -> None:
@@ -24,8 +24,9 @@ def apply_routers(client: Client, topology: Topology, networks: Ids, subnets: Id
         (router.project, name): router_body(topology, name, router, networks)
         for name, router in topology.routers.items()
     }
+    _distribute(client, wanted, steps)
     ids = bring_about(client, "routers", wanted, steps)
-    listed = client.request("GET", f"/v2.0/ports?device_owner={INTERFACE}")["ports"]
+    listed = client.request("GET", "/v2.0/ports?" + "&".join(f"device_owner={each}" for each in INTERFACES))["ports"]
     there = {(port["device_id"], ip["subnet_id"]) for port in listed for ip in port["fixed_ips"]}
     for name, router in topology.routers.items():
         router_id = ids[router.project, name]
@@ -42,9 +43,23 @@ def apply_routers(client: Client, topology: Topology, networks: Ids, subnets: Id
             _set_routes(client, name, ids[router.project, name], router.routes, steps)
 
 
+def _distribute(client: Client, wanted: Mapping[Key, Object], steps: list[Applied]) -> None:
+    """Routers that are there become distributed, or centralized again, which a router is switched off for."""
+    for found in client.request("GET", "/v2.0/routers")["routers"]:
+        value = wanted.get((found["project_id"], found["name"]), {}).get("distributed", found["distributed"])
+        if value == found["distributed"]:
+            continue
+        path = f"/v2.0/routers/{found['id']}"
+        client.request("PUT", path, {"router": {"admin_state_up": False, "distributed": value}})
+        client.request("PUT", path, {"router": {"admin_state_up": found["admin_state_up"]}})
+        steps.append(Applied(updated=(("distribution of router", found["name"]),)))
+
+
 def router_body(topology: Topology, name: str, router: Router, networks: Ids) -> Object:
     """A router as the API takes it, without interfaces and routes."""
     body: Object = {"name": name, "project_id": router.project}
+    if router.distributed is not None:
+        body["distributed"] = router.distributed
     if router.external:
         gateway: Object = {"network_id": networks[topology.networks[router.external].project, router.external]}
         if router.enable_snat is not None:

@@ -110,10 +110,11 @@ class RouterInterface(msgspec.Struct, frozen=True):
 class Router(msgspec.Struct, frozen=True):
     """A router. ``external`` names the network of its gateway ("": none), ``external_addresses`` its addresses there.
 
-    ``enable_snat`` None: as the service does (it translates).
+    ``enable_snat`` None: as the service does (it translates); ``distributed`` None: as the service was told to.
     """
 
     project: str = ""
+    distributed: bool | None = None
     external: str = ""
     external_addresses: tuple[str, ...] = ()
     enable_snat: bool | None = None

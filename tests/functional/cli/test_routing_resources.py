@@ -68,6 +68,11 @@ def test_a_router_gets_and_loses_subnets_ports_routes_and_its_gateway(patchbay: 
     assert "Nothing to unset" in patchbay("router", "unset", "r", code=2).stderr
     assert "required by one or more routes" in patchbay("router", "remove", "subnet", "r", "in-4", code=1).stderr
     patchbay("router", "unset", "r", "--route")
+    assert "admin_state_up to False" in patchbay("router", "set", "r", "--distributed", code=1).stderr
+    patchbay("router", "set", "r", "--disable", "--distributed")
+    assert names(patchbay, "router", "--distributed") == ["r"]
+    patchbay("router", "set", "r", "--enable")
+    assert "distributed, gateway on no host" in patchbay("show", "router", "r").stdout
     patchbay("router", "remove", "port", "r", added["port_id"])
     patchbay("router", "add", "subnet", "r", "in-4")
     assert names(patchbay, "router", "--enable") == ["r"]

@@ -63,6 +63,12 @@ def test_a_router_between_its_networks() -> None:
     ]
 
 
+def test_a_distributed_router_says_where_its_gateway_is() -> None:
+    assert draw_router({**ROUTER, "distributed": True}, AROUND)[2] == (
+        "demo-router  ACTIVE, distributed, gateway on compute"
+    )
+
+
 def test_a_router_that_leads_nowhere_says_how_to_mend_that() -> None:
     router = {**ROUTER, "name": "", "admin_state_up": False, "external_gateway_info": None, "routes": []}
     assert draw_router(router, Surroundings()) == [

@@ -8,6 +8,7 @@ from patchbay.lab.lab import summary
 from patchbay.lab.objects import Applied, difference, together
 from patchbay.lab.outside import boot_script, dns_command
 from patchbay.lab.reading import load_topology
+from patchbay.lab.topology import Router
 
 SEED = load_topology(Path(__file__).resolve().parents[3] / "examples" / "seed000.yaml")
 
@@ -51,6 +52,11 @@ def test_a_router_s_gateway_and_a_floating_ip() -> None:
         "floating_ip_address": "192.168.1.246",
         "port_id": "port",
     }
+
+
+def test_a_router_that_the_file_says_nothing_of_is_distributed_as_the_service_likes() -> None:
+    said = [router_body(SEED, "r", Router(distributed=value), {}).get("distributed") for value in (None, True, False)]
+    assert said == [None, True, False]
 
 
 def test_what_the_service_adds_to_a_gateway_is_no_difference() -> None:
