@@ -45,6 +45,7 @@ class Client:
 def serving(state_dir: Path) -> Iterator[int]:
     """``patchbay serve`` for the duration of the block; gives its port."""
     command = [sys.executable, "-m", "patchbay", "serve", "--state-dir", str(state_dir), "--listen", "127.0.0.1:0"]
+    command += ["--vnet-listen", "none"]
     child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
     try:

@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 import msgspec
 import uvicorn
 
-from patchbay.api.app import MAX_BODY_BYTES, create_app
+from patchbay.api.app import create_app
+from patchbay.api.asgi import MAX_BODY_BYTES, ASGIApp
+from patchbay.api.openvnet.app import create_vnet_app
 from patchbay.errors import BadRequest
 from patchbay.intent.database import IntentDatabase
 from patchbay.intent.server import ClusterMember, EmbeddedServer
@@ -36,11 +38,16 @@ WAIT_TOLD_S = 5.0
 """How often a wait for the database is told."""
 
 
+NOWHERE = "none"
+"""``vnet_listen`` of a service without OpenVNet's WebAPI."""
+
+
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What ``patchbay serve`` was told.
 
     ``listen`` is ADDRESS:PORT (an IPv6 address in brackets; port 0 takes a free one); ``listen_fd`` an inherited
-    listening socket that is used instead. Without ``intent`` remotes the database is a child process with its file in
+    listening socket that is used instead; ``vnet_listen`` ("none": nowhere) and ``vnet_listen_fd`` are the same for
+    OpenVNet's WebAPI. Without ``intent`` remotes the database is a child process with its file in
     ``state_dir``; ``intent_listen`` then adds passive OVSDB remotes for agents elsewhere (``ptcp:6640:10.0.0.1``), and
     ``cluster`` makes it a member of a Raft cluster.
     """
@@ -48,6 +55,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: Path = Path("/var/lib/patchbay")
     listen: str = "127.0.0.1:9696"
     listen_fd: int | None = None
+    vnet_listen: str = "127.0.0.1:9090"
+    vnet_listen_fd: int | None = None
     intent: tuple[str, ...] = ()
     intent_listen: tuple[str, ...] = ()
     cluster: ClusterMember | None = None
@@ -75,18 +84,19 @@ class CannotListen(BadRequest):
 
     def __init__(self, where: str, error: OSError) -> None:
         super().__init__(
-            f"Cannot listen on {where}: {error.strerror}.", "Choose another address or port with --listen."
+            f"Cannot listen on {where}: {error.strerror}.",
+            "Choose another address or port with --listen or --vnet-listen.",
         )
 
 
-def listening_socket(settings: ServeSettings) -> socket.socket:
-    """The socket that the service answers on. Raises BadListenAddress or CannotListen."""
-    if settings.listen_fd is not None:
+def listening_socket(listen: str, descriptor: int | None = None) -> socket.socket:
+    """A socket to answer on: ``descriptor``, or a new one at ``listen``. Raises BadListenAddress or CannotListen."""
+    if descriptor is not None:
         try:
-            return socket.socket(fileno=settings.listen_fd)
+            return socket.socket(fileno=descriptor)
         except OSError as error:
-            raise CannotListen(f"file descriptor {settings.listen_fd}", error) from error
-    address, port = parse_listen(settings.listen)
+            raise CannotListen(f"file descriptor {descriptor}", error) from error
+    address, port = parse_listen(listen)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,8 +105,33 @@ def listening_socket(settings: ServeSettings) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise CannotListen(settings.listen, error) from error
+        raise CannotListen(listen, error) from error
     return listener
+
+
+class Listeners(msgspec.Struct, frozen=True):
+    """Where the service answers: Neutron's API, and OpenVNet's if it is switched on."""
+
+    neutron: socket.socket
+    openvnet: socket.socket | None
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self.neutron.close()
+        if self.openvnet is not None:
+            self.openvnet.close()
+
+
+def listeners(settings: ServeSettings) -> Listeners:
+    """The sockets that the settings ask for. Raises BadListenAddress or CannotListen."""
+    neutron = listening_socket(settings.listen, settings.listen_fd)
+    if settings.vnet_listen_fd is None and settings.vnet_listen == NOWHERE:
+        return Listeners(neutron, None)
+    try:
+        return Listeners(neutron, listening_socket(settings.vnet_listen, settings.vnet_listen_fd))
+    except BadRequest:
+        neutron.close()
+        raise
 
 
 class HttpServer(uvicorn.Server):
@@ -126,7 +161,7 @@ async def serve(settings: ServeSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    listener = listening_socket(settings)
+    sockets = listeners(settings)
     async with _intent_remotes(settings) as remotes:
         # A member of a cluster uses its own server, which passes writes on to the one that leads.
         opening = IntentDatabase.open(remotes, leader_only=None if settings.intent else False)
@@ -134,10 +169,10 @@ async def serve(settings: ServeSettings) -> None:
         db = await _unless(stopping, opening)
         if db is not None:
             try:
-                await _serve_http(settings, db, listener, stopping)
+                await _serve_http(settings, db, sockets, stopping)
             finally:
                 await db.close()
-    listener.close()
+    sockets.close()
     log.info("stopped")
 
 
@@ -155,38 +190,47 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | 
     return None
 
 
-async def _serve_http(
-    settings: ServeSettings, db: IntentDatabase, listener: socket.socket, stopping: asyncio.Event
-) -> None:
+async def _serve_http(settings: ServeSettings, db: IntentDatabase, sockets: Listeners, stopping: asyncio.Event) -> None:
     service = Service(db, settings.networks)
-    app = create_app(service, settings.max_body_bytes)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=KEEP_ALIVE_S,
-    )
-    server = HttpServer(config)
-    running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    servers = [http_server(create_app(service, settings.max_body_bytes))]
+    running = [asyncio.create_task(servers[0].serve(sockets=[sockets.neutron]), name="http")]
+    if sockets.openvnet is not None:
+        servers.append(http_server(create_vnet_app(service, settings.max_body_bytes)))
+        running.append(asyncio.create_task(servers[1].serve(sockets=[sockets.openvnet]), name="openvnet"))
+        host, port = sockets.openvnet.getsockname()[:2]
+        log.info("answering as OpenVNet", extra={"address": host, "vnet_port": port})
     stop = asyncio.create_task(stopping.wait(), name="stop")
-    host, port = listener.getsockname()[:2]
+    host, port = sockets.neutron.getsockname()[:2]
     log.info("listening", extra={"address": host, "port": port, "networks": len(db.networks), "ports": len(db.ports)})
     scheduling = asyncio.create_task(Scheduler(service).run(), name="scheduler")
     notify_systemd("READY=1")
-    await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((*running, stop), return_when=asyncio.FIRST_COMPLETED)
     notify_systemd("STOPPING=1")
     log.info("stopping")
     scheduling.cancel()
-    server.should_exit = True
+    for server in servers:
+        server.should_exit = True
     stop.cancel()
-    await running
+    await asyncio.gather(*running)
+
+
+def http_server(app: ASGIApp) -> HttpServer:
+    """The HTTP server that an application answers through."""
+    return HttpServer(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+    )
 
 
 def notify_systemd(state: str) -> None:

@@ -30,7 +30,7 @@ SHOWN = {
     "router": "for n in $(ip netns list | grep -o ^qrouter-[^\\ ]*); do ip netns exec $n iptables -t nat -S; done",
 }
 """What a demonstration shows of the first host: how tenants are kept apart, or how they get out."""
-PREFERRED_PORT = 9696
+PREFERRED_PORT, PREFERRED_VNET_PORT = 9696, 9090
 OUTCOME_COLUMNS = ("from", "to", "address", "expected", "found", "verdict", "rtt_ms", "detail")
 MANY = 60
 
@@ -49,14 +49,23 @@ def lab() -> None:
 @click.option(
     "--port", type=int, default=None, help="Port of the API on the loopback; 9696 or any free one by default."
 )
+@click.option(
+    "--vnet-port", type=int, default=None, help="Port of OpenVNet's WebAPI there; 9090 or any free one by default."
+)
 @click.option("--bare", is_flag=True, help="Hosts and wires only: to build a network by hand.")
 @click.option("--no-check", is_flag=True, help="Do not prove the file's expectations.")
-def up(file: Path, name: str, port: int | None, bare: bool, no_check: bool) -> int:
+def up(file: Path, name: str, port: int | None, vnet_port: int | None, *, bare: bool, no_check: bool) -> int:
     """Start the lab of a topology FILE and prove what it expects."""
     started = time.monotonic()
     topology = load_topology(file)
-    ports = (PREFERRED_PORT, 0) if port is None else (port,)
-    running = Lab.up(topology, name=name or topology.name, ports=ports, is_bare=bare, say=progress(started))
+    running = Lab.up(
+        topology,
+        name=name or topology.name,
+        ports=(PREFERRED_PORT, 0) if port is None else (port,),
+        vnet_ports=(PREFERRED_VNET_PORT, 0) if vnet_port is None else (vnet_port,),
+        is_bare=bare,
+        say=progress(started),
+    )
     outcomes: list[Outcome] | None = None
     try:
         if not bare and not no_check:
@@ -68,6 +77,7 @@ def up(file: Path, name: str, port: int | None, bare: bool, no_check: bool) -> i
     click.echo()
     if running.endpoint:
         click.echo(f"API: {running.endpoint} (openstack --os-auth-type none --os-endpoint {running.endpoint} …)")
+        click.echo(f"OpenVNet's WebAPI: {running.vnet_endpoint} (VNET_WEBAPI={running.vnet_endpoint} vnctl …)")
     click.echo(f"Hosts: {', '.join(running.hosts)} (patchbay lab shell {next(iter(running.hosts))})")
     if outcomes is None:
         return 0

@@ -46,6 +46,14 @@ def log_options(function: Command) -> Command:
 )
 @click.option("--listen-fd", type=int, metavar="NUMBER", help="An inherited listening socket, used instead.")
 @click.option(
+    "--vnet-listen",
+    metavar="ADDRESS:PORT",
+    default="127.0.0.1:9090",
+    show_default=True,
+    help="Where OpenVNet's WebAPI answers; none: nowhere.",
+)
+@click.option("--vnet-listen-fd", type=int, metavar="NUMBER", help="An inherited listening socket, used instead.")
+@click.option(
     "--intent",
     metavar="REMOTE",
     multiple=True,
@@ -146,6 +154,8 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
         state_dir=given["state_dir"],
         listen=given["listen"],
         listen_fd=given["listen_fd"],
+        vnet_listen=given["vnet_listen"],
+        vnet_listen_fd=given["vnet_listen_fd"],
         intent=remotes_of(given["intent"]),
         intent_listen=passive_remotes_of(given["intent_listen"]),
         cluster=cluster,

@@ -6,7 +6,7 @@ Called by the commands, tests and benchmarks:
         lab.host("compute1").run(["ovs-vsctl", "show"])
         outcomes = lab.check()
 
-It promises: nothing is made outside private namespaces but one folder in the registry and one listening socket on the
+It promises: nothing is made outside private namespaces but one folder in the registry and two listening sockets on the
 loopback; a lab ends with the process that started it unless ``detach`` was called; ``down`` returns when all is gone.
 """
 
@@ -55,13 +55,17 @@ def _silent(_text: str) -> None:
 
 
 class Lab:
-    """A running lab. ``hosts`` and the machines ``outside`` by name; ``endpoint`` is the URL of its API ("": none)."""
+    """A running lab. ``hosts`` and the machines ``outside`` by name.
+
+    ``endpoint`` is the URL of Neutron's API, ``vnet_endpoint`` that of OpenVNet's, without a path ("": none).
+    """
 
     def __init__(self, record: registry.Record, lifeline: int = -1) -> None:
         self.name = record.name
         self.topology = record.topology
         self.space = record.space
         self.endpoint = record.endpoint
+        self.vnet_endpoint = record.vnet_endpoint
         self.hosts = {
             name: VirtualHost(name, record.topology, record.space, space) for name, space in record.hosts.items()
         }
@@ -75,13 +79,15 @@ class Lab:
         *,
         name: str = "",
         ports: Iterable[int] = (0,),
+        vnet_ports: Iterable[int] = (0,),
         is_bare: bool = False,
         is_applied: bool = True,
         say: Callable[[str], None] = _silent,
     ) -> "Lab":
         """Start a lab and bring its topology about.
 
-        ``name`` "" makes one up; ``ports``: the API's port on the loopback, the first that is free (0: any);
+        ``name`` "" makes one up; ``ports``: the API's port on the loopback, the first that is free (0: any), and
+        ``vnet_ports`` the same for OpenVNet's;
         ``is_bare``: hosts and wires only, no service and no agent; ``is_applied``: create the topology's networks and
         instances, and wait until they are there; ``say`` hears of progress. Errors: ``LabError``; nothing is left.
         """
@@ -102,7 +108,7 @@ class Lab:
                 os.close(ending)
             lab = cls(registry.Record(name, space, topology), lifeline)
             try:
-                lab._start(ports, is_bare=is_bare, is_applied=is_applied and not is_bare, say=say)
+                lab._start((ports, vnet_ports), is_bare=is_bare, is_applied=is_applied and not is_bare, say=say)
             except BaseException:
                 lab._end()
                 raise
@@ -113,11 +119,13 @@ class Lab:
         """The running lab of that name, or the only one, started by another process. Raises ``LabError``."""
         return cls(registry.find(name))
 
-    def _start(self, ports: Iterable[int], *, is_bare: bool, is_applied: bool, say: Callable[[str], None]) -> None:
+    def _start(
+        self, ports: Sequence[Iterable[int]], *, is_bare: bool, is_applied: bool, say: Callable[[str], None]
+    ) -> None:
         self._remember(is_ready=False)
         if not is_bare:
-            self._serve(open_listener(ports))
-            say(f"service at {self.endpoint}")
+            self._serve(*(open_listener(each) for each in ports))
+            say(f"service at {self.endpoint}, as OpenVNet at {self.vnet_endpoint}")
         build_underlay(self.space, self.topology)
         names, machines = list(self.topology.hosts), list(self.topology.outside)
         with ThreadPoolExecutor(max_workers=min(8, len(names) + len(machines))) as workers:
@@ -169,7 +177,14 @@ class Lab:
     def _remember(self, *, is_ready: bool) -> None:
         spaces = {name: host.space for name, host in self.hosts.items()}
         record = registry.Record(
-            self.name, self.space, self.topology, spaces, self.endpoint, is_ready, outside=self.outside
+            self.name,
+            self.space,
+            self.topology,
+            spaces,
+            self.endpoint,
+            is_ready,
+            outside=self.outside,
+            vnet_endpoint=self.vnet_endpoint,
         )
         registry.write_record(record)
 
@@ -257,7 +272,8 @@ class Lab:
 
     def start_service(self) -> None:
         """Start the service again, at the same endpoint and with the same database; returns when it answers."""
-        self._serve(open_listener([int(self.endpoint.rpartition(":")[2])]))
+        ports = (int(endpoint.rpartition(":")[2]) for endpoint in (self.endpoint, self.vnet_endpoint))
+        self._serve(*(open_listener([port]) for port in ports))
         with contextlib.closing(self.client()) as client:
             client.request("GET", "/v2.0/networks")
 
@@ -274,14 +290,17 @@ class Lab:
         """The last lines of the service's log."""
         return last_lines(self.space.path(SERVICE_LOG), lines)
 
-    def _serve(self, listener: socket.socket) -> None:
-        """Start the service inside the lab, on a socket that is outside."""
-        with listener:
-            self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            descriptor = listener.fileno()
+    def _serve(self, listener: socket.socket, vnet_listener: socket.socket) -> None:
+        """Start the service inside the lab, on sockets that are outside."""
+        with listener, vnet_listener:
+            self.endpoint, self.vnet_endpoint = (
+                f"http://127.0.0.1:{one.getsockname()[1]}" for one in (listener, vnet_listener)
+            )
+            descriptors = [listener.fileno(), vnet_listener.fileno()]
             command = [sys.executable, "-m", "patchbay", "serve", "--state-dir=/run/service"]
-            command += [f"--listen-fd={descriptor}", f"--path-mtu={self._path_mtu()}"]
-            self.space.spawn(command, log=SERVICE_LOG, pidfile=SERVICE_PID, descriptors=[descriptor])
+            command += [f"--listen-fd={descriptors[0]}", f"--vnet-listen-fd={descriptors[1]}"]
+            command += [f"--path-mtu={self._path_mtu()}"]
+            self.space.spawn(command, log=SERVICE_LOG, pidfile=SERVICE_PID, descriptors=descriptors)
 
     def _path_mtu(self) -> int:
         """The underlay's MTU as the service counts: with outer IPv4 headers, which are 20 bytes shorter than IPv6's."""

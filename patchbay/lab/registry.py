@@ -23,7 +23,10 @@ RECORD = "lab.json"
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One lab. ``is_ready`` is False while it is being started. ``endpoint`` is "" when it has no service."""
+    """One lab. ``is_ready`` is False while it is being started.
+
+    ``endpoint`` (Neutron's API) and ``vnet_endpoint`` (OpenVNet's) are "" when it has no service.
+    """
 
     name: str
     space: Space
@@ -32,6 +35,7 @@ class Record(msgspec.Struct, frozen=True):
     endpoint: str = ""
     is_ready: bool = False
     outside: Mapping[str, Space] = {}
+    vnet_endpoint: str = ""
 
 
 def registry_path() -> Path:

@@ -94,6 +94,8 @@ def start_serve(tmp_path: Path) -> Iterator[Start]:
         command = [sys.executable, "-m", "patchbay", "serve", "--state-dir", str(state_dir)]
         if not pass_fds:
             command += ["--listen", "127.0.0.1:0"]
+        if not any(option.startswith("--vnet-listen") for option in options):
+            command += ["--vnet-listen", "none"]
         with log.open("w") as stderr:
             process = subprocess.Popen(
                 [*command, *options],

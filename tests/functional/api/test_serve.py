@@ -162,7 +162,8 @@ def test_writes_go_on_when_the_database_server_is_killed(start_serve: Start) -> 
 
 def test_sigterm_ends_it_while_it_waits_for_its_database(tmp_path: Path) -> None:
     log = tmp_path / "serve.log"
-    command = [sys.executable, "-m", "patchbay", "serve", "--listen", "127.0.0.1:0", "--intent", "unix:/nowhere.sock"]
+    command = [sys.executable, "-m", "patchbay", "serve", "--listen", "127.0.0.1:0"]
+    command += ["--vnet-listen", "none", "--intent", "unix:/nowhere.sock"]
     with log.open("w") as stderr:
         process = subprocess.Popen(command, cwd=ROOT, stderr=stderr, env={**os.environ, "PYTHONPATH": str(ROOT)})
     until(lambda: "nowhere.sock" in log.read_text(), "a word about the database")

@@ -32,7 +32,17 @@ def endpoint(state: Path) -> Iterator[str]:
     """A service on a socket that it inherits, as from a service manager."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    arguments = ["serve", "--state-dir", str(state), "--listen-fd", str(listener.fileno()), "--log-format", "json"]
+    arguments = [
+        "serve",
+        "--state-dir",
+        str(state),
+        "--listen-fd",
+        str(listener.fileno()),
+        "--vnet-listen",
+        "none",
+        "--log-format",
+        "json",
+    ]
     with (state / "log").open("w") as log:
         service = subprocess.Popen(
             [sys.executable, "-m", "patchbay", *arguments], pass_fds=[listener.fileno()], stderr=log

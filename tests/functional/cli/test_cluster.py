@@ -32,7 +32,7 @@ def start(state: Path, raft_port: int, join: int | None) -> Member:
     options += ["--cluster-join", f"tcp:127.0.0.1:{join}"] if join else []
     state.mkdir()
     with (state / "log").open("w") as log:
-        command = [sys.executable, "-m", "patchbay", "serve", *options]
+        command = [sys.executable, "-m", "patchbay", "serve", "--vnet-listen", "none", *options]
         process = subprocess.Popen(command, pass_fds=[listener.fileno()], stderr=log)
     endpoint = Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=20)
     listener.close()

@@ -38,7 +38,16 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
 
 def start_service() -> None:
     listener = socket.create_server(("127.0.0.1", 9696))
-    start("serve", "--state-dir", "/run", "--listen-fd", str(listener.fileno()), pass_fds=[listener.fileno()])
+    start(
+        "serve",
+        "--state-dir",
+        "/run",
+        "--listen-fd",
+        str(listener.fileno()),
+        "--vnet-listen",
+        "none",
+        pass_fds=[listener.fileno()],
+    )
     listener.close()
 
 

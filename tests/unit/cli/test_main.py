@@ -93,7 +93,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     ],
 )
 def test_a_service_that_cannot_start_says_why_in_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
-    result = patchbay("serve", "--state-dir", str(tmp_path), *arguments)
+    result = patchbay("serve", "--vnet-listen", "none", "--state-dir", str(tmp_path), *arguments)
     assert result.returncode == 1
     assert words in result.stderr
     assert len(result.stderr.splitlines()) == 1
