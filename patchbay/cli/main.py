@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("patchbay.cli.doctor:doctor", "Check that this host can be a Patchbay host."),
     "nic": ("patchbay.cli.nic:nic", "Move this host's network card onto a bridge, and back."),
     "lab": ("patchbay.cli.lab:lab", "Virtual hosts on this machine, from a topology file."),
+    "vnctl": ("patchbay.cli.vnctl:vnctl", "OpenVNet's API: what its own client, vnctl, does."),
 }
 """Name: where the click command is, and what ``patchbay --help`` says of it (so that help imports nothing)."""
 
@@ -93,10 +94,10 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(run(patchbay, arguments))
 
 
-def run(command: click.Command, arguments: list[str] | None = None, **context: Any) -> int:
+def run(command: click.Command, arguments: list[str] | None = None, name: str = "patchbay", **context: Any) -> int:
     """Run a command and return the exit code; errors are shown on standard error as one or two sentences."""
     try:
-        result = command.main(arguments, prog_name="patchbay", standalone_mode=False, **context)
+        result = command.main(arguments, prog_name=name, standalone_mode=False, **context)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -104,7 +105,7 @@ def run(command: click.Command, arguments: list[str] | None = None, **context: A
         click.echo("Interrupted.", err=True)
         return 130
     except PatchbayError as error:
-        click.echo(f"patchbay: {error}", err=True)
+        click.echo(f"{name}: {error}", err=True)
         return 1
     except BrokenPipeError:
         # The reader (head, less) has gone: not an error of ours. Closing standard output again would raise once more.

@@ -12,6 +12,7 @@ from patchbay.api.neutron.attributes import NOT_VISIBLE
 from patchbay.api.neutron.resource import Collection
 from patchbay.api.neutron.routes import COLLECTIONS
 from patchbay.cli.main import COMMANDS, load_command, patchbay
+from patchbay.cli.vnctl_nouns import COMMANDS as VNCTL_COMMANDS
 from patchbay.compile.pipeline import PROVIDER, TABLES, Table
 
 
@@ -71,8 +72,28 @@ def command_reference() -> str:
     root = click.Context(patchbay, info_name="patchbay")
     lines: list[str] = []
     for name in COMMANDS:
-        lines += describe(load_command(name), name, root)
+        if name in ELSEWHERE:
+            lines += [f"## patchbay {name}", "", ELSEWHERE[name], ""]
+        else:
+            lines += describe(load_command(name), name, root)
     return "\n".join(lines).rstrip()
+
+
+ELSEWHERE = {"vnctl": "OpenVNet's client, also installed as `vnctl`; its commands are in [openvnet.md](openvnet.md)."}
+"""Commands that a page of their own describes."""
+
+
+def vnctl_reference() -> str:
+    """Every command of ``vnctl``, the request that it makes, and its options."""
+    rows = []
+    for command in VNCTL_COMMANDS:
+        arguments = [f"[{label}…]" if command.collection else label for label in command.arguments]
+        words = " ".join(("vnctl", *command.words, *arguments)) + (
+            "…" if command.repeats and arguments[-1][0] != "[" else ""
+        )
+        options = ", ".join(f"`--{option.name}`" for option in command.options)
+        rows.append([f"`{words}`", f"{command.method} `{command.collection or command.path}`", options])
+    return "\n".join(table_of(("command", "request", "options"), rows))
 
 
 def describe(command: click.Command, name: str, parent: click.Context) -> list[str]:
