@@ -232,7 +232,11 @@ def _conjunction(argument: str) -> Action:
 
 
 def _check_pkt_larger(argument: str) -> Action:
-    """One bit that says whether the packet, with its Ethernet header, has more bytes than this."""
+    """One bit that says whether the packet, with Ethernet header and VLAN tag, has more bytes than this.
+
+    OVS works out the rest of the same list, and only that, for both answers: the table that asks for the bit is entered
+    from there. Its flows count the packets of both.
+    """
     size_text, name = _arrow(argument)
     target = subfield(name)
     if target.bits != 1:
@@ -242,7 +246,10 @@ def _check_pkt_larger(argument: str) -> Action:
 
 
 def _multipath(argument: str) -> Action:
-    """A number below ``links``, the same for all packets of one connection."""
+    """A number below ``links``, the same for all packets of one connection.
+
+    symmetric_l4 does not know the ports of UDP, symmetric_l3l4+udp does.
+    """
     parts = [part.strip() for part in argument.split(",")]
     if len(parts) != 6 or parts[0] not in _MULTIPATH_HASHES or parts[2] not in _MULTIPATH_ALGORITHMS:
         remedy = "Write multipath(symmetric_l4,basis,hrw,links,0,FIELD[]); ovs-actions(7) lists hashes and algorithms."
