@@ -15,6 +15,7 @@ from functools import partial
 import msgspec
 
 from patchbay.compile import names
+from patchbay.compile.floating import outlet
 from patchbay.compile.knowledge import SERVICE_DEVICES
 from patchbay.compile.view import HostView
 from patchbay.host.announce import announce
@@ -131,7 +132,7 @@ def _sender_of_service(port: Port) -> Sender:
 
 def _sender_of_floatingip(view: HostView, floatingip: FloatingIP) -> tuple[Sender, list[str]] | None:
     router = view.routers.get(floatingip.router_id or "")
-    port = view.ports.get(router.gateway_port_id or "") if router else None
+    port = outlet(view, router) if router else None
     if port is None:
         return None
     return _sender_of_service(port), [floatingip.floating_ip_address]

@@ -6,13 +6,14 @@ Used by the reporter. Looks at what is compiled and at what the loop has not set
 from collections.abc import Callable, Set
 
 from patchbay.compile import names
+from patchbay.compile.floating import outlet
 from patchbay.compile.fragments import Compiled
+from patchbay.compile.knowledge import ROUTER_PORTS, SERVICE_DEVICES
 from patchbay.compile.router_trouble import router_trouble
 from patchbay.compile.view import Fragment
 from patchbay.hoststate import Key
 from patchbay.model import FloatingIP, Port
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACE
 
 
 class Completeness:
@@ -44,11 +45,13 @@ class Completeness:
         return not self._unsettled or not self._open_keys(self._fragments_of_router(router_id))
 
     def of_floatingip(self, floatingip: FloatingIP) -> bool:
-        """Its address is on the gateway of its router, and leads somewhere; the router itself is not looked at."""
+        """Its address is on the gateway that its router has here, and leads somewhere; the router is not looked at."""
         router = self._view.routers.get(floatingip.router_id or "")
-        if router is None or router.gateway_port_id is None:
+        port = outlet(self._view, router) if router else None
+        if router is None or port is None:
             return False
-        namespace, device = names.router_namespace(router.id), names.device("qg-", router.gateway_port_id)
+        namespace = names.router_namespace(router.id)
+        device = names.device(SERVICE_DEVICES[port.device_owner][0], port.id)
         key = ("address", namespace, device, f"{floatingip.floating_ip_address}/32")
         return key in self._compiled.state and bool(floatingip.port_id or floatingip.port_forwardings)
 
@@ -65,7 +68,7 @@ class Completeness:
 
     def _fragments_of(self, port: Port) -> list[Fragment]:
         fragments: list[Fragment] = [("host",), ("network", port.network_id), ("port", port.id)]
-        if port.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY):
+        if port.device_owner in ROUTER_PORTS:
             fragments.append(("router", port.device_id))
         elif port.device_owner == DHCP_SERVER:
             fragments.append(("dhcp", port.network_id))

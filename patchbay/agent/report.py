@@ -1,6 +1,6 @@
 """What the agent tells the intent database: that its host is alive, and which ports are plugged and complete here.
 
-The port of a floating IP is plugged nowhere, but where its router lives a row tells whether the address works.
+The port of a floating IP is plugged nowhere, but where it lives a row tells whether the address works.
 
 Runs beside the loop, so that a slow or absent intent database never holds up the data plane. Rows are written in
 batches: one transaction for all that changed since the last.
@@ -18,10 +18,12 @@ from msgspec.structs import replace
 import patchbay
 from patchbay.agent.completeness import Completeness
 from patchbay.compile.facts import Facts
+from patchbay.compile.floating import floating_host
 from patchbay.compile.view import Fragment, HostView
 from patchbay.errors import IntentError
 from patchbay.intent.database import Delete, Insert, IntentDatabase, Update, Write
 from patchbay.model import FloatingIP, Host, Plug
+from patchbay.model.router import ROUTER_INTERFACES
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,8 @@ class Reporter:
     def _ports_of(self, router_id: str) -> set[str]:
         """The router's ports and those of its floating IPs, now and before."""
         before = self._floating.pop(router_id, set())
-        is_here = router_id in self._view.routers and self._view.routers[router_id].host == self._view.facts.host
+        router = self._view.routers.get(router_id)
+        is_here = router is not None and (self._view.is_home(router) or router_id in self._view.distribution)
         floating = {item.floating_port_id for item in self._view.floatingips_of(router_id)} if is_here else set()
         if floating:
             self._floating[router_id] = floating
@@ -145,14 +148,14 @@ class Reporter:
         if port is None or plugged is None or not self._view.is_here(port):
             return None
         router = self._view.routers.get(port.device_id)
-        if router is not None and router.host != self._view.facts.host:
+        if router is not None and port.device_owner in ROUTER_INTERFACES and not self._view.is_home(router):
             return None  # A distributed router is on many hosts; the one where it lives tells.
         is_up = plugged.ofport > 0 and self._completeness.of_port(port_id)
         return PortState(network_id=port.network_id, up=is_up)
 
     def _state_of_floatingip(self, floatingip: FloatingIP) -> PortState | None:
         router = self._view.routers.get(floatingip.router_id or "")
-        if router is None or router.host != self._view.facts.host:
+        if router is None or floating_host(self._view, router, floatingip) != self._view.facts.host:
             return None
         is_up, trouble = self._state_of_router(router.id)
         return PortState(

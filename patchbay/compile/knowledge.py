@@ -22,6 +22,7 @@ from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Rout
 from patchbay.model.instance import DIRECT
 from patchbay.model.port import DHCP_SERVER
 from patchbay.model.router import (
+    FLOATING_GATEWAY,
     FLOATING_IP,
     ROUTER_GATEWAY,
     ROUTER_INTERFACE,
@@ -35,7 +36,7 @@ Fragment = tuple[str, ...]
 
 Value = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP
 
-ROUTER_PORTS = (*ROUTER_INTERFACES, ROUTER_GATEWAY)
+ROUTER_PORTS = (*ROUTER_INTERFACES, ROUTER_GATEWAY, FLOATING_GATEWAY)
 SERVICE_PORTS = (*ROUTER_PORTS, DHCP_SERVER)
 
 SERVICE_DEVICES: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +44,7 @@ SERVICE_DEVICES: Mapping[str, tuple[str, ...]] = {
     ROUTER_INTERFACE: ("qr-",),
     ROUTER_INTERFACE_DISTRIBUTED: ("qr-",),
     ROUTER_GATEWAY: ("qg-",),
+    FLOATING_GATEWAY: ("fg-",),
 }
 """How the devices of services' ports begin."""
 
@@ -66,8 +68,8 @@ class HostKnowledge:
         self.dhcp_texts: dict[str, HostTexts] = {}
         """By network: lines of its ports for dnsmasq, remembered by who compiles them."""
         self._parts = Index()
-        """Whatever the facts are: ("subnets", network) → subnets; ("floatingips", router) and ("floating-port", port)
-        → floating IPs."""
+        """Whatever the facts are: ("subnets", network) → subnets; ("floatingips", router), ("floating-port", port) and
+        ("floating-to", port) → floating IPs."""
         self._clear_indexes()
 
     def _clear_indexes(self) -> None:
@@ -127,6 +129,15 @@ class HostKnowledge:
         """The router's floating IPs."""
         found = (self.floatingips[item] for item in self._parts.owners(("floatingips", router_id)))
         return sorted(found, key=lambda floatingip: floatingip.id)
+
+    def floatingips_to(self, port_id: str) -> list[FloatingIP]:
+        """The floating IPs that lead to this port."""
+        return [self.floatingips[item] for item in self._parts.owners(("floating-to", port_id))]
+
+    def floating_gateways(self, router_id: str) -> list[Port]:
+        """The router's ways out on hosts that are not its home, wherever they are."""
+        ports = (self.ports[port_id] for port_id in self._traces.owners(("device", router_id)))
+        return [port for port in ports if port.device_owner == FLOATING_GATEWAY and port.admin_state_up]
 
     def floatingip_at(self, port_id: str) -> FloatingIP | None:
         """The floating IP whose address this port of the external network holds."""
@@ -247,6 +258,8 @@ class HostKnowledge:
         if port.device_owner not in ROUTER_PORTS or not port.admin_state_up or port.host != self.facts.host:
             return False
         router = self.routers.get(port.device_id)
+        if port.device_owner == FLOATING_GATEWAY:
+            return port.device_id in self.distribution and router is not None and not self.is_home(router)
         if router is None or router.host != self.facts.host or not router.admin_state_up:
             return False
         return port.device_owner == ROUTER_INTERFACE or port.id == router.gateway_port_id

@@ -11,15 +11,20 @@ import msgspec
 
 from patchbay.compile import names
 from patchbay.compile.br_int import drop_if_dead, other_config, port_tag
+from patchbay.compile.floating import floatingips_living_here
 from patchbay.compile.instance import Interface, addressed_subnets
+from patchbay.compile.knowledge import SERVICE_DEVICES
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Address, BridgePort, Link, Resource
 from patchbay.model import FloatingIP, Network, Port, Router, Subnet
-from patchbay.model.router import ROUTER_GATEWAY
+from patchbay.model.router import FLOATING_GATEWAY, ROUTER_GATEWAY
 
 
 class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
-    """A port that can be plugged: its device (qr-XXX, qg-XXX) and its addresses, each with its subnet."""
+    """A port that can be plugged: its device (qr-XXX, qg-XXX, fg-XXX) and its addresses, each with its subnet.
+
+    ``is_gateway``: it leads outside. A distributed router has a floating gateway for that where it is not at home.
+    """
 
     port: Port
     network: Network
@@ -36,11 +41,11 @@ def ports_of_router(view: HostView, router: Router) -> list[RouterPort]:
     """Its ports that are plugged here and whose network is known, the gateway last."""
     found = []
     for port in view.router_ports(router.id):
-        is_gateway = port.device_owner == ROUTER_GATEWAY
+        is_gateway = port.device_owner in (ROUTER_GATEWAY, FLOATING_GATEWAY)
         network = view.networks.get(port.network_id)
         if network is None:
             continue
-        device = names.device("qg-" if is_gateway else "qr-", port.id)
+        device = names.device(SERVICE_DEVICES[port.device_owner][0], port.id)
         addresses = tuple((own, subnet) for own, subnet in addressed_subnets(view, port) if own is not None)
         found.append(RouterPort(port=port, network=network, device=device, is_gateway=is_gateway, addresses=addresses))
     return sorted(found, key=lambda port: port.is_gateway)
@@ -83,13 +88,13 @@ def compile_port(view: HostView, namespace: str, port: RouterPort) -> Iterator[R
 
 
 def floatingips(view: HostView, router: Router, ports: Sequence[RouterPort]) -> list[FloatingIP]:
-    """The router's floating IPs that its gateway can carry, lowest address first: IPv4, and of its network."""
+    """The router's floating IPs that its gateway here can carry, lowest address first: IPv4, and of its network."""
     outside = gateway(ports)
     if outside is None:
         return []
     found = [
         (number, item.id, item)
-        for item in view.floatingips_of(router.id)
+        for item in floatingips_living_here(view, router)
         if item.floating_network_id == outside.network.id and (number := ipv4_number(item.floating_ip_address))
     ]
     return [item for _, _, item in sorted(found)]

@@ -4,10 +4,11 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 
 from patchbay.compile.instance import IPV6_METRIC, Interface
-from patchbay.compile.router_ports import RouterPort, gateway
+from patchbay.compile.router_ports import RouterPort, floatingips, gateway
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Route
-from patchbay.model import HostRoute, Router
+from patchbay.model import HostRoute, Router, Subnet
+from patchbay.model.router import FLOATING_GATEWAY
 
 EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 
@@ -21,11 +22,28 @@ def compile_routes(view: HostView, namespace: str, router: Router, ports: Sequen
     outside = gateway(ports)
     if outside is not None:
         for subnet in view.subnets_of(outside.network.id):
-            if subnet.cidr not in connected and _is_network(subnet.cidr):
+            is_carried = outside.port.device_owner != FLOATING_GATEWAY or subnet.ip_version == 4
+            if subnet.cidr not in connected and _is_network(subnet.cidr) and is_carried:
                 _add(routes, namespace, subnet.cidr, "", outside.device)
         for own, subnet in outside.addresses:
             _add_default(routes, namespace, outside, own, subnet.gateway_ip)
+        for subnet in carrying_subnets(view, router, outside):
+            _add(routes, namespace, EVERYTHING[4], subnet.gateway_ip or "", outside.device)
     return [route for route in routes.values() if route.destination not in connected]
+
+
+def carrying_subnets(view: HostView, router: Router, outside: RouterPort) -> Iterator[Subnet]:
+    """Subnets of the floating IPs on a floating gateway: it has no address, but only what has one of these comes there.
+
+    Their routes lead straight onto the network, so that the gateway of one is a neighbour.
+    """
+    if outside.port.device_owner != FLOATING_GATEWAY:
+        return
+    for floatingip in floatingips(view, router, [outside]):
+        address = ipaddress.ip_address(floatingip.floating_ip_address)
+        for subnet in view.subnets_of(outside.network.id):
+            if _is_network(subnet.cidr) and address in ipaddress.ip_network(subnet.cidr) and subnet.gateway_ip:
+                yield subnet
 
 
 def extra_routes(router: Router, ports: Sequence[RouterPort]) -> Iterator[tuple[HostRoute, RouterPort]]:

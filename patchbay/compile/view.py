@@ -27,7 +27,7 @@ from patchbay.compile.local_vlans import LocalVlans
 from patchbay.compile.segment import provider_bridge, segment
 from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import ROUTER_INTERFACES
+from patchbay.model.router import FLOATING_GATEWAY, ROUTER_INTERFACES
 
 
 class HostView(HostKnowledge):
@@ -110,7 +110,7 @@ class HostView(HostKnowledge):
             traces.add(("link", port.device_id, network_id))
         if self.is_here(port):
             traces.add(("here", network_id))
-            if not is_link(port):
+            if not is_link(port) and port.device_owner != FLOATING_GATEWAY:
                 traces.add(("base", network_id))
             if port.device_owner == DHCP_SERVER and port.host == self.facts.host:
                 traces.add(("dhcp", network_id))
@@ -140,6 +140,8 @@ class HostView(HostKnowledge):
         dirty: set[Fragment] = {("port", port_id)}
         dirty.update(("instance", instance_id) for instance_id in self._instances_here.using(port_id))
         port = self.ports.get(port_id)
+        floating = (item.router_id for item in self.floatingips_to(port_id))
+        dirty.update(("router", router_id) for router_id in floating if router_id and router_id in self.distribution)
         return dirty | self._service_fragments(port) if port else dirty
 
     def _service_fragments(self, port: Port) -> set[Fragment]:
@@ -149,7 +151,7 @@ class HostView(HostKnowledge):
             dirty.add(("dhcp", port.network_id))
             if port.device_owner in (DHCP_SERVER, *ROUTER_INTERFACES):
                 dirty.add(METADATA)
-        if port.device_owner in ROUTER_PORTS and self.is_here(port):
+        if port.device_owner in ROUTER_PORTS and (self.is_here(port) or port.device_owner == FLOATING_GATEWAY):
             dirty.add(("router", port.device_id))
         return dirty
 
@@ -368,6 +370,8 @@ def _floating_traces(floatingip: FloatingIP | None) -> set[Trace]:
     if floatingip is None:
         return set()
     traces: set[Trace] = {("floating-port", floatingip.floating_port_id)}
+    if floatingip.port_id:
+        traces.add(("floating-to", floatingip.port_id))
     return traces | {("floatingips", floatingip.router_id)} if floatingip.router_id else traces
 
 

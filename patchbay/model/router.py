@@ -13,6 +13,10 @@ ROUTER_INTERFACE_DISTRIBUTED = "network:router_interface_distributed"
 
 ROUTER_INTERFACES = (ROUTER_INTERFACE, ROUTER_INTERFACE_DISTRIBUTED)
 
+FLOATING_GATEWAY = "network:floatingip_agent_gateway"
+"""``device_owner`` of the way out that a distributed router has on a host which is not its home, for the floating IPs
+that live there; its ``device_id`` is the router's id. It has no address of its own."""
+
 FLOATING_IP = "network:floatingip"
 """``device_owner`` of the port that holds a floating IP's address; its ``device_id`` is the floating IP's id."""
 

@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from patchbay.intent.database import Delete, Duplicate, Insert, Write
 from patchbay.model import Network
+from patchbay.model.router import FLOATING_GATEWAY
 from patchbay.service.access import (
     Attempt,
     beginning,
@@ -34,7 +35,7 @@ from patchbay.service.service import ATTEMPTS, Reservations, Service, reservatio
 from patchbay.service.specs import NetworkSpec
 from patchbay.service.subnet_rules import MIN_MTU
 
-AUTO_DELETE_OWNERS = ("network:dhcp", "network:distributed")
+AUTO_DELETE_OWNERS = ("network:dhcp", "network:distributed", FLOATING_GATEWAY)
 """Owners of ports that go with their network."""
 
 

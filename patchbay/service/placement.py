@@ -80,6 +80,22 @@ def cut_off(service: Service, router: Router, host: Host) -> int:
     return _unreached(service, router_ports(service, router.id), host)
 
 
+def floating_hosts(service: Service, router: Router) -> set[str]:
+    """Hosts besides its home where floating IPs of a distributed router should live: with the ports that they lead to.
+
+    Such a host routes, and the external network reaches it.
+    """
+    outside = service.db.ports.get(router.gateway_port_id or "")
+    network = service.db.networks.get(outside.network_id) if outside else None
+    if not router.distributed or network is None:
+        return set()
+    floatingips = (service.db.floatingips[id_] for id_ in service.db.floatingips_by_router.get(router.id, ()))
+    ports = (service.db.ports.get(floatingip.port_id or "") for floatingip in floatingips)
+    hosts = (service.db.host_named(name) for name in {port.host for port in ports if port and port.host})
+    able = (host for host in hosts if host is not None and L3 in host.services)
+    return {host.name for host in able if reaches(service, network, host.name, host)} - {router.host}
+
+
 def _unreached(service: Service, ports: Iterable[Port], host: Host) -> int:
     """How many of the networks of these ports have no frames on this host."""
     networks = map(service.db.networks.get, {port.network_id for port in ports})

@@ -10,13 +10,13 @@ import msgspec
 
 from patchbay.intent.database import Delete, Update, Write
 from patchbay.model import FixedIP, FloatingIP, Port
-from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACES
+from patchbay.model.router import FLOATING_GATEWAY, FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACES
 from patchbay.service.access import revised
 from patchbay.service.errors import BadRequestFor, InvalidInput
 from patchbay.service.router_errors import ServicePortInUse, UnsupportedPortDeviceOwner
 from patchbay.service.service import Service
 
-OWNERS = (*ROUTER_INTERFACES, ROUTER_GATEWAY, FLOATING_IP)
+OWNERS = (*ROUTER_INTERFACES, ROUTER_GATEWAY, FLOATING_GATEWAY, FLOATING_IP)
 """Owners of ports that only their router or floating IP makes, changes and deletes."""
 
 

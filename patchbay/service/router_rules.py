@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import msgspec
 
 from patchbay.model import HostRoute, Port, Router, Subnet
-from patchbay.model.router import ROUTER_INTERFACE, ROUTER_INTERFACE_DISTRIBUTED, ROUTER_INTERFACES
+from patchbay.model.router import FLOATING_GATEWAY, ROUTER_INTERFACE, ROUTER_INTERFACE_DISTRIBUTED, ROUTER_INTERFACES
 from patchbay.service.addresses import parse_cidr
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.router_errors import (
@@ -36,6 +36,12 @@ def as_interface(router: Router, port: Port) -> Port:
 def gateway_port(service: Service, router: Router) -> Port | None:
     """The router's port on its external network."""
     return service.db.ports.get(router.gateway_port_id or "")
+
+
+def floating_gateways(service: Service, router_id: str) -> list[Port]:
+    """The router's ways out on hosts that carry floating IPs themselves, in the order of their ids."""
+    found = (service.db.ports[id_] for id_ in service.db.ports_by_device.get(router_id, ()))
+    return sorted((port for port in found if port.device_owner == FLOATING_GATEWAY), key=lambda port: port.id)
 
 
 def subnets_of(service: Service, port: Port) -> list[Subnet]:

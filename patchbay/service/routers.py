@@ -23,7 +23,7 @@ from patchbay.service.errors import BadRequestFor, RouterNotFound
 from patchbay.service.gateways import with_gateway
 from patchbay.service.port_uses import deletion
 from patchbay.service.router_errors import RouterExternalGatewayInUseByFloatingIp, RouterInUse
-from patchbay.service.router_rules import as_interface, check_routes_of, gateway_port, interfaces
+from patchbay.service.router_rules import as_interface, check_routes_of, floating_gateways, gateway_port, interfaces
 from patchbay.service.router_specs import RouterSpec
 from patchbay.service.service import Service
 
@@ -152,6 +152,7 @@ async def delete_router(service: Service, context: RequestContext, router_id: st
         gateway = gateway_port(service, router)
         if service.db.floatingips_by_router.get(router_id):
             raise RouterExternalGatewayInUseByFloatingIp(router_id, "" if gateway is None else gateway.network_id)
-        return None, [*([] if gateway is None else deletion(service, gateway)), Delete(router)]
+        ports = [*floating_gateways(service, router_id), *([] if gateway is None else [gateway])]
+        return None, [*(write for port in ports for write in deletion(service, port)), Delete(router)]
 
     await carry_out(service, f"router {router_id}", plan)

@@ -15,12 +15,13 @@ import msgspec
 
 from patchbay.errors import PatchbayError, ServiceUnavailable
 from patchbay.intent.database import Change, Delete, Duplicate, Insert, Stale, StillReferenced, Update, Write
-from patchbay.model import Host, Network, Plug, Port, Router, Subnet
+from patchbay.model import FloatingIP, Host, Network, Plug, Port, Router, Subnet
 from patchbay.model.port import DHCP_SERVER
+from patchbay.model.router import FLOATING_GATEWAY
 from patchbay.service import placement
 from patchbay.service.access import revised
 from patchbay.service.allocation import Allocator
-from patchbay.service.placing import dhcp_device_id, move_router, new_dhcp_port
+from patchbay.service.placing import dhcp_device_id, give_floating_gateways, move_router, new_dhcp_port
 from patchbay.service.ports import readdressed
 from patchbay.service.presence import Presence
 from patchbay.service.service import Reservations, Service, reservations
@@ -101,6 +102,9 @@ class Scheduler:
                         self._networks.add(network_id)
                 case Router(id=router_id):
                     self._routers.add(router_id)
+                case FloatingIP():
+                    floatingips = (item for item in (old, new) if isinstance(item, FloatingIP))
+                    self._routers.update(item.router_id for item in floatingips if item.router_id)
                 case Host():
                     self._follow_host(old if isinstance(old, Host) else None, new if isinstance(new, Host) else None)
         if self._networks or self._routers:
@@ -112,7 +116,9 @@ class Scheduler:
             self._networks.add(port.network_id)
         elif is_there:
             self._follow_client(port)
-        if owners & {*placement.ROUTER_PORTS}:
+        if old is None or old.host != port.host:
+            self._routers.update(_routers_to(self._service, port.id))
+        if owners & {*placement.ROUTER_PORTS, FLOATING_GATEWAY}:
             self._routers.update(item.device_id for item in (port, old) if item is not None and item.device_id)
 
     def _follow_client(self, port: Port | None) -> None:
@@ -181,7 +187,10 @@ class Scheduler:
         return False
 
     async def _place_router(self, router_id: str) -> None:
-        """Give the router a host if it has something to route and none, or a dead one; bring its ports there."""
+        """Give the router a host if it has something to route and none, or a dead one; bring its ports there.
+
+        A distributed one gets its way out on every host that carries floating IPs itself, too.
+        """
         service = self._service
         router = service.db.routers.get(router_id)
         if router is None:
@@ -190,7 +199,7 @@ class Scheduler:
         host = self._router_host(router) if ports else router.host
         if host != router.host:
             logger.info("router placed", extra={"router": router.id, "host": host, "before": router.host})
-        await service.commit(*move_router(service, router, host))
+        await service.commit(*move_router(service, router, host), *give_floating_gateways(service, router, host))
 
     def _router_host(self, router: Router) -> str:
         """Where it should be: where it is, as long as that works and no other host reaches more of its networks."""
@@ -290,6 +299,12 @@ def _placed_by(value: object) -> tuple[object, ...]:
         case Subnet():
             return value.enable_dhcp, value.cidr
     return ()
+
+
+def _routers_to(service: Service, port_id: str) -> Iterable[str]:
+    """Ids of the routers of the floating IPs that lead to this port."""
+    floatingips = (service.db.floatingips[id_] for id_ in service.db.floatingips_by_port.get(port_id, ()))
+    return [item.router_id for item in floatingips if item.router_id]
 
 
 def _abilities(host: Host) -> tuple[object, ...]:

@@ -2,9 +2,10 @@
 
 import time
 
-from patchbay.model import FloatingIP, Host, Instance, Port
+from patchbay.model import FloatingIP, Host, Instance, Port, Router
 from patchbay.model.instance import HYBRID
 from patchbay.model.router import FLOATING_IP, ROUTER_INTERFACE_DISTRIBUTED
+from patchbay.service.router_rules import floating_gateways
 from patchbay.service.service import Service
 
 ACTIVE, DOWN, ERROR, NOT_APPLICABLE = "ACTIVE", "DOWN", "ERROR", "N/A"
@@ -29,15 +30,23 @@ def port_status(service: Service, port: Port) -> str:
 
 
 def floatingip_status(service: Service, floatingip: FloatingIP) -> str:
-    """What the agent of its router's host says: ACTIVE when it works, ERROR when it cannot, else DOWN."""
+    """What the agent of the host where it lives says: ACTIVE when it works, ERROR when it cannot, else DOWN."""
     db = service.db
     router = db.routers.get(floatingip.router_id or "")
     if router is not None:
+        host = floating_host(service, router, floatingip)
         for plug_id in db.plugs_by_port.get(floatingip.floating_port_id, ()):
             plug = db.plugs[plug_id]
-            if plug.host == router.host:
+            if plug.host == host:
                 return ERROR if plug.trouble else ACTIVE if plug.up else DOWN
     return DOWN
+
+
+def floating_host(service: Service, router: Router, floatingip: FloatingIP) -> str:
+    """Where a floating IP lives: with its port if its router has a floating gateway there, else with the router."""
+    port = service.db.ports.get(floatingip.port_id or "")
+    gateways = floating_gateways(service, router.id) if router.distributed else ()
+    return port.host if port is not None and any(port.host == each.host for each in gateways) else router.host
 
 
 def vif_type(service: Service, port: Port) -> str:

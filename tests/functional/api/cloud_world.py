@@ -73,7 +73,7 @@ class Cloud:
         for name in list(self._hearts):
             await self.dies(name)
         await self.api.service.catch_up()
-        await self.db.transact(*map(Delete, self.db.routers.values()))
+        await self.db.transact(*map(Delete, (*self.db.floatingips.values(), *self.db.routers.values())))
 
     async def network(self, **subnet: object) -> Object:
         """A network with a subnet."""
