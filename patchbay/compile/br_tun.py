@@ -25,6 +25,7 @@ from patchbay.compile.pipeline import (
     UCAST_TO_TUN,
     VXLAN_TUN_TO_LV,
 )
+from patchbay.compile.responder import OVERRIDE, SOLICITED, advertisement, arp_reply, turned_solicitation
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Bridge, BridgePort, Flow, Resource
 from patchbay.hoststate.flow import DEFAULT_PRIORITY, LEARN_COOKIE
@@ -143,32 +144,23 @@ def compile_responder(local_vlan: int, mac: str, ip_address: str) -> list[Resour
     except ValueError:
         return []
     if address.version == 6:
-        return _neighbour_advertisement(local_vlan, mac, int(address), ip_address)
-    mac_number, ip_number = int(mac.replace(":", ""), 16), int(address)
-    actions = (
-        f"move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],mod_dl_src:{mac},load:0x2->NXM_OF_ARP_OP[],"
-        "move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],"
-        f"load:{mac_number:#x}->NXM_NX_ARP_SHA[],load:{ip_number:#x}->NXM_OF_ARP_SPA[],IN_PORT"
-    )
-    return [_flow(ARP_RESPONDER, 1, f"arp,dl_vlan={local_vlan},arp_tpa={ip_address},arp_op=1", actions)]
+        return _neighbour_advertisement(local_vlan, mac, address)
+    match = f"arp,dl_vlan={local_vlan},arp_tpa={ip_address},arp_op=1"
+    return [_flow(ARP_RESPONDER, 1, match, f"{arp_reply(mac, address)},IN_PORT")]
 
 
-def _neighbour_advertisement(local_vlan: int, mac: str, ip_number: int, ip_address: str) -> list[Resource]:
-    """Two steps: the target's link-layer address can be written only where the match says advertisement (136)."""
-    target = f"nd_target={ip_address}"
-    turn = (
-        "load:0x88->NXM_NX_ICMPV6_TYPE[],load:0x60000000->ERICOXM_OF_ICMPV6_ND_RESERVED[],"
-        f"load:0x2->ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE[],resubmit(,{ND_RESPONDER})"
-    )
-    answer = (
-        f"move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],mod_dl_src:{mac},move:NXM_NX_IPV6_SRC[]->NXM_NX_IPV6_DST[],"
-        f"load:{ip_number & (1 << 64) - 1:#x}->NXM_NX_IPV6_SRC[0..63],"
-        f"load:{ip_number >> 64:#x}->NXM_NX_IPV6_SRC[64..127],"
-        f"load:{int(mac.replace(':', ''), 16):#x}->NXM_NX_ND_TLL[],IN_PORT"
-    )
+def _neighbour_advertisement(local_vlan: int, mac: str, address: ipaddress.IPv6Address) -> list[Resource]:
+    """In two steps, see ``responder``."""
+    turn = f"{turned_solicitation(SOLICITED | OVERRIDE)},resubmit(,{ND_RESPONDER})"
+    target = f"nd_target={address}"
     return [
         _flow(ARP_RESPONDER, 1, f"icmp6,dl_vlan={local_vlan},icmp_type=135,{target}", turn),
-        _flow(ND_RESPONDER, 1, f"icmp6,dl_vlan={local_vlan},icmp_type=136,{target}", answer),
+        _flow(
+            ND_RESPONDER,
+            1,
+            f"icmp6,dl_vlan={local_vlan},icmp_type=136,{target}",
+            f"{advertisement(mac, address)},IN_PORT",
+        ),
     ]
 
 
