@@ -26,7 +26,10 @@ NETWORK_IDS = ("net-a", "net-b", "net-c")
 SUBNET_IDS = ("subnet-4", "subnet-6")
 OF_INSTANCES = PORT_IDS[:4]
 ROUTER_IDS = ("router-1", "router-2")
-OWNERS = ("", "", "", "network:router_interface", "network:router_gateway", "network:floatingip")
+OWNERS = (
+    *("", "", "", "network:router_interface", "network:router_gateway", "network:floatingip"),
+    *("network:router_interface_distributed", "network:floatingip_agent_gateway"),
+)
 FORWARDING = PortForwarding(
     id="forwarding",
     protocol="tcp",
@@ -107,6 +110,7 @@ def routers(draw: st.DrawFn) -> Router:
     return Router(
         id=draw(st.sampled_from(ROUTER_IDS)),
         admin_state_up=draw(st.sampled_from((True, True, False))),
+        distributed=draw(st.booleans()),
         host=draw(st.sampled_from((ME, ME, "host2", ""))),
         gateway_port_id=draw(st.sampled_from((None, *PORT_IDS))),
         enable_snat=draw(st.booleans()),
