@@ -3,9 +3,30 @@
 from collections.abc import Sequence
 
 from patchbay.api.errors import HTTPNotFound
+from patchbay.api.openvnet import (
+    datapaths,
+    filters,
+    ip_lease_containers,
+    ip_range_groups,
+    ip_retention_containers,
+    mac_range_groups,
+    networks,
+    topologies,
+    translations,
+)
 from patchbay.api.openvnet.endpoint import Endpoint
 
-ENDPOINTS: tuple[Endpoint, ...] = ()
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *datapaths.ENDPOINTS,
+    *networks.ENDPOINTS,
+    *filters.ENDPOINTS,
+    *ip_lease_containers.ENDPOINTS,
+    *ip_range_groups.ENDPOINTS,
+    *ip_retention_containers.ENDPOINTS,
+    *mac_range_groups.ENDPOINTS,
+    *topologies.ENDPOINTS,
+    *translations.ENDPOINTS,
+)
 """All endpoints, in no particular order: no path has two."""
 
 PREFIXES = (("api", "1.0"), ("api",))

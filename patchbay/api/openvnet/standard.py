@@ -1,43 +1,65 @@
-"""Endpoints that most collections have: list, show one, and lists of what belongs to one."""
+"""Endpoints that most collections have: list, show one, delete one, and lists of what belongs to one."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from patchbay.api.openvnet.endpoint import PAGE, Endpoint, Values, page
+from patchbay.model import VnetObject
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-
-T = TypeVar("T")
+from patchbay.service.vnet import kept
+from patchbay.service.vnet.kinds import Kind
 
 View = Callable[[Service, Any], Mapping[str, Any]]
-Listed = Callable[[Service, RequestContext], Sequence[Any]]
-Found = Callable[[Service, RequestContext, str], Any]
-Deleted = Callable[[Service, RequestContext, str], Awaitable[None]]
 
 
 class Collection(msgspec.Struct, frozen=True):
     """A collection at ``path``: who lists it, who finds one by its uuid, who deletes one, and how one is shown."""
 
     path: str
-    listed: Listed
-    found: Found
-    deleted: Deleted
+    listed: Callable[[Service], Sequence[Any]]
+    found: Callable[[Service, str], Any]
+    deleted: Callable[[Service, str], Awaitable[None]]
     view: View
+
+
+def kept_collection(kind: Kind, view: View | None = None) -> Collection:
+    """The collection of a kind that is only rows."""
+
+    async def deleted(service: Service, uuid: str) -> None:
+        await kept.delete(service, kind, uuid)
+
+    return Collection(
+        kind.collection,
+        lambda service: kept.all_of(service, kind),
+        lambda service, uuid: kept.row_of(service, kind, uuid),
+        deleted,
+        view or view_of(kind),
+    )
+
+
+def view_of(kind: Kind) -> View:
+    """Shows rows of the kind with everything that they hold."""
+
+    def view(service: Service, row: VnetObject) -> Mapping[str, Any]:
+        return kept.described(service, kind, row)
+
+    return view
 
 
 def reading_and_deleting(collection: Collection) -> tuple[Endpoint, ...]:
     """``GET /``, ``GET /:uuid`` and ``DELETE /:uuid``."""
 
-    async def list_all(service: Service, context: RequestContext, values: Values) -> object:
-        return page(values, collection.listed(service, context), lambda one: collection.view(service, one))
+    async def list_all(service: Service, _context: RequestContext, values: Values) -> object:
+        return page(values, collection.listed(service), lambda one: collection.view(service, one))
 
-    async def show(service: Service, context: RequestContext, values: Values) -> object:
-        return collection.view(service, collection.found(service, context, values["uuid"]))
+    async def show(service: Service, _context: RequestContext, values: Values) -> object:
+        return collection.view(service, collection.found(service, values["uuid"]))
 
-    async def delete(service: Service, context: RequestContext, values: Values) -> object:
-        await collection.deleted(service, context, values["uuid"])
+    async def delete(service: Service, _context: RequestContext, values: Values) -> object:
+        await collection.deleted(service, values["uuid"])
         return [values["uuid"]]
 
     return (
@@ -47,10 +69,15 @@ def reading_and_deleting(collection: Collection) -> tuple[Endpoint, ...]:
     )
 
 
-def listing(path: str, of_one: Callable[[Service, RequestContext, str], Sequence[Any]], view: View) -> Endpoint:
+def listing(path: str, of_one: Callable[[Service, str], Sequence[Any]], view: View) -> Endpoint:
     """``GET path``: what belongs to the object ``:uuid`` of the path."""
 
-    async def list_them(service: Service, context: RequestContext, values: Values) -> object:
-        return page(values, of_one(service, context, values["uuid"]), lambda one: view(service, one))
+    async def list_them(service: Service, _context: RequestContext, values: Values) -> object:
+        return page(values, of_one(service, values["uuid"]), lambda one: view(service, one))
 
     return Endpoint("GET", path, PAGE, list_them)
+
+
+def given(values: Values, *names: str) -> dict[str, Any]:
+    """Those of the values that the request names."""
+    return {name: values[name] for name in names if name in values}

@@ -40,7 +40,7 @@ async def db(remote: str) -> AsyncIterator[IntentDatabase]:
 async def empty(db: IntentDatabase) -> None:
     """Delete everything, also what another server wrote a moment ago."""
     await db.connection.transact([{"op": "comment", "comment": "what was written before this shows now"}])
-    values = (*db.instances.values(), *db.plugs.values(), *db.hosts.values())
+    values = (*db.instances.values(), *db.plugs.values(), *db.hosts.values(), *db.vnet_objects.values())
     await db.transact(*map(Delete, values))
     rest = (*db.ports.values(), *db.subnets.values(), *db.networks.values())
     routed = (*db.floatingips.values(), *db.routers.values(), *db.subnetpools.values(), *db.address_scopes.values())

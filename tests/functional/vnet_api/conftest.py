@@ -1,0 +1,44 @@
+"""One real ovsdb-server for the tests of the WebAPI; each test gets it empty. Needs no root."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from patchbay.intent.database import Delete, IntentDatabase
+from patchbay.intent.server import EmbeddedServer
+from tests.functional.vnet_api.vnet_world import World
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def remote(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Where the intent database listens."""
+    server = await EmbeddedServer.start(tmp_path_factory.mktemp("state"))
+    yield server.remote
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def db(remote: str) -> AsyncIterator[IntentDatabase]:
+    """A connection to the database, which is emptied afterwards."""
+    database = await IntentDatabase.open([remote], timeout_s=20)
+    yield database
+    await empty(database)
+    await database.close()
+
+
+async def empty(db: IntentDatabase) -> None:
+    """Delete everything, also what another server wrote a moment ago."""
+    await db.connection.transact([{"op": "comment", "comment": "what was written before this shows now"}])
+    tables = (db.instances, db.plugs, db.hosts, db.vnet_objects)
+    await db.transact(*(Delete(value) for table in tables for value in table.values()))  # type: ignore[attr-defined]
+    tables = (db.floatingips, db.ports, db.subnets, db.networks, db.routers)  # type: ignore[assignment]
+    await db.transact(*(Delete(value) for table in tables for value in table.values()))  # type: ignore[attr-defined]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(db: IntentDatabase) -> AsyncIterator[World]:
+    """Both APIs on an empty database."""
+    made = World(db)
+    yield made
+    await made.close()
