@@ -86,3 +86,25 @@ def test_routers_floating_ips_and_port_forwardings(start_serve: Start) -> None:
         "network delete in out",
     )
     assert [list(found()) for found in (cloud.network.networks, cloud.network.routers, cloud.network.ports)] == [[]] * 3
+
+
+def test_distributed_routers(start_serve: Start) -> None:
+    *_, made, ports, owned, shown, extension = run(
+        start_serve("--router-distributed"),
+        "network create in -f json",
+        "subnet create --network in --subnet-range 10.0.1.0/28 in4 -f json",
+        "router create -f json --centralized r",
+        "router add subnet r in4",
+        "router set --disable --distributed r",
+        "router set --enable r",
+        "router create -f json by-default",
+        "port list -f json --router r --long",
+        "port list -f json --device-owner network:router_interface_distributed",
+        "router show -f json r",
+        "extension show -f json dvr",
+    )
+    assert made["distributed"]
+    assert [port["Device Owner"] for port in ports] == ["network:router_interface_distributed"]
+    assert [port["ID"] for port in owned] == [port["ID"] for port in ports]
+    assert (shown["distributed"], shown["admin_state_up"]) == (True, True)
+    assert extension["alias"] == "dvr"
