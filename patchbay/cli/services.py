@@ -136,6 +136,12 @@ def log_options(function: Command) -> Command:
     show_default=True,
     help="Routers whose request does not say are distributed: every host forwards between subnets itself.",
 )
+@click.option(
+    "--vnet-physical-network",
+    metavar="NAME",
+    default="",
+    help="Where OpenVNet's networks of mode physical are; by default on the first that a host has a bridge for.",
+)
 @log_options
 @config_option("listen: 192.0.2.10:9696")
 def serve(log_format: str, log_level: str, **given: Any) -> None:
@@ -167,6 +173,7 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
             agent_down_time_s=given["agent_down_time"],
             suspect_after_s=given["suspect_after"],
             dhcp_agents_per_network=given["dhcp_agents_per_network"],
+            vnet_physical_network=given["vnet_physical_network"],
             router_distributed=given["router_distributed"],
         ),
     )

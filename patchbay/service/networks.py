@@ -54,7 +54,7 @@ async def create_networks(service: Service, context: RequestContext, specs: Sequ
     """
     for attempt in range(ATTEMPTS):
         with reservations() as taken:
-            pairs = [_new_network(service, context, spec, taken, spread=attempt > 0) for spec in specs]
+            pairs = [new_network(service, context, spec, taken, spread=attempt > 0) for spec in specs]
             try:
                 await service.commit(*(Insert(network) for network, _ in pairs))
             except Duplicate as error:
@@ -66,9 +66,10 @@ async def create_networks(service: Service, context: RequestContext, specs: Sequ
     raise AssertionError
 
 
-def _new_network(
+def new_network(
     service: Service, context: RequestContext, spec: NetworkSpec, taken: Reservations, spread: bool
 ) -> tuple[Network, Segment]:
+    """A network as asked for and its segment, with what was left open chosen; not yet in the database."""
     segment = choose_segment(service, spec, taken, spread)
     network = Network(
         **beginning(context, spec),
@@ -171,23 +172,28 @@ async def delete_network(
 
     Raises NetworkNotFound, or NetworkInUse while it has other ports.
     """
-    db = service.db
 
     def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
         network = get_network(service, context, network_id)
         check_revision(network, if_match)
-        unused = unused_floatingips(service, network_id)
-        along = {one.floating_port_id for one in unused}
-        ports = [db.ports[id_] for id_ in db.ports_by_network.get(network_id, ())]
-        in_use = [port.id for port in ports if port.device_owner not in AUTO_DELETE_OWNERS and port.id not in along]
-        if in_use:
-            reason = "There are one or more ports still in use on the network, id for these ports is: "
-            raise NetworkInUse(network_id, reason + ",".join(in_use))
-        subnets = [db.subnets[id_] for id_ in db.subnets_by_network.get(network_id, ())]
-        of_ports = [write for port in ports for write in deletion(service, port)]
-        return None, [*map(Delete, unused), *of_ports, *map(Delete, subnets), Delete(network)]
+        return None, network_deletion(service, network)
 
     try:
         await carry_out(service, f"network {network_id}", plan)
     except TooMuchContention as error:
         raise NetworkInUse(network_id, "There are one or more ports still in use on the network") from error
+
+
+def network_deletion(service: Service, network: Network) -> list[Write]:
+    """The writes that delete the network with what goes along. Raises NetworkInUse while it has other ports."""
+    db = service.db
+    unused = unused_floatingips(service, network.id)
+    along = {one.floating_port_id for one in unused}
+    ports = [db.ports[id_] for id_ in db.ports_by_network.get(network.id, ())]
+    in_use = [port.id for port in ports if port.device_owner not in AUTO_DELETE_OWNERS and port.id not in along]
+    if in_use:
+        reason = "There are one or more ports still in use on the network, id for these ports is: "
+        raise NetworkInUse(network.id, reason + ",".join(in_use))
+    subnets = [db.subnets[id_] for id_ in db.subnets_by_network.get(network.id, ())]
+    of_ports = [write for port in ports for write in deletion(service, port)]
+    return [*map(Delete, unused), *of_ports, *map(Delete, subnets), Delete(network)]

@@ -76,7 +76,7 @@ async def _create_subnets(service: Service, context: RequestContext, specs: Sequ
             if pool is not None:
                 pools[pool.id] = pool
             chosen = spec if pool is None else from_pool(service, context, pool, spec, subnets)
-            subnets.append(_new_subnet(service, context, chosen, network, siblings))
+            subnets.append(new_subnet(service, context, chosen, network, siblings))
         return subnets, [
             *(Insert(subnet) for subnet in subnets),
             *(Update(network, touched(network)) for network in networks.values()),
@@ -87,9 +87,10 @@ async def _create_subnets(service: Service, context: RequestContext, specs: Sequ
     return await carry_out(service, "network " + ", ".join(sorted({spec.network_id for spec in specs})), plan)
 
 
-def _new_subnet(
+def new_subnet(
     service: Service, context: RequestContext, spec: SubnetSpec, network: Network, siblings: Sequence[Subnet]
 ) -> Subnet:
+    """A subnet of the network as asked for, besides new ``siblings``; not yet in the database."""
     cidr = parse_cidr(spec.cidr or "")
     gateway_ip = first_host(cidr) if spec.gateway_ip is UNSET else spec.gateway_ip
     subnet = Subnet(
@@ -200,13 +201,18 @@ async def delete_subnet(service: Service, context: RequestContext, subnet_id: st
     def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
         subnet = get_subnet(service, context, subnet_id)
         check_revision(subnet, if_match)
-        network = service.db.networks[subnet.network_id]
-        return None, [*_without_addresses(service, subnet), Delete(subnet), Update(network, touched(network))]
+        return None, subnet_deletion(service, subnet)
 
     try:
         await carry_out(service, f"subnet {subnet_id}", plan)
     except TooMuchContention as error:
         raise SubnetInUse(subnet_id) from error
+
+
+def subnet_deletion(service: Service, subnet: Subnet) -> list[Write]:
+    """The writes that delete the subnet with what goes along. Raises SubnetInUse."""
+    network = service.db.networks[subnet.network_id]
+    return [*_without_addresses(service, subnet), Delete(subnet), Update(network, touched(network))]
 
 
 def _without_addresses(service: Service, subnet: Subnet) -> list[Write]:

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from patchbay.intent.database import Delete, IntentDatabase
 from patchbay.intent.server import EmbeddedServer
-from tests.functional.vnet_api.vnet_world import World
+from tests.functional.vnet_api.vnet_world import VnetApi
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
@@ -30,15 +30,16 @@ async def db(remote: str) -> AsyncIterator[IntentDatabase]:
 async def empty(db: IntentDatabase) -> None:
     """Delete everything, also what another server wrote a moment ago."""
     await db.connection.transact([{"op": "comment", "comment": "what was written before this shows now"}])
-    tables = (db.instances, db.plugs, db.hosts, db.vnet_objects)
-    await db.transact(*(Delete(value) for table in tables for value in table.values()))  # type: ignore[attr-defined]
-    tables = (db.floatingips, db.ports, db.subnets, db.networks, db.routers)  # type: ignore[assignment]
-    await db.transact(*(Delete(value) for table in tables for value in table.values()))  # type: ignore[attr-defined]
+    values = (*db.instances.values(), *db.plugs.values(), *db.hosts.values(), *db.vnet_objects.values())
+    await db.transact(*map(Delete, values))
+    rest = (*db.ports.values(), *db.subnets.values(), *db.networks.values())
+    routed = (*db.floatingips.values(), *db.routers.values(), *db.subnetpools.values(), *db.address_scopes.values())
+    await db.transact(*map(Delete, (*rest, *routed)))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def world(db: IntentDatabase) -> AsyncIterator[World]:
+async def vnet(db: IntentDatabase) -> AsyncIterator[VnetApi]:
     """Both APIs on an empty database."""
-    made = World(db)
+    made = VnetApi(db)
     yield made
     await made.close()

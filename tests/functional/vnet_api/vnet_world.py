@@ -12,10 +12,28 @@ from patchbay.service.settings import NetworkSettings
 
 Object = dict[str, Any]
 ERRORS = "Vnet::Endpoints::Errors::"
+ALWAYS = {"id", "uuid", "class_name", "created_at", "updated_at", "deleted_at", "is_deleted"}
+"""Members of every object that has a uuid."""
+
+CODES = {
+    "UnknownUUIDResource": (404, "100"),
+    "InvalidUUID": (400, "101"),
+    "DuplicateUUID": (400, "102"),
+    "InvalidID": (400, "103"),
+    "ArgumentError": (400, "110"),
+    "MissingArgument": (400, "111"),
+    "RelationAlreadyExists": (400, "112"),
+    "DeleteRestrictionError": (400, "113"),
+    "UnknownResource": (404, "114"),
+}
+"""Status and code of each of OpenVNet's errors."""
 
 
-class World:
-    """``db`` is the service's view of the database; methods without a word of Neutron ask OpenVNet's WebAPI."""
+class VnetApi:
+    """OpenVNet's WebAPI; ``neutron`` asks the other one. ``db`` is the service's view of the database.
+
+    Paths are those below ``/api/1.0``, with or without the first slash.
+    """
 
     def __init__(self, db: IntentDatabase, settings: NetworkSettings | None = None) -> None:
         self.db = db
@@ -33,13 +51,32 @@ class World:
     async def ask(self, method: str, path: str, values: Object | None = None) -> httpx.Response:
         """The raw answer; values go as a form (GET and DELETE: in the query string)."""
         given = {name: said(value) for name, value in (values or {}).items()}
+        url = f"/api/1.0/{path.lstrip('/')}"
         if method in {"POST", "PUT"}:
-            return await self.http.request(method, f"/api/1.0{path}", data=given)
-        return await self.http.request(method, f"/api/1.0{path}", params=given)
+            return await self.http.request(method, url, data=given)
+        return await self.http.request(method, url, params=given)
+
+    async def done(self, method: str, path: str, **values: Any) -> Any:
+        """What an answer shows that succeeds."""
+        answer = await self.ask(method, path, values)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
     async def get(self, path: str, **values: Any) -> Any:
         """What a successful GET shows."""
-        return await self._done("GET", path, values)
+        return await self.done("GET", path, **values)
+
+    async def post(self, path: str, **values: Any) -> Any:
+        """What a successful POST shows."""
+        return await self.done("POST", path, **values)
+
+    async def put(self, path: str, **values: Any) -> Any:
+        """What a successful PUT shows."""
+        return await self.done("PUT", path, **values)
+
+    async def delete(self, path: str, **values: Any) -> Any:
+        """What a successful DELETE shows."""
+        return await self.done("DELETE", path, **values)
 
     async def items(self, path: str) -> list[Object]:
         """The items of a list."""
@@ -49,31 +86,19 @@ class World:
         found: list[Object] = shown["items"]
         return found
 
-    async def post(self, path: str, **values: Any) -> Any:
-        """What a successful POST shows."""
-        return await self._done("POST", path, values)
+    async def uuids(self, path: str) -> list[str]:
+        """The uuids of a list's items."""
+        return [item["uuid"] for item in await self.items(path)]
 
-    async def put(self, path: str, **values: Any) -> Any:
-        """What a successful PUT shows."""
-        return await self._done("PUT", path, values)
-
-    async def delete(self, path: str, **values: Any) -> Any:
-        """What a successful DELETE shows."""
-        return await self._done("DELETE", path, values)
-
-    async def _done(self, method: str, path: str, values: Object) -> Any:
-        answer = await self.ask(method, path, values)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def error(self, method: str, path: str, **values: Any) -> tuple[int, str, str]:
-        """Status, name and message of an answer that is an error of OpenVNet."""
+    async def refused(self, method: str, path: str, name: str, **values: Any) -> str:
+        """The message of an answer that is this error of OpenVNet, with its remedy."""
         answer = await self.ask(method, path, values)
         assert answer.status_code >= 400, answer.text
         error = answer.json()
         assert set(error) == {"error", "message", "code", "detail"}
-        assert error["error"].startswith(ERRORS), error
-        return answer.status_code, error["error"].removeprefix(ERRORS), error["message"]
+        assert error["error"] == ERRORS + name, answer.text
+        assert (answer.status_code, error["code"]) == CODES[name], answer.text
+        return f"{error['message']} {error['detail']}"
 
     async def neutron(self, method: str, path: str, body: object = None) -> Any:
         """What Neutron's API answers to a request that succeeds, without its wrapping."""
@@ -81,14 +106,14 @@ class World:
         assert answer.status_code < 300, answer.text
         return next(iter(answer.json().values())) if answer.content else None
 
-    async def network(self, uuid: str = "nw-test", prefix: str = "192.168.1.0", **values: Any) -> Object:
+    async def network(self, uuid: str = "nw-test", ipv4_network: str = "192.168.1.0", **values: Any) -> Object:
         """A new network."""
-        made: Object = await self.post("/networks", uuid=uuid, ipv4_network=prefix, **values)
+        made: Object = await self.post("networks", uuid=uuid, ipv4_network=ipv4_network, **values)
         return made
 
     async def datapath(self, uuid: str = "dp-test", dpid: str = "0x0000aaaaaaaaaaaa") -> Object:
         """A new datapath."""
-        made: Object = await self.post("/datapaths", uuid=uuid, display_name=uuid, dpid=dpid, node_id="vna")
+        made: Object = await self.post("datapaths", uuid=uuid, display_name=uuid, dpid=dpid, node_id="vna")
         return made
 
 
