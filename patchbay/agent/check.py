@@ -7,7 +7,7 @@ nothing is left to do.
 
 from collections.abc import Mapping
 
-from patchbay.agent.loop import Agent
+from patchbay.agent.loop import TABLES, Agent
 from patchbay.compile.fragments import compile_all
 from patchbay.compile.view import HostView
 from patchbay.host.netlink import Kernel
@@ -37,7 +37,7 @@ async def check(agent: Agent) -> list[str]:
 
 def _fresh_view(agent: Agent) -> HostView:
     view = HostView(agent.view.facts)
-    for table in ("hosts", "networks", "subnets", "instances", "plugs", "routers", "floatingips", "ports"):
+    for table in TABLES:
         for value in getattr(agent.intent, table).values():
             view.put(value)
     return view

@@ -24,12 +24,14 @@ from patchbay.compile.view import Fragment, HostView
 from patchbay.host.netlink_apply import Failure
 from patchbay.hoststate import Key
 from patchbay.intent.database import Change, IntentDatabase
-from patchbay.model import AddressScope, SubnetPool, VnetObject
+from patchbay.model import AddressScope, SubnetPool
 from patchbay.plan.diff import diff, is_ours, is_same
 from patchbay.plan.operations import Operation
 
 logger = logging.getLogger(__name__)
 
+TABLES = ("hosts", "networks", "subnets", "instances", "plugs", "routers", "floatingips", "vnet_objects", "ports")
+"""What of the intent is compiled; ports last, for they refer to the others."""
 FAILING_ATTEMPTS = 4
 """What was tried so often is not late but wrong."""
 QUICK_RETRY_S, FIRST_RETRY_S, LAST_RETRY_S = 0.02, 0.2, 30.0
@@ -67,14 +69,14 @@ class Agent:
         self._retries: dict[Key, Attempt] = {}
         self._deferred: set[Key] = set()
         self._changes: list[Change] = []
-        self._watched: tuple[frozenset[str], frozenset[str], frozenset[str]] | None = None
+        self._watched: tuple[frozenset[str], ...] | None = None
         self._watching: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Take in the intent of this host and the state of the machine, and compile. Changes nothing."""
         self.intent.subscribe(self._note_intent)
         self.intent.on_state(lambda _connected: self.wake.set())
-        for table in ("hosts", "networks", "subnets", "instances", "plugs", "routers", "floatingips", "ports"):
+        for table in TABLES:
             for value in getattr(self.intent, table).values():
                 self.view.put(value)
         await self._absorb(watch_patience_s=None)
@@ -146,11 +148,12 @@ class Agent:
             changes, self._changes = self._changes, []
             for change in changes:
                 value = change.new or change.old
-                if value is None or isinstance(value, SubnetPool | AddressScope | VnetObject):
+                if value is None or isinstance(value, SubnetPool | AddressScope):
                     continue
                 dirty |= self.view.put(value) if change.new is not None else self.view.remove(value)
             if self._is_fact_changed():
                 dirty |= self.view.set_facts(self._facts())
+                self.reporter.note_facts()
             if not await self._watch(watch_patience_s) and not self._changes:
                 return dirty
 
@@ -164,17 +167,22 @@ class Agent:
             bridges=self.switch.bridges(),
             local_vlans=self.switch.local_vlans(),
             plugged=self.switch.plugged(),
+            datapaths=self.switch.datapaths(),
+            bridge_ports=self.switch.bridge_ports(),
+            bridge_settings=self.switch.bridge_settings(),
         )
 
     async def _watch(self, patience_s: float | None) -> bool:
-        """Watch networks and routers that are here and ports that others plugged; returns whether that brought more.
+        """Watch networks and routers that are here, and ports that others plugged, or whose interface they may have
+        plugged into a registered bridge; returns whether that brought more.
 
         A database that does not answer within ``patience_s`` must not hold up repairs: its answer wakes the loop.
         Without a limit (at the start) nothing goes on before all is known.
         """
         plugged = self.view.facts.plugged.items()
         foreign = frozenset(port_id for port_id, interface in plugged if not interface.ours)
-        needed = frozenset(self.view.networks_here()), foreign, frozenset(self.view.routers_wanted())
+        named = frozenset(self.view.attachments.places)
+        needed = frozenset(self.view.networks_here()), foreign, frozenset(self.view.routers_wanted()), named
         if needed == self._watched or not (patience_s is None or self.intent.is_connected):
             return False
         self._watched = needed

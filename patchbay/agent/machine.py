@@ -49,7 +49,7 @@ _ADDITIONS = (
     AddRoute,
     AddFlows,
 )
-_SWITCH_KINDS = frozenset({"bridge", "bridge-port", "port-tag"})
+_SWITCH_KINDS = frozenset({"bridge", "bridge-port", "port-tag", "borrowed"})
 _FLOW_KINDS = frozenset({"flow", "observed-flow"})
 
 

@@ -7,6 +7,7 @@ batches: one transaction for all that changed since the last.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -31,6 +32,8 @@ HEARTBEAT_S = 3.0
 """So often a host says that it is alive; one that is silent is looked for by the others, some seconds later. One row is
 written, in a column that no agent watches."""
 RETRY_S = 1.0
+UNKNOWN = {"": ""}
+"""Datapaths that no host has."""
 
 
 class PortState(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,12 +64,19 @@ class Reporter:
         self._routers: dict[str, tuple[bool, str]] = {}
         self._wake = asyncio.Event()
         self._started_at = int(time.time())
+        self._beat_soon = asyncio.Event()
+        self._told_datapaths: dict[str, str] | None = None
 
     def note(self, port_ids: Iterable[str]) -> None:
         """Something about these ports may have changed; those that were not up are looked at anyway."""
         self._noted.update(port_ids)
         if self._noted or self._down:
             self._wake.set()
+
+    def note_facts(self) -> None:
+        """Facts were taken anew: what this host tells of itself may have changed."""
+        if self._told_datapaths != self._view.facts.datapaths:
+            self._beat_soon.set()
 
     def note_fragments(self, dirty: Iterable[Fragment]) -> None:
         """These were compiled again: what is told of the ports that they concern may have changed."""
@@ -186,8 +196,11 @@ class Reporter:
             version=patchbay.__version__,
             started_at=self._started_at,
             heartbeat_at=int(time.time()),
+            datapaths=dict(facts.datapaths),
         )
-        await self._intent.transact(Update(old, new) if old else Insert(new))
+        self._told_datapaths = None
+        await self._intent.transact(Update(self._as_told(old), new) if old else Insert(new))
+        self._told_datapaths = dict(facts.datapaths)
 
     async def beat(self) -> None:
         """Introduce this host, then say again and again that it is alive; whoever deleted any of it gets it anew."""
@@ -197,8 +210,10 @@ class Reporter:
             try:
                 row = self._intent.host_named(facts.host)
                 if is_introduced and row:
-                    told = replace(row, heartbeat_at=int(time.time()), services=facts.services)
-                    await self._intent.transact(Update(row, told))
+                    datapaths = dict(facts.datapaths)
+                    told = replace(row, heartbeat_at=int(time.time()), services=facts.services, datapaths=datapaths)
+                    await self._intent.transact(Update(self._as_told(row), told))
+                    self._told_datapaths = datapaths
                 else:
                     await self.introduce(facts)
                     is_introduced = True
@@ -206,4 +221,12 @@ class Reporter:
                 logger.warning("no heartbeat: %s", error.message, extra={"remedy": error.remedy})
                 await asyncio.sleep(RETRY_S)
                 continue
-            await asyncio.sleep(HEARTBEAT_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._beat_soon.wait()
+            self._beat_soon.clear()
+
+    def _as_told(self, row: Host) -> Host:
+        """This host's row as the database has it: an agent does not watch all columns."""
+        told = self._told_datapaths
+        return replace(row, datapaths=UNKNOWN if told is None else told)

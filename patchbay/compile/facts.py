@@ -22,6 +22,15 @@ class Plugged(msgspec.Struct, frozen=True, kw_only=True):
     ours: bool = False
 
 
+class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the administrator of a bridge set: its type ("" is the kernel's), the versions of OpenFlow that it speaks
+    (none: all that Open vSwitch has on), and the controllers that it connects to."""
+
+    datapath_type: str = ""
+    protocols: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ()
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The machine under one agent.
 
@@ -29,9 +38,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     has none). ``bridge_mappings`` maps physical networks to bridges, ``bridges`` names those that exist (a mapping to
     one that does not exist waits). ``local_vlans`` maps network ids to the local VLANs found on ports. ``plugged``
     maps iface-ids to interfaces. ``datapaths`` maps datapath ids (16 hexadecimal digits, lower case) to the bridges
-    that are not Patchbay's own, ``bridge_ports`` those bridges to the names of their ports. ``run_dir`` holds what a
-    reboot may forget. ``services`` names what this host can do besides switching. ``metadata_command`` starts its
-    metadata server, to which the path of the list of its listeners is added.
+    that are not Patchbay's own, ``bridge_ports`` those bridges to the names of the ports that somebody else
+    plugged there, and ``bridge_settings`` to what their administrator set. ``run_dir`` holds what a reboot may forget.
+    ``services`` names what this host can do besides switching. ``metadata_command`` starts its metadata server, to
+    which the path of the list of its listeners is added.
     """
 
     host: str
@@ -43,6 +53,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     plugged: Mapping[str, Plugged] = {}
     datapaths: Mapping[str, str] = {}
     bridge_ports: Mapping[str, frozenset[str]] = {}
+    bridge_settings: Mapping[str, BridgeSettings] = {}
     run_dir: str = "/run/patchbay"
     services: tuple[str, ...] = ()
     metadata_command: tuple[str, ...] = ("patchbay", "metadata")
+
+
+def identity(facts: Facts) -> Facts:
+    """What concerns every fragment, and changes only when the agent is told something else."""
+    plain = msgspec.structs.replace(facts, bridge_mappings={}, bridges=frozenset(), local_vlans={}, plugged={})
+    return msgspec.structs.replace(plain, datapaths={}, bridge_ports={}, bridge_settings={})

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from patchbay.compile.br_int import compile_foreign_port, compile_integration_bridge
 from patchbay.compile.br_tun import compile_known_port, compile_tunnel, compile_tunnel_bridge, compile_vxlan_network
+from patchbay.compile.datapath import compile_attached_port, compile_datapath
 from patchbay.compile.dhcp import compile_dhcp
 from patchbay.compile.instance import compile_instance
 from patchbay.compile.metadata import compile_metadata
@@ -40,6 +41,7 @@ def _compile_network(view: HostView, network_id: str) -> Iterable[Resource]:
 def _compile_port(view: HostView, port_id: str) -> Iterator[Resource]:
     yield from compile_foreign_port(view, port_id)
     if port_id in view.ports:
+        yield from compile_attached_port(view, view.ports[port_id])
         yield from compile_known_port(view, view.ports[port_id])
 
 
@@ -52,6 +54,7 @@ COMPILE: Mapping[str, Callable[..., Iterable[Resource]]] = {
     "host": _compile_host,
     "tunnel": compile_tunnel,
     "provider": compile_provider,
+    "datapath": compile_datapath,
     "network": _compile_network,
     "port": _compile_port,
     "instance": _compile_instance,

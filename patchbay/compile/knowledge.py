@@ -3,13 +3,15 @@
 ``HostView`` keeps it up to date. A port is *here* if it is bound to this host and is that of a DHCP server or of a
 router that is here and up, has an interface of an instance here or an interface that somebody else plugged; or if it
 is bound to no host and somebody plugged it here; or if it is an interface of a distributed router that is here
-(``distribution``). It is *elsewhere* if it is bound to another host, or bound to none
-and another host's agent says (``Plug``) that it is plugged there.
+(``distribution``); or if the interface of its ``interface_name`` is on a bridge here that is registered as a datapath
+(*attached*), and no other host's. It is *elsewhere* if it is bound to another host, or bound to none and another host's
+agent says (``Plug``) that it is plugged there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from patchbay.compile import names
+from patchbay.compile.attachments import find_attachments
 from patchbay.compile.dhcp_hosts import HostTexts
 from patchbay.compile.distribution import NETWORK, ROUTER, Distribution, Node
 from patchbay.compile.facts import Facts, Plugged
@@ -18,7 +20,7 @@ from patchbay.compile.instances import InstancesHere
 from patchbay.compile.local_vlans import LocalVlans
 from patchbay.compile.segment import segment
 from patchbay.compile.tunnels import Tunnels
-from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
+from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet, VnetObject
 from patchbay.model.instance import DIRECT
 from patchbay.model.port import DHCP_SERVER
 from patchbay.model.router import (
@@ -31,10 +33,10 @@ from patchbay.model.router import (
 )
 
 Fragment = tuple[str, ...]
-"""("host",), ("tunnel", remote tunnel IP), ("provider", bridge), ("network", id), ("port", id), ("instance", id),
-("dhcp", network id), ("router", id), ("metadata",)"""
+"""("host",), ("tunnel", remote tunnel IP), ("provider", bridge), ("datapath", bridge), ("network", id), ("port", id),
+("instance", id), ("dhcp", network id), ("router", id), ("metadata",)"""
 
-Value = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP
+Value = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP | VnetObject
 
 ROUTER_PORTS = (*ROUTER_INTERFACES, ROUTER_GATEWAY, FLOATING_GATEWAY)
 SERVICE_PORTS = (*ROUTER_PORTS, DHCP_SERVER)
@@ -65,6 +67,7 @@ class HostKnowledge:
         self.plugs: dict[str, Plug] = {}
         self.routers: dict[str, Router] = {}
         self.floatingips: dict[str, FloatingIP] = {}
+        self.datapaths: dict[str, VnetObject] = {}
         self.dhcp_texts: dict[str, HostTexts] = {}
         """By network: lines of its ports for dnsmasq, remembered by who compiles them."""
         self._parts = Index()
@@ -77,12 +80,13 @@ class HostKnowledge:
         """Owners are ports: net, here, at, mac, ip, dhcp (a server of the network here), router (a port of it here),
         base (as here, but for interfaces of distributed routers), and wherever they are: server (of DHCP on the
         network), routed (interface of a router on the network), device (of this router), link (of this distributed
-        router and this network)."""
+        router and this network), named (whose interface has this name), attached (to this registered bridge)."""
         self._reach = Index()
         """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here;
         ("dhcp",) → networks with a DHCP server here."""
         self._rows = Index()
         """Small tables: plugs by port, networks by segment."""
+        self.attachments = find_attachments(self.facts, self.datapaths.values())
         self.tunnels = Tunnels(self.facts)
         self.distribution = Distribution(self._joined, self._is_anchor)
         self._instances_here = InstancesHere()
@@ -93,6 +97,7 @@ class HostKnowledge:
         yield HOST
         yield from (("tunnel", tunnel_ip) for tunnel_ip in self.tunnels.addresses())
         yield from {("provider", bridge) for bridge in self.facts.bridge_mappings.values()}
+        yield from (("datapath", bridge) for bridge in self.attachments.bridges)
         yield from (("network", network_id) for network_id in self.networks)
         yield from (("port", port_id) for port_id in {*self.ports, *self.facts.plugged})
         yield from (("instance", instance.id) for instance in self.instances.values() if self.is_mine(instance))
@@ -239,13 +244,15 @@ class HostKnowledge:
         if port.device_owner in SERVICE_DEVICES:
             return names.device(SERVICE_DEVICES[port.device_owner][0], port_id)
         found = self.interface_of(port_id)
-        return names.device("tap" if found[0].plugging == DIRECT else "qvo", port_id) if found else None
+        if found is None:
+            return names.device("qvo", port_id) if self.attached(port_id) else None
+        return names.device("tap" if found[0].plugging == DIRECT else "qvo", port_id)
 
     def is_here(self, port: Port) -> bool:
         """See the module."""
         if port.device_owner == ROUTER_INTERFACE_DISTRIBUTED:
             return self.is_of_router(port)
-        foreign = self.foreign(port.id) is not None
+        foreign = self.foreign(port.id) is not None or self.attached(port.id) is not None
         if port.host != self.facts.host:
             return port.host == "" and foreign
         is_service = port.device_owner == DHCP_SERVER or self.is_of_router(port)
@@ -278,6 +285,28 @@ class HostKnowledge:
         """The interface of br-int that somebody else plugged for this port."""
         plugged = self.facts.plugged.get(port_id)
         return plugged if plugged and not plugged.ours and plugged.bridge == names.BR_INT else None
+
+    def attached(self, port_id: str) -> tuple[str, str] | None:
+        """The registered bridge and the interface on it that is this port's.
+
+        Of several ports that name one interface, one bound to this host has it before others, then the lowest id.
+        """
+        port = self.ports.get(port_id)
+        bridge = self.attachments.places.get(port.interface_name) if port else None
+        if port is None or bridge is None or self.interface_of(port_id):
+            return None
+        name = port.interface_name
+        owners = (self.ports.get(owner) for owner in {port_id, *self._traces.owners(("named", name))})
+        claims = [(one.host == "", one.id) for one in owners if one and self._may_attach(one, name)]
+        return (bridge, name) if min(claims, default=None) == (port.host == "", port_id) else None
+
+    def _may_attach(self, port: Port, name: str) -> bool:
+        is_service = port.device_owner in (*SERVICE_PORTS, FLOATING_IP)
+        return port.interface_name == name and port.host in ("", self.facts.host) and not is_service
+
+    def has_attached(self, bridge: str) -> bool:
+        """Some interface on this registered bridge is a port's."""
+        return ("attached", bridge) in self._traces
 
     def interface_of(self, port_id: str) -> tuple[Instance, str] | None:
         """The instance here and the device in it that this port is for; a service's port is for none."""

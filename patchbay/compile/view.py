@@ -8,10 +8,9 @@ one more port among ten thousand cost what it costs among ten.
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-import msgspec
-
+from patchbay.compile.attachments import find_attachments
 from patchbay.compile.distribution import NETWORK, ROUTER
-from patchbay.compile.facts import Facts
+from patchbay.compile.facts import Facts, identity
 from patchbay.compile.index import Trace
 from patchbay.compile.knowledge import (
     HOST,
@@ -24,10 +23,12 @@ from patchbay.compile.knowledge import (
     is_link,
 )
 from patchbay.compile.local_vlans import LocalVlans
+from patchbay.compile.port_traces import traces_anywhere
 from patchbay.compile.segment import provider_bridge, segment
-from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet
+from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet, VnetObject
 from patchbay.model.port import DHCP_SERVER
 from patchbay.model.router import FLOATING_GATEWAY, ROUTER_INTERFACES
+from patchbay.model.vnet import DATAPATH
 
 
 class HostView(HostKnowledge):
@@ -44,7 +45,8 @@ class HostView(HostKnowledge):
     def _change(self, value: Value, new: Value | None) -> set[Fragment]:
         match value:
             case Port(id=port_id):
-                dirty = self._change_ports([port_id], lambda: _store(self.ports, port_id, new))
+                ports = [port_id, *self._namesakes(self.ports.get(port_id), cast(Port | None, new))]
+                dirty = self._change_ports(ports, lambda: _store(self.ports, port_id, new))
             case Network(id=network_id):
                 dirty = self._change_network(network_id, cast(Network | None, new))
             case Subnet(id=subnet_id):
@@ -59,12 +61,15 @@ class HostView(HostKnowledge):
                 dirty = self._change_router(router_id, cast(Router | None, new))
             case FloatingIP(id=floatingip_id):
                 dirty = self._change_floatingip(floatingip_id, cast(FloatingIP | None, new))
+            case VnetObject(id=object_id):
+                _store(self.datapaths, object_id, new if value.kind == DATAPATH else None)
+                dirty = self._change_attachments()
         return dirty | self._settle_distribution()
 
     def set_facts(self, facts: Facts) -> set[Fragment]:
         """The machine is like this now. Returns the fragments to compile again."""
         old = self.facts
-        if _identity(old) != _identity(facts):
+        if identity(old) != identity(facts):
             before = set(self.fragments())
             self._rebuild(facts)
             return before | set(self.fragments())
@@ -72,6 +77,7 @@ class HostView(HostKnowledge):
         dirty = self._mapping_fragments(old, facts)
         changed = [key for key in {*old.plugged, *facts.plugged} if old.plugged.get(key) != facts.plugged.get(key)]
         dirty |= self._change_ports(changed, lambda: setattr(self, "facts", facts))
+        dirty |= self._change_attachments()
         return dirty | self._settle_distribution()
 
     def _rebuild(self, facts: Facts) -> None:
@@ -95,19 +101,9 @@ class HostView(HostKnowledge):
         if port is None:
             return set()
         network_id = port.network_id
-        traces: set[Trace] = {("net", network_id), ("mac", network_id, port.mac_address)}
-        traces.update(("ip", network_id, fixed.ip_address) for fixed in port.fixed_ips)
-        for pair in port.allowed_address_pairs:
-            traces.add(("mac", network_id, pair.mac_address))
-            traces.add(("ip", network_id, pair.ip_address.removesuffix("/32").removesuffix("/128")))
-        if port.device_owner == DHCP_SERVER:
-            traces.add(("server", network_id))
-        elif port.device_owner in ROUTER_INTERFACES:
-            traces.add(("routed", network_id))
-        if port.device_owner in ROUTER_PORTS:
-            traces.add(("device", port.device_id))
-        if is_link(port):
-            traces.add(("link", port.device_id, network_id))
+        traces = traces_anywhere(port)
+        if attached := self.attached(port_id):
+            traces.add(("attached", attached[0]))
         if self.is_here(port):
             traces.add(("here", network_id))
             if not is_link(port) and port.device_owner != FLOATING_GATEWAY:
@@ -181,6 +177,8 @@ class HostView(HostKnowledge):
             case ("here", network_id):
                 edit(("here",), network_id)
                 return self._settle_network(network_id)
+            case ("attached", bridge):
+                return {("datapath", bridge)}
             case ("dhcp", network_id):
                 edit(("dhcp",), network_id)
                 return {("dhcp", network_id), METADATA}
@@ -292,6 +290,20 @@ class HostView(HostKnowledge):
             dirty.update(("network", item.id) for item in networks if item.physical_network in changed)
         return dirty
 
+    # Registered bridges
+
+    def _namesakes(self, *ports: Port | None) -> set[str]:
+        """Ids of the ports that name the interface of one of these: it may become theirs, or is theirs no more."""
+        return {owner for port in ports if port for owner in self._traces.owners(("named", port.interface_name))}
+
+    def _change_attachments(self) -> set[Fragment]:
+        """Bridges were registered or came, or interfaces on them did, or not any more."""
+        new = find_attachments(self.facts, self.datapaths.values())
+        bridges, interfaces = self.attachments.differences(new)
+        ports = {port_id for name in interfaces for port_id in self._traces.owners(("named", name))}
+        dirty = self._change_ports(sorted(ports), lambda: setattr(self, "attachments", new))
+        return dirty | {("datapath", bridge) for bridge in bridges}
+
     # Instances, hosts and plugs
 
     def _change_instance(self, instance_id: str, new: Instance | None) -> set[Fragment]:
@@ -351,11 +363,6 @@ class HostView(HostKnowledge):
                 self.plugs[plug_id] = new
 
         return self._change_ports(ports, change)
-
-
-def _identity(facts: Facts) -> Facts:
-    """What concerns every fragment, and changes only when the agent is told something else."""
-    return msgspec.structs.replace(facts, bridge_mappings={}, bridges=frozenset(), local_vlans={}, plugged={})
 
 
 def _plugging(router: Router | None) -> tuple[object, ...]:

@@ -6,19 +6,20 @@ ours, ``plugged``, ``local_vlans`` and ``ofports`` what compile must know of the
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from patchbay.compile.br_int import OTHER_CONFIG_KEYS
-from patchbay.compile.facts import Plugged
+from patchbay.compile.facts import BridgeSettings, Plugged
 from patchbay.compile.local_vlans import DEAD_VLAN
-from patchbay.compile.names import BR_INT
+from patchbay.compile.names import BR_INT, BR_TUN
 from patchbay.errors import HostError
+from patchbay.host import borrowing
+from patchbay.host import ovs_rows as rows
 from patchbay.host.ovs_write import SWITCH_OPERATIONS, SwitchOperation, Transaction
-from patchbay.hoststate import Bridge, BridgePort, Key, PortTag, Resource
-from patchbay.hoststate.switch import OWNER, Pairs
+from patchbay.hoststate import BridgePort, Key, Resource
+from patchbay.hoststate.switch import OWNER
 from patchbay.ovsdb.client import Connection
 from patchbay.ovsdb.errors import OvsdbError, TransactionError
 from patchbay.ovsdb.replica import Replica, RowChange
@@ -34,9 +35,10 @@ __all__ = ["SWITCH_OPERATIONS", "Switch", "SwitchChange", "SwitchOperation"]
 
 _COLUMNS = {
     "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "ovs_version"),
-    "Bridge": ("name", "ports", "datapath_type", "fail_mode", "external_ids"),
-    "Port": ("name", "interfaces", "tag", "other_config", "external_ids"),
+    "Bridge": ("name", "ports", "datapath_type", "fail_mode", "external_ids", *borrowing.BRIDGE_COLUMNS),
+    "Port": ("name", "interfaces", "tag", "trunks", "other_config", "external_ids"),
     "Interface": ("name", "type", "options", "external_ids", "ofport", "error"),
+    "Controller": ("target",),
 }
 
 
@@ -54,19 +56,6 @@ class SwitchChange(msgspec.Struct, frozen=True):
 Listener = Callable[[SwitchChange], None]
 
 
-class _PortFacts(msgspec.Struct, frozen=True):
-    """What one Port row means to us."""
-
-    bridge: str
-    name: str
-    ofport: int | None
-    resource: BridgePort | PortTag | None
-    iface_id: str
-    net_uuid: str
-    local_vlan: int | None
-    is_ours: bool
-
-
 class Switch:
     """Open vSwitch's database, kept current. Open with ``await Switch.open()``."""
 
@@ -77,7 +66,7 @@ class Switch:
         self._replica = Replica(connection, _COLUMNS)
         self._port_of_interface: dict[str, str] = {}
         self._bridge_of_port: dict[str, str] = {}
-        self._ports: dict[str, _PortFacts] = {}
+        self._ports: dict[str, rows.PortFacts] = {}
         self._listeners: list[Listener] = []
         self._settled = asyncio.Event()
         self._is_away = False
@@ -158,6 +147,27 @@ class Switch:
                     found[port.iface_id] = Plugged(name=port.name, bridge=port.bridge, ofport=ofport, ours=port.is_ours)
         return found
 
+    def datapaths(self) -> dict[str, str]:
+        """Datapath id → name of those bridges that are not Patchbay's own."""
+        return borrowing.datapaths(self._strangers())
+
+    def bridge_ports(self) -> dict[str, frozenset[str]]:
+        """Bridge that is not Patchbay's own → names of the ports that somebody else plugged into it."""
+        found: dict[str, set[str]] = {row["name"]: set() for row in self._strangers()}
+        for port in self._ports.values():
+            if port.bridge in found and not port.is_ours:
+                found[port.bridge].add(port.name)
+        return {bridge: frozenset(ports) for bridge, ports in found.items()}
+
+    def bridge_settings(self) -> dict[str, BridgeSettings]:
+        """Bridge that is not Patchbay's own → what its administrator set."""
+        controllers = self._replica.rows("Controller")
+        return {row["name"]: borrowing.settings(row, controllers) for row in self._strangers()}
+
+    def _strangers(self) -> list[Row]:
+        rows = self._replica.rows("Bridge").values()
+        return [row for row in rows if row["name"] not in (BR_INT, BR_TUN) and OWNER not in row["external_ids"]]
+
     def errors(self) -> dict[str, str]:
         """Interface name → what ovs-vswitchd says is wrong with it."""
         return {row["name"]: row["error"] for row in self._replica.rows("Interface").values() if row["error"]}
@@ -226,66 +236,62 @@ class Switch:
             self._forget(before)
         for _, after, _ in pairs:
             self._remember(after)
-        keys |= {one.resource.key for pair in pairs for one in pair[:2] if one and one.resource}
+        keys |= {resource.key for pair in pairs for one in pair[:2] if one for resource in rows.resources(one)}
         ofports = {
             (one.bridge, one.name) for pair in pairs if _number(pair[0]) != _number(pair[1]) for one in pair[:2] if one
         }
         is_fact = any(_fact(before) != _fact(after) for before, after, _ in pairs)
-        is_fact |= any(change.table == "Bridge" and (change.old is None or change.new is None) for change in changes)
+        is_fact |= any(
+            change.table == "Bridge" and _bridge_fact(change.old) != _bridge_fact(change.new) for change in changes
+        )
         if keys or ofports or is_fact:
             told = SwitchChange(frozenset(keys), frozenset(ofports), is_fact)
             for listener in self._listeners:
                 listener(told)
 
-    def _keep(self, before: _PortFacts | None, after: _PortFacts | None, uuid: str) -> bool:
+    def _keep(self, before: rows.PortFacts | None, after: rows.PortFacts | None, uuid: str) -> bool:
         """Store what a port is now; returns whether that is something else than before."""
         if after:
             self._ports[uuid] = after
         return before != after
 
-    def _forget(self, port: _PortFacts | None) -> None:
+    def _forget(self, port: rows.PortFacts | None) -> None:
         if port:
             self.ofports.get(port.bridge, {}).pop(port.name, None)
-            if port.resource:
-                self.resources.pop(port.resource.key, None)
+            for resource in rows.resources(port):
+                self.resources.pop(resource.key, None)
 
-    def _remember(self, port: _PortFacts | None) -> None:
+    def _remember(self, port: rows.PortFacts | None) -> None:
         if port:
             if port.ofport is not None:
                 self.ofports.setdefault(port.bridge, {})[port.name] = port.ofport
-            if port.resource:
-                self.resources[port.resource.key] = port.resource
+            for resource in rows.resources(port):
+                self.resources[resource.key] = resource
 
     def _note_bridge(self, change: RowChange) -> set[Key]:
-        key = ("bridge", (change.new or change.old or {})["name"])
-        bridge = _bridge(change.new) if change.new else None
-        if self.resources.get(key) == bridge:
+        name = (change.new or change.old or {})["name"]
+        bridge = rows.bridge(change.new) if change.new else None
+        controllers = self._replica.rows("Controller")
+        borrowed = borrowing.borrowed("Bridge", change.new, controllers) if change.new else None
+        return self._note(("bridge", name), bridge) | self._note(("borrowed", "Bridge", name), borrowed)
+
+    def _note(self, key: Key, resource: Resource | None) -> set[Key]:
+        if self.resources.get(key) == resource:
             return set()
-        if bridge:
-            self.resources[key] = bridge
+        if resource:
+            self.resources[key] = resource
         else:
             self.resources.pop(key)
         return {key}
 
-    def _describe(self, uuid: str) -> _PortFacts | None:
+    def _describe(self, uuid: str) -> rows.PortFacts | None:
         """What a port is now; None when it is gone, or in no bridge, or without an interface."""
         port = self._replica.rows("Port").get(uuid)
         bridge = self._replica.rows("Bridge").get(self._bridge_of_port.get(uuid, ""))
         interface = self._replica.rows("Interface").get(min(port["interfaces"], default="")) if port else None
         if port is None or bridge is None or interface is None:
             return None
-        is_ours = OWNER in port["external_ids"]
-        iface_id = interface["external_ids"].get("iface-id", "")
-        return _PortFacts(
-            bridge=bridge["name"],
-            name=port["name"],
-            ofport=interface["ofport"] if (interface["ofport"] or 0) > 0 else None,
-            resource=_bridge_port(bridge, port, interface) if is_ours else _port_tag(bridge, port, iface_id),
-            iface_id=iface_id,
-            net_uuid=port["other_config"].get("net_uuid", ""),
-            local_vlan=_local_vlan(port),
-            is_ours=is_ours,
-        )
+        return rows.describe(bridge, port, interface)
 
 
 def _split_replugged(operations: Sequence[SwitchOperation]) -> list[Sequence[SwitchOperation]]:
@@ -308,54 +314,24 @@ def _note_members(change: RowChange, column: str, owners: dict[str, str]) -> set
     return set(before ^ after)
 
 
-def _bridge(row: Row) -> Bridge | None:
-    owner = row["external_ids"].get(OWNER)
-    if owner is None:
-        return None
-    return Bridge(name=row["name"], datapath_type=row["datapath_type"], fail_mode=row["fail_mode"] or "", owner=owner)
-
-
-def _bridge_port(bridge: Row, port: Row, interface: Row) -> BridgePort:
-    return BridgePort(
-        name=port["name"],
-        bridge=bridge["name"],
-        type=interface["type"],
-        options=_pairs(interface["options"]),
-        external_ids=_pairs(interface["external_ids"]),
-        other_config=_pairs(port["other_config"]),
-        tag=port["tag"],
-        owner=port["external_ids"][OWNER],
-    )
-
-
-def _port_tag(bridge: Row, port: Row, iface_id: str) -> PortTag | None:
-    """Our tag on a port that somebody else plugged: it has an iface-id, or what we wrote when it had one."""
-    if port["tag"] is None or bridge["name"] != BR_INT:
-        return None
-    if not iface_id and "net_uuid" not in port["other_config"] and port["tag"] != DEAD_VLAN:
-        return None
-    written = {key: value for key, value in port["other_config"].items() if key in OTHER_CONFIG_KEYS}
-    return PortTag(name=port["name"], tag=port["tag"], other_config=_pairs(written))
-
-
-def _local_vlan(port: Row) -> int | None:
-    """What other_config says, for a dead port keeps the local VLAN of its network there; else the tag."""
-    noted = port["other_config"].get("tag", "")
-    tag: int | None = int(noted) if noted.isdecimal() else port["tag"]
-    return tag if tag != DEAD_VLAN else None
-
-
-def _pairs(column: Mapping[str, str]) -> Pairs:
-    return tuple(sorted(column.items()))
-
-
-def _number(port: _PortFacts | None) -> int | None:
+def _number(port: rows.PortFacts | None) -> int | None:
     return port.ofport if port else None
 
 
-def _fact(port: _PortFacts | None) -> Any:
+def _bridge_fact(row: Row | None) -> Any:
+    """What facts say of a bridge."""
+    if row is None:
+        return None
+    return row["name"], OWNER in row["external_ids"], borrowing.note_of(row), *map(row.get, borrowing.FACT_COLUMNS)
+
+
+def _fact(port: rows.PortFacts | None) -> Any:
     """What facts say of a port; None when they do not mention it."""
-    if port is None or port.bridge != BR_INT or not (port.iface_id or port.net_uuid):
+    if port is None:
+        return None
+    if port.bridge not in (BR_INT, BR_TUN) and not port.is_ours:
+        return port.bridge, port.name
+    if port.bridge != BR_INT or not (port.iface_id or port.net_uuid):
         return None
     return port.name, port.iface_id, port.net_uuid, port.local_vlan, port.ofport, port.is_ours
 

@@ -4,28 +4,37 @@ Used by ``patchbay.host.ovs`` only. Rows that are there already are taken over a
 so a transaction can be made again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from patchbay.errors import HostError
+from patchbay.host import borrowing
 from patchbay.hoststate import Bridge, BridgePort
-from patchbay.hoststate.switch import OWNER, Pairs
+from patchbay.hoststate.switch import BEFORE, OWNER, Columns, Pairs
 from patchbay.ovsdb.client import Operation as RowOperation
 from patchbay.ovsdb.replica import Replica
 from patchbay.ovsdb.values import Row, named_uuid, ovs_map, ovs_set, uuid_ref
 from patchbay.plan.operations import (
     AddBridge,
     AddPort,
+    Borrow,
     ClearPortTag,
     DelBridge,
     DelPort,
+    GiveBack,
     SetBridge,
     SetPort,
     SetPortTag,
 )
+from patchbay.plan.shell_borrowed import note_text
 
-SwitchOperation = AddBridge | SetBridge | DelBridge | AddPort | SetPort | DelPort | SetPortTag | ClearPortTag
-SWITCH_OPERATIONS = (AddBridge, SetBridge, DelBridge, AddPort, SetPort, DelPort, SetPortTag, ClearPortTag)
+SwitchOperation = (
+    AddBridge | SetBridge | DelBridge | AddPort | SetPort | DelPort | SetPortTag | ClearPortTag | Borrow | GiveBack
+)
+SWITCH_OPERATIONS = (
+    *(AddBridge, SetBridge, DelBridge, AddPort, SetPort, DelPort),
+    *(SetPortTag, ClearPortTag, Borrow, GiveBack),
+)
 """The kinds of operations that change Open vSwitch's database."""
 
 
@@ -57,6 +66,10 @@ class Transaction:
                 self._write_tag(tag.name, tag.tag, gone, tag.other_config)
             case ClearPortTag(tag):
                 self._write_tag(tag.name, None, [key for key, _ in tag.other_config], ())
+            case Borrow(new):
+                self._write_borrowed(new.table, new.name, new.columns)
+            case GiveBack(old):
+                self._write_borrowed(old.table, old.name, ())
             case _:
                 assert_never(operation)
 
@@ -106,6 +119,7 @@ class Transaction:
             {
                 "name": port.name,
                 "tag": _tag(port.tag),
+                "trunks": ovs_set(port.trunks),
                 "other_config": ovs_map(dict(port.other_config)),
                 "external_ids": ovs_map({OWNER: port.owner}),
             },
@@ -140,7 +154,8 @@ class Transaction:
         )
 
     def _update_port(self, uuid: str, row: Row, port: BridgePort) -> None:
-        self._update("Port", uuid, {"tag": _tag(port.tag), "other_config": ovs_map(dict(port.other_config))})
+        columns: dict[str, Any] = {"tag": _tag(port.tag), "trunks": ovs_set(port.trunks)}
+        self._update("Port", uuid, {**columns, "other_config": ovs_map(dict(port.other_config))})
         self._write_map("Port", uuid, "external_ids", [OWNER], ((OWNER, port.owner),))
         columns = {
             "type": port.type,
@@ -162,6 +177,30 @@ class Transaction:
         if uuid:
             self._update("Port", uuid, {"tag": _tag(tag)})
             self._write_map("Port", uuid, "other_config", [*gone, *(key for key, _ in pairs)], pairs)
+
+    # --- rows of others -----------------------------------------------------------------------------------------------
+
+    def _write_borrowed(self, table: str, name: str, wanted: Columns) -> None:
+        """Make a row of somebody else's hold this, with a note of what it held; nothing wanted: as it was before."""
+        uuid = self._uuids[table].get(name)
+        row = self._rows(table).get(uuid) if uuid else None
+        if uuid is None or row is None:
+            return
+        write, before = borrowing.change(row, wanted, self._rows("Controller"))
+        columns = {column: borrowing.written(column, held) for column, held in write.items() if column != "controller"}
+        if columns:
+            self._update(table, uuid, columns)
+        if "controller" in write:
+            self._replace_controllers(uuid, row, write["controller"])
+        note = ((BEFORE, note_text(tuple(before.items()))),) if before else ()
+        self._write_map(table, uuid, "external_ids", [BEFORE], note)
+
+    def _replace_controllers(self, uuid: str, bridge: Row, targets: Sequence[str]) -> None:
+        rows = self._rows("Controller")
+        leave = [one for one in bridge["controller"] if borrowing.is_connecting(rows.get(one))]
+        come = [self._insert("Controller", {"target": target}) for target in targets]
+        mutations = [["controller", "delete", ovs_set(map(uuid_ref, leave))], ["controller", "insert", ovs_set(come)]]
+        self._mutate("Bridge", [["_uuid", "==", uuid_ref(uuid)]], *mutations)
 
     # --- row operations -----------------------------------------------------------------------------------------------
 

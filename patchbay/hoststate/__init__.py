@@ -9,10 +9,11 @@ from patchbay.hoststate.flow import Flow
 from patchbay.hoststate.netns import Address, Link, Namespace, Route
 from patchbay.hoststate.services import Daemon, Ruleset, Sysctl
 from patchbay.hoststate.state import HostState, Key, Resource
-from patchbay.hoststate.switch import Bridge, BridgePort, PortTag
+from patchbay.hoststate.switch import Borrowed, Bridge, BridgePort, PortTag
 
 __all__ = [
     "Address",
+    "Borrowed",
     "Bridge",
     "BridgePort",
     "Daemon",

@@ -56,8 +56,9 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_PRIORITY = 0x8000
 """OpenFlow's priority of a flow that names none (seed 002 prints its table 22 so); ovs-ofctl does not print it."""
 
-PORT_NAMES = re.compile(r"\b(?:in_port=|output:)(?!NXM_|OXM_|\d+\b(?![\w.-]))([\w.-]+)")
-"""Port names in the text of a flow: not registers (``output:NXM_OF_IN_PORT[]``), not numbers."""
+PORT_NAMES = re.compile(r"\b(?:in_port=|output:)(?!NXM_|OXM_|(?:\d+|LOCAL)\b(?![\w.-]))([\w.-]+)")
+"""Port names in the text of a flow: not registers (``output:NXM_OF_IN_PORT[]``), not numbers, nor
+the bridge itself (``LOCAL``)."""
 
 COOKIE_MARK = 0x7062 << 48
 COOKIE_MASK = 0xFFFF << 48

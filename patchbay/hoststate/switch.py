@@ -8,8 +8,14 @@ import msgspec
 Pairs = tuple[tuple[str, str], ...]
 """A map column as sorted pairs, so that equal maps are equal values."""
 
+Columns = tuple[tuple[str, tuple[str, ...]], ...]
+"""Columns with the values that they hold, sorted, as text; an empty one holds none."""
+
 OWNER = "patchbay"
 """The external_ids key that marks rows as ours."""
+
+BEFORE = "patchbay-before"
+"""The external_ids key under which a borrowed row says what it held before."""
 
 
 class Bridge(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +35,8 @@ class BridgePort(msgspec.Struct, frozen=True, kw_only=True):
     """A port with its one interface that Patchbay plugs into a bridge.
 
     ``type`` is the interface's type ("" for a kernel device, internal, patch, vxlan); ``options``,
-    ``external_ids`` are the interface's; ``other_config`` is the port's; ``tag`` the access VLAN; ``owner`` our mark
-    on the Port row.
+    ``external_ids`` are the interface's; ``other_config`` is the port's; ``tag`` the access VLAN; ``trunks`` the VLANs
+    that it carries with their tags (none: all); ``owner`` our mark on the Port row.
     """
 
     name: str
@@ -40,6 +46,7 @@ class BridgePort(msgspec.Struct, frozen=True, kw_only=True):
     external_ids: Pairs = ()
     other_config: Pairs = ()
     tag: int | None = None
+    trunks: tuple[int, ...] = ()
     owner: str = "host"
 
     @property
@@ -60,3 +67,21 @@ class PortTag(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> tuple[str, ...]:
         return ("port-tag", self.name)
+
+
+class Borrowed(msgspec.Struct, frozen=True, kw_only=True):
+    """Columns of somebody else's row that are Patchbay's for as long as it needs them.
+
+    ``table`` is Bridge or Port. ``columns`` are what Patchbay wants, or found, in them; of ``controller``, the targets
+    that the bridge connects to. ``before`` is what they held when they were borrowed: it is noted with the row and
+    given back, and no part of the comparison.
+    """
+
+    table: str
+    name: str
+    columns: Columns
+    before: Columns = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("borrowed", self.table, self.name)

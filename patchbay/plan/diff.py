@@ -22,6 +22,7 @@ from patchbay.compile.names import BR_INT
 from patchbay.compile.provider import PROVIDER_OWNER
 from patchbay.hoststate import (
     Address,
+    Borrowed,
     Bridge,
     BridgePort,
     Daemon,
@@ -98,10 +99,12 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
 
 
 def is_same(have: Seen, want: Resource) -> bool:
-    """Nothing to do: equal, or equal but for a MAC that we leave to the kernel."""
+    """Nothing to do: equal, or equal but for a MAC that we leave to the kernel, or for what was there before."""
     if isinstance(have, Link) and isinstance(want, Link) and have != want:
         peer = have.peer or want.peer
         have = replace(have, mac=have.mac if want.mac else "", peer=peer)
+    if isinstance(have, Borrowed) and isinstance(want, Borrowed):
+        return have.key == want.key and dict(have.columns) == dict(want.columns)
     return have == want
 
 
@@ -203,6 +206,7 @@ def _add(
     links = devices.without_adopted(by_kind[Link])
     addresses = list(_addresses(by_kind, observed, desired, gone_addresses))
     yield from _bridges(by_kind[Bridge])
+    yield from _borrowed(by_kind[Borrowed])
     yield from _namespaces(by_kind[Namespace])
     yield from devices.set_sysctls(sysctls, of_devices=False)
     yield from add_services(by_kind[Ruleset])
@@ -223,6 +227,12 @@ def _bridges(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Operati
     for have, want in changes:
         if isinstance(want, Bridge):
             yield op.SetBridge(have, want) if isinstance(have, Bridge) else op.AddBridge(want)
+
+
+def _borrowed(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Operation]:
+    for have, want in changes:
+        if isinstance(want, Borrowed):
+            yield op.Borrow(want, have if isinstance(have, Borrowed) else None)
 
 
 def _namespaces(changes: list[tuple[Seen | None, Resource]]) -> Iterable[op.Operation]:
@@ -313,6 +323,7 @@ def _remove(removed: list[Seen], leftover: list[ObservedFlow]) -> Iterable[op.Op
     yield from _delete_flows_by_cookie(leftover)
     yield from (op.ClearPortTag(item) for item in removed if isinstance(item, PortTag))
     yield from (op.DelPort(item.name, item.bridge) for item in removed if isinstance(item, BridgePort))
+    yield from (op.GiveBack(item) for item in reversed(removed) if isinstance(item, Borrowed))
     yield from (op.DelRoute(item) for item in removed if isinstance(item, Route))
 
 

@@ -231,7 +231,7 @@ def added_by(operation: op.Operation) -> tuple[Resource, ...]:
             found = sysctls
         case op.AddFlows(_, flows):
             found = flows
-        case op.SetBridge(_, new) | op.SetPort(_, new) | op.SetLink(_, new) | op.SetNamespace(_, new):
+        case op.Borrow(new) | op.SetBridge(_, new) | op.SetPort(_, new) | op.SetLink(_, new) | op.SetNamespace(_, new):
             found = (new,)
         case op.AddBridge(new) | op.AddPort(new) | op.SetPortTag(new) | op.AddNamespace(new):
             found = (new,)
@@ -258,7 +258,7 @@ def removed_by(operation: op.Operation) -> list[Key]:
             gone = [(KINDS[type(operation)], name)]
         case AdoptDevice(link):
             gone = [("link", "", link.name)]
-        case op.ClearPortTag(item) | op.DelLink(item) | op.DelAddress(item) | op.DelRoute(item):
+        case op.ClearPortTag(item) | op.GiveBack(item) | op.DelLink(item) | op.DelAddress(item) | op.DelRoute(item):
             gone = [item.key]
         case ClearRuleset(item) | StopDaemon(item):
             gone = [item.key]

@@ -7,9 +7,9 @@ Nothing here does anything.
 
 import msgspec
 
-from patchbay.hoststate import Address, Bridge, BridgePort, Flow, Link, Namespace, PortTag, Route
+from patchbay.hoststate import Address, Borrowed, Bridge, BridgePort, Flow, Link, Namespace, PortTag, Route
 from patchbay.hoststate.flow import LEARN_COOKIE
-from patchbay.plan import shell
+from patchbay.plan import shell, shell_borrowed
 
 
 class Operation(msgspec.Struct, frozen=True, tag=True):
@@ -123,6 +123,31 @@ class ClearPortTag(Operation, frozen=True):
 
     def sentence(self) -> str:
         return f"Take {self.tag.name} out of local VLAN {self.tag.tag}."
+
+
+class Borrow(Operation, frozen=True):
+    """Set columns of somebody else's bridge or port, and note there what they held. ``old``: ours before."""
+
+    new: Borrowed
+    old: Borrowed | None = None
+
+    def command(self) -> list[str]:
+        return shell_borrowed.borrow(self.old, self.new)
+
+    def sentence(self) -> str:
+        return f"Borrow {self.new.table.lower()} {self.new.name}: {shell_borrowed.say(self.new.columns)}."
+
+
+class GiveBack(Operation, frozen=True):
+    """Set borrowed columns to what they held before."""
+
+    old: Borrowed
+
+    def command(self) -> list[str]:
+        return shell_borrowed.give_back(self.old)
+
+    def sentence(self) -> str:
+        return f"Give back {self.old.table.lower()} {self.old.name}: {shell_borrowed.say(self.old.before)}."
 
 
 class AddFlows(Operation, frozen=True):

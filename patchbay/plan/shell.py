@@ -92,6 +92,7 @@ def add_port(port: BridgePort) -> list[str]:
     interface = [f"type={port.type}"] if port.type else []
     interface += [*_settings("options", port.options), *_settings("external_ids", port.external_ids)]
     columns = [] if port.tag is None else [f"tag={port.tag}"]
+    columns += [f"trunks={_numbers(port.trunks)}"] if port.trunks else []
     columns += [*_settings("other_config", port.other_config), f"external_ids:{OWNER}={quote(value(port.owner))}"]
     return _vsctl(
         f"--may-exist add-port {port.bridge} {port.name}",
@@ -106,6 +107,8 @@ def set_port(old: BridgePort, new: BridgePort) -> list[str]:
     columns = list(_settings("other_config", _missing(new.other_config, old.other_config)))
     if new.tag is not None and new.tag != old.tag:
         columns.insert(0, f"tag={new.tag}")
+    if new.trunks and new.trunks != old.trunks:
+        columns.append(f"trunks={_numbers(new.trunks)}")
     if new.owner != old.owner:
         columns.append(f"external_ids:{OWNER}={quote(value(new.owner))}")
     interface = [
@@ -114,12 +117,17 @@ def set_port(old: BridgePort, new: BridgePort) -> list[str]:
     ]
     return _vsctl(
         f"clear port {name} tag" if new.tag is None and old.tag is not None else "",
+        f"clear port {name} trunks" if old.trunks and not new.trunks else "",
         *_removals("port", name, "other_config", old.other_config, new.other_config),
         *_removals("interface", name, "options", old.options, new.options),
         *_removals("interface", name, "external_ids", old.external_ids, new.external_ids),
         _clause("set", "interface", name, interface),
         _clause("set", "port", name, columns),
     )
+
+
+def _numbers(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))
 
 
 def set_port_tag(old: PortTag | None, new: PortTag) -> list[str]:
