@@ -12,6 +12,8 @@ VXLAN_OVERHEAD_BYTES = {4: 50, 6: 70}
 class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the service.
 
+    ``vnet_physical_network`` is where OpenVNet's networks of mode physical are ("": the first that a host has).
+
     ``vni_ranges`` and ``vlan_ranges`` (physical network → ranges, ends included) are what is given to networks whose
     request names no segmentation id; a named id need not be inside. ``flat_networks`` None allows flat networks on
     any physical network. MTUs count bytes of an IP packet: ``path_mtu`` is the underlay's, from which VXLAN's is
@@ -37,3 +39,4 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     agent_down_time_s: float = 75.0
     dhcp_agents_per_network: int = 1
     router_distributed: bool = False
+    vnet_physical_network: str = ""
