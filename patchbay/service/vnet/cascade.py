@@ -1,43 +1,78 @@
 """What goes with an object: rows that refer to it, as OpenVNet's ``association_dependencies`` say.
 
-A row refers to an object by a member ``<kind>_uuid`` of its data. A kind whose removal must change more than its row
-(a route changes a router) says so in ``REMOVERS``.
+A row refers to an object by a member ``<kind>_uuid`` of its data. What refers to a row that goes, goes too. A kind
+whose row is not simply deleted says so in ``REMOVERS``; what several rows did to one object of the model is taken back
+at once by ``UNDOERS``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from patchbay.intent.database import Delete, Write
 from patchbay.model import VnetObject
 from patchbay.service.service import Service
-from patchbay.service.vnet.kinds import Kind
+from patchbay.service.vnet import kinds
+from patchbay.service.vnet.kinds import TOPOLOGY, Kind
 from patchbay.service.vnet.objects import data_of
 
 Remover = Callable[[Service, VnetObject], Sequence[Write]]
 REMOVERS: dict[str, Remover] = {}
-"""By name of kind: the writes that remove a row and what hangs on it. Modules of kinds put theirs here."""
+"""By name of kind: the writes that remove a row. Modules of kinds put theirs here."""
+
+Undoer = Callable[[Service, Sequence[VnetObject], Kind | None], Sequence[Write]]
+UNDOERS: list[Undoer] = []
+"""Given all rows that go, and the kind of the object that they go with (None: one of them goes by itself): what changes."""
+
+_KINDS = {each.name: each for each in vars(kinds).values() if isinstance(each, Kind)}
+_FURTHER_MEMBERS = {TOPOLOGY.name: ("overlay_uuid", "underlay_uuid")}
 
 
 def referring(service: Service, kind: Kind, uuid: str) -> list[VnetObject]:
     """The rows that refer to the object."""
-    member, quoted = f"{kind.name}_uuid", f'"{uuid}"'
+    members, quoted = (f"{kind.name}_uuid", *_FURTHER_MEMBERS.get(kind.name, ())), f'"{uuid}"'
     return [
         row
         for row in service.db.vnet_objects.values()
-        if quoted in row.data and data_of(row).get(member) == uuid and row.uuid != uuid
+        if quoted in row.data and row.uuid != uuid and _refers(row, members, uuid)
     ]
+
+
+def _refers(row: VnetObject, members: Iterable[str], uuid: str) -> bool:
+    data = data_of(row)
+    return any(data.get(member) == uuid for member in members)
 
 
 def removal(service: Service, row: VnetObject) -> list[Write]:
     """The writes that remove the row with all that goes along."""
-    remover = REMOVERS.get(row.kind)
-    return [Delete(row)] if remover is None else list(remover(service, row))
+    return _removal(service, _with_referring(service, [row]), None)
 
 
 def removal_of_referring(service: Service, kind: Kind, uuid: str) -> list[Write]:
     """The writes that remove everything that refers to the object, each row once."""
+    return _removal(service, _with_referring(service, referring(service, kind, uuid)), kind)
+
+
+def _with_referring(service: Service, first: Iterable[VnetObject]) -> list[VnetObject]:
+    """The rows, and all that refer to them, directly or not."""
+    found = {row.id: row for row in first}
+    waiting = list(found.values())
+    while waiting:
+        row = waiting.pop()
+        kind = _KINDS.get(row.kind)
+        if kind is None or not kind.prefix:
+            continue
+        more = [one for one in referring(service, kind, row.uuid) if one.id not in found]
+        found |= {one.id: one for one in more}
+        waiting += more
+    return list(found.values())
+
+
+def _removal(service: Service, gone: Sequence[VnetObject], going: Kind | None) -> list[Write]:
     writes: list[Write] = []
-    for row in referring(service, kind, uuid):
-        writes += removal(service, row)
+    for row in gone:
+        remover = REMOVERS.get(row.kind)
+        writes += [Delete(row)] if remover is None else remover(service, row)
+    for undo in UNDOERS:
+        writes += undo(service, gone, going)
     return distinct(writes)
 
 

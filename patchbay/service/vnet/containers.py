@@ -9,14 +9,10 @@ from patchbay.model import VnetObject
 from patchbay.service.access import now
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-from patchbay.service.vnet.cascade import REMOVERS
-from patchbay.service.vnet.kept import new_relation, related, removed_with_dependants
+from patchbay.service.vnet.kept import new_relation, related
 from patchbay.service.vnet.kinds import IP_LEASE, IP_LEASE_CONTAINER, IP_RETENTION, IP_RETENTION_CONTAINER
 from patchbay.service.vnet.objects import changed, data_of, rows, update
 from patchbay.service.vnet.relation_kinds import IP_LEASE_CONTAINER_IP_LEASE
-
-REMOVERS[IP_LEASE_CONTAINER.name] = removed_with_dependants(IP_LEASE_CONTAINER)
-REMOVERS[IP_RETENTION_CONTAINER.name] = removed_with_dependants(IP_RETENTION_CONTAINER)
 
 
 def leases(service: Service, container: str) -> list[str]:

@@ -12,9 +12,8 @@ from patchbay.model import Host, VnetObject
 from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-from patchbay.service.vnet.cascade import REMOVERS
 from patchbay.service.vnet.errors import ArgumentError
-from patchbay.service.vnet.kept import removed_with_dependants, row_of
+from patchbay.service.vnet.kept import row_of
 from patchbay.service.vnet.kinds import DATAPATH
 from patchbay.service.vnet.objects import (
     Data,
@@ -32,8 +31,6 @@ KEPT = ("node_id", "enable_ovs_learn_action", "ipv4_address", "dc_segment_id", "
 """Attributes that only the row has."""
 
 NO_DPID = "0" * 16
-
-REMOVERS[DATAPATH.name] = removed_with_dependants(DATAPATH)
 
 
 def host_of(service: Service, dpid: str) -> Host | None:

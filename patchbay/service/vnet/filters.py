@@ -14,9 +14,8 @@ from patchbay.model import VnetObject
 from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-from patchbay.service.vnet.cascade import REMOVERS
 from patchbay.service.vnet.errors import ArgumentError, RelationAlreadyExists, UnknownResource
-from patchbay.service.vnet.kept import holding, related, removed_with_dependants, row_of
+from patchbay.service.vnet.kept import holding, related, row_of
 from patchbay.service.vnet.kinds import FILTER, FILTER_STATIC
 from patchbay.service.vnet.objects import data_of, new_row
 
@@ -25,8 +24,6 @@ MODES = (STATIC,)
 TCP, UDP, ICMP, ARP, IP = "tcp", "udp", "icmp", "arp", "ip"
 PROTOCOLS = (TCP, UDP, ICMP, ARP, IP)
 HIGHEST_PORT = 0xFFFF
-
-REMOVERS[FILTER.name] = removed_with_dependants(FILTER)
 
 
 class StaticRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,14 +8,11 @@ from patchbay.model import VnetObject
 from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-from patchbay.service.vnet.cascade import REMOVERS
 from patchbay.service.vnet.errors import ArgumentError, UnknownUUIDResource
-from patchbay.service.vnet.kept import delete, holding, inserting, related, removed_with_dependants, row_of
+from patchbay.service.vnet.kept import delete, holding, inserting, related, row_of
 from patchbay.service.vnet.kinds import IP_RANGE, IP_RANGE_GROUP, Kind
 from patchbay.service.vnet.objects import data_of, new_row
 from patchbay.service.vnet.ranges import Range
-
-REMOVERS[IP_RANGE_GROUP.name] = removed_with_dependants(IP_RANGE_GROUP)
 
 BEGIN, END = "begin_ipv4_address", "end_ipv4_address"
 

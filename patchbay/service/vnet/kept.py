@@ -4,18 +4,18 @@ What a row holds is what OpenVNet's tables hold, with uuids in the place of its 
 ``<kind>_uuid``; ``described`` shows them as OpenVNet does: the integer ``<kind>_id``, and the uuid beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from patchbay.intent.database import Delete, Insert, Update, Write
+from patchbay.intent.database import Insert, Update, Write
 from patchbay.model import VnetObject
 from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet import kinds
-from patchbay.service.vnet.cascade import distinct, removal, removal_of_referring
+from patchbay.service.vnet.cascade import distinct, removal
 from patchbay.service.vnet.errors import RelationAlreadyExists, UnknownUUIDResource
 from patchbay.service.vnet.kinds import Kind
 from patchbay.service.vnet.objects import (
@@ -148,15 +148,6 @@ async def delete(service: Service, kind: Kind, uuid: str) -> None:
         return None, distinct(removal(service, row_of(service, kind, uuid)))
 
     await carry_out(service, f"{kind.words} {uuid}", plan)
-
-
-def removed_with_dependants(kind: Kind) -> Callable[[Service, VnetObject], Sequence[Write]]:
-    """The remover of a kind whose rows others refer to."""
-
-    def remove(service: Service, row: VnetObject) -> list[Write]:
-        return [Delete(row), *removal_of_referring(service, kind, row.uuid)]
-
-    return remove
 
 
 def new_relation(

@@ -7,15 +7,12 @@ from patchbay.model import VnetObject
 from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-from patchbay.service.vnet.cascade import REMOVERS
 from patchbay.service.vnet.errors import ArgumentError
 from patchbay.service.vnet.ip_ranges import check_order
-from patchbay.service.vnet.kept import holding, inserting, related, removed_with_dependants, row_of
+from patchbay.service.vnet.kept import holding, inserting, related, row_of
 from patchbay.service.vnet.kinds import MAC_LEASE, MAC_RANGE, MAC_RANGE_GROUP
 from patchbay.service.vnet.objects import data_of, new_row, rows
 from patchbay.service.vnet.ranges import RANDOM, choose
-
-REMOVERS[MAC_RANGE_GROUP.name] = removed_with_dependants(MAC_RANGE_GROUP)
 
 BEGIN, END = "begin_mac_address", "end_mac_address"
 

@@ -11,7 +11,6 @@ from patchbay.model import VnetObject
 from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-from patchbay.service.vnet.cascade import REMOVERS, removal_of_referring
 from patchbay.service.vnet.errors import ArgumentError, RelationAlreadyExists
 from patchbay.service.vnet.kept import (
     holding,
@@ -36,17 +35,6 @@ SIMPLE_OVERLAY, SIMPLE_UNDERLAY = "simple_overlay", "simple_underlay"
 MODES = (SIMPLE_OVERLAY, SIMPLE_UNDERLAY)
 
 OVERLAY, UNDERLAY = "overlay_uuid", "underlay_uuid"
-
-
-def _removed(service: Service, row: VnetObject) -> list[Write]:
-    layers = [
-        *rows(service, TOPOLOGY_LAYER, **{OVERLAY: row.uuid}),
-        *rows(service, TOPOLOGY_LAYER, **{UNDERLAY: row.uuid}),
-    ]
-    return [Delete(row), *map(Delete, layers), *removal_of_referring(service, TOPOLOGY, row.uuid)]
-
-
-REMOVERS[TOPOLOGY.name] = _removed
 
 
 def relation_with_topology(

@@ -13,9 +13,8 @@ from patchbay.model import VnetObject
 from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-from patchbay.service.vnet.cascade import REMOVERS
 from patchbay.service.vnet.errors import ArgumentError, RelationAlreadyExists, UnknownResource
-from patchbay.service.vnet.kept import check_references, holding, related, removed_with_dependants, row_of
+from patchbay.service.vnet.kept import check_references, holding, related, row_of
 from patchbay.service.vnet.kinds import NETWORK, ROUTE_LINK, TRANSLATION, TRANSLATION_STATIC_ADDRESS
 from patchbay.service.vnet.objects import data_of, get, new_row
 
@@ -24,8 +23,6 @@ MODES = (STATIC_ADDRESS,)
 
 ADDRESSES = ("ingress_ipv4_address", "egress_ipv4_address")
 PORTS = ("ingress_port_number", "egress_port_number")
-
-REMOVERS[TRANSLATION.name] = removed_with_dependants(TRANSLATION)
 
 
 def check_static_address(row: VnetObject) -> None:

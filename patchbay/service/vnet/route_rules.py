@@ -1,0 +1,127 @@
+"""What routes of OpenVNet are in the model: the interface that they attach to a router, and the extra route they are.
+
+A route over a simulated interface attaches the interface's port to the router of its route link; if it leads elsewhere
+than to the interface's own subnet, it is also an extra route of that router whose next hop is the interface's own
+address: straight onto the interface's network. A route over another interface, or over one that has no address yet, is
+only kept. Reads the intent; changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, ip_network
+
+import msgspec
+
+from patchbay.model import HostRoute, Port, Router, Subnet, VnetObject
+from patchbay.model.router import ROUTER_INTERFACES
+from patchbay.service.service import Service
+from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK, ROUTE, ROUTE_LINK
+from patchbay.service.vnet.objects import data_of, find, rows
+
+SIMULATED = "simulated"
+DEFAULT_PREFIX = 24
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What a route does: ``port`` is an interface of ``router``; ``extra`` None leads to the interface's own subnet."""
+
+    router: Router
+    port: Port
+    extra: HostRoute | None
+
+
+def ports_of(service: Service, interface: str) -> list[Port]:
+    """The ports of an interface: one for each MAC lease and network; the first is the interface itself."""
+    db, face = service.db, find(service, INTERFACE, interface)
+    if face is None:
+        return []
+    leases = [*rows(service, MAC_LEASE, interface_uuid=interface), *rows(service, IP_LEASE, interface_uuid=interface)]
+    ids = dict.fromkeys([face.object_id, *(row.object_id for row in leases)])
+    return [db.ports[id_] for id_ in ids if id_ in db.ports]
+
+
+def ipv4_subnet(service: Service, port: Port) -> tuple[Subnet, str] | None:
+    """The port's first IPv4 subnet, with its address there."""
+    for ip in port.fixed_ips:
+        subnet = service.db.subnets.get(ip.subnet_id)
+        if subnet is not None and subnet.ip_version == 4:
+            return subnet, ip.ip_address
+    return None
+
+
+def chosen_port(service: Service, interface: str, network: str | None) -> Port | None:
+    """The interface's port on the OpenVNet network, or its first port with an IPv4 address."""
+    wanted = None
+    if network is not None:
+        face = find(service, NETWORK, network)
+        wanted = "" if face is None else face.object_id
+    for port in ports_of(service, interface):
+        found = ipv4_subnet(service, port)
+        if found is not None and wanted in (None, found[0].id):
+            return port
+    return None
+
+
+def is_simulated(service: Service, interface: str) -> bool:
+    """Whether OpenVNet, and so a router, answers for the interface."""
+    face = find(service, INTERFACE, interface)
+    return face is not None and face.data.get("mode") == SIMULATED
+
+
+def way_of(service: Service, row: VnetObject) -> Way | None:
+    """What the route does, or would do; None when it is only kept."""
+    data = data_of(row)
+    link = find(service, ROUTE_LINK, data["route_link_uuid"])
+    port = chosen_port(service, data["interface_uuid"], data["network_uuid"])
+    if link is None or port is None or link.object_id not in service.db.routers:
+        return None
+    router = service.db.routers[link.object_id]
+    is_joined = port.device_owner in ROUTER_INTERFACES and port.device_id == router.id
+    if not is_joined and not is_simulated(service, data["interface_uuid"]):
+        return None
+    return Way(router, port, extra_route(service, port, destination(data["ipv4_network"], data["ipv4_prefix"])))
+
+
+def destination(network: str, prefix: int) -> IPv4Network:
+    """The prefix that a route is for; bits behind it are left out."""
+    found = ip_network((network, prefix), strict=False)
+    assert isinstance(found, IPv4Network)
+    return found
+
+
+def extra_route(service: Service, port: Port, wanted: IPv4Network) -> HostRoute | None:
+    """The extra route straight onto the port's network; None when that is the port's own subnet."""
+    found = ipv4_subnet(service, port)
+    if found is None or ip_network(found[0].cidr) == wanted:
+        return None
+    return HostRoute(str(wanted), found[1])
+
+
+def default_prefix(service: Service, interface: str, network: str | None, ipv4_network: str) -> int:
+    """The prefix length that is meant when none is given: the interface's own network has its own."""
+    port = chosen_port(service, interface, network)
+    found = ipv4_subnet(service, port) if port is not None else None
+    if found is not None and (own := ip_network(found[0].cidr)).network_address.compressed == ipv4_network:
+        return own.prefixlen
+    return DEFAULT_PREFIX
+
+
+def is_done(service: Service, row: VnetObject) -> bool:
+    """Whether a route with an effect has it still: Neutron's API may have taken it back."""
+    if not row.object_id:
+        return True
+    way = way_of(service, row)
+    if way is None or way.port.device_id != way.router.id:
+        return False
+    return way.extra is None or way.extra in way.router.routes
+
+
+def effective(service: Service, router_id: str) -> list[VnetObject]:
+    """The routes that are in effect in a router."""
+    db = service.db
+    found = (db.vnet_objects[id_] for id_ in db.vnet_objects_by_object.get(router_id, ()))
+    return [row for row in found if row.kind == ROUTE.name and is_done(service, row)]
+
+
+def with_extra(routes: Iterable[HostRoute], more: Sequence[HostRoute]) -> tuple[HostRoute, ...]:
+    """The routes and these, in the order in which the database gives them back."""
+    return tuple(sorted({*routes, *more}, key=lambda route: (route.destination, route.nexthop)))
