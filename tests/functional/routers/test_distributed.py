@@ -1,0 +1,136 @@
+"""Distributed routers in a lab of three hosts: what their home's end takes along, and what not; there and back."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from patchbay.lab.client import ServiceClient
+from patchbay.lab.lab import Lab
+from patchbay.lab.reading import parse_topology
+from tests.functional.routers.test_failover import enable, is_met, namespaces, until
+
+TOPOLOGY = """\
+name: test-distributed
+hosts:
+  compute1: {tunnel_ip: 172.21.15.1, bridge_mappings: {physnet1: br-ex}}
+  compute2: {tunnel_ip: 172.21.15.2, bridge_mappings: {physnet1: br-ex}}
+  compute3: {tunnel_ip: 172.21.15.3, bridge_mappings: {physnet1: br-ex}}
+networks:
+  ext-net:
+    project: admin
+    external: true
+    type: flat
+    physical_network: physnet1
+    subnets:
+      ext-v4: {cidr: 198.51.100.0/24, gateway: 198.51.100.1, pools: [198.51.100.10-198.51.100.99], enable_dhcp: false}
+  red: {project: red, subnets: {red-v4: {cidr: 10.0.1.0/24}}}
+  blue: {project: red, subnets: {blue-v4: {cidr: 10.0.2.0/24}}}
+routers:
+  r1: {project: red, distributed: true, external: ext-net, interfaces: [red-v4, blue-v4]}
+instances:
+  red1: {host: compute2, plugging: direct, network: red, address: 10.0.1.11, floating_ip: 198.51.100.50}
+  red2: {host: compute3, plugging: direct, network: red, address: 10.0.1.12}
+  blue1: {host: compute3, plugging: direct, network: blue, address: 10.0.2.11}
+outside:
+  internet: {physical_network: physnet1, addresses: [198.51.100.1/24]}
+expect:
+  - {from: red1, to: 198.51.100.1, reach: yes, seen_as: 198.51.100.50}
+  - {from: [red2, blue1], to: 198.51.100.1, reach: yes}
+  - {from: internet, to: 198.51.100.50, reach: yes}
+  - {from: [red1, red2], to: blue1, reach: yes}
+  - {from: blue1, to: red1, reach: yes, seen_as: 10.0.2.11}
+  - {from: [red2, blue1], to: 198.51.100.50, reach: yes}
+  - {from: internet, to: blue1, reach: no}
+"""
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """The lab, with the router's home on compute1, where no instance is."""
+    with (
+        Lab.up(parse_topology(TOPOLOGY, Path("distributed.yaml"))) as found,
+        contextlib.closing(found.client()) as client,
+    ):
+        agents = client.request("GET", "/v2.0/agents?agent_type=L3+agent&host=compute1")["agents"]
+        body = {"router_id": router(client)["id"]}
+        client.request("POST", f"/v2.0/agents/{agents[0]['id']}/l3-routers", body)
+        until(lambda: home(client) == ["compute1"], "the home on compute1")
+        (other,) = client.request("GET", "/v2.0/agents?agent_type=L3+agent&host=compute2")["agents"]
+        enable(client, [other["id"]], is_up=False)
+        until(lambda: "qrouter" in namespaces(found, "compute1"), "the router on compute1")
+        found.wait_until_active()
+        yield found
+
+
+def router(client: ServiceClient) -> dict:
+    """The router as the API shows it."""
+    (found,) = client.request("GET", "/v2.0/routers?name=r1")["routers"]
+    return found
+
+
+def home(client: ServiceClient) -> list[str]:
+    """Names of the hosts that the agent scheduler names."""
+    path = f"/v2.0/routers/{router(client)['id']}/l3-agents"
+    return [agent["host"] for agent in client.request("GET", path)["agents"]]
+
+
+def floating_gateways(lab: Lab, host: str) -> list[str]:
+    """Devices of floating gateways in the routers' namespaces of a host."""
+    script = "for n in $(ip netns list | grep -o '^qrouter-[^ ]*'); do ip -o -n $n link; done"
+    shown = lab.host(host).run(["sh", "-c", script]).stdout
+    return [word.rstrip(":") for word in shown.split() if word.startswith("fg-")]
+
+
+def test_the_end_of_its_home_moves_what_goes_out_and_nothing_else(lab: Lab) -> None:
+    is_met(lab)
+    assert floating_gateways(lab, "compute2")
+    assert not floating_gateways(lab, "compute3")
+    inside = lab.ping_stream("red1", "10.0.2.11", 0.02)
+    floating = lab.ping_stream("internet", "198.51.100.50", 0.02)
+    outward = lab.ping_stream("blue1", "198.51.100.1", 0.02)
+    assert outward.wait_for_replies(20, 10.0)
+    lab.host("compute1").space.end()
+    with contextlib.closing(lab.client()) as client:
+        until(lambda: home(client) == ["compute3"], "another home")
+        assert outward.wait_for_replies(50, 30.0)
+    reports = {"inside": inside.stop(), "floating": floating.stop(), "outward": outward.stop()}
+    assert (reports["inside"].lost, reports["floating"].lost) == (0, 0), reports
+    assert reports["outward"].lost > 0, reports
+    is_met(lab)
+
+
+def test_a_router_becomes_centralized_and_distributed_again(lab: Lab) -> None:
+    with contextlib.closing(lab.client()) as client:
+        path = f"/v2.0/routers/{router(client)['id']}"
+        for is_distributed in (False, True, False, True):
+            client.request("PUT", path, {"router": {"admin_state_up": False, "distributed": is_distributed}})
+            client.request("PUT", path, {"router": {"admin_state_up": True}})
+            elsewhere = {"qrouter"} if is_distributed else set()
+            for host in ("compute2", "compute3"):
+                until(lambda: namespaces(lab, host) & {"qrouter"} == elsewhere, f"{elsewhere} on {host}")  # noqa: B023
+            lab.wait_until_active()
+            is_met(lab)
+            assert bool(floating_gateways(lab, "compute2")) == is_distributed
+
+
+def test_a_floating_ip_goes_with_its_port(lab: Lab) -> None:
+    with contextlib.closing(lab.client()) as client:
+        (floatingip,) = client.request("GET", "/v2.0/floatingips")["floatingips"]
+        path = f"/v2.0/floatingips/{floatingip['id']}"
+        (other,) = client.request("GET", "/v2.0/ports?name=blue1-eth0")["ports"]
+        client.request("PUT", path, {"floatingip": {"port_id": other["id"]}})
+        until(lambda: floating_gateways(lab, "compute3"), "the way out on compute3")
+        until(lambda: not floating_gateways(lab, "compute2"), "none on compute2 any more")
+        lab.wait_until_active()
+        until(lambda: pings(lab, "internet", "198.51.100.50"), "an answer from compute3")
+        client.request("PUT", path, {"floatingip": {"port_id": None}})
+        until(lambda: not floating_gateways(lab, "compute3"), "none on compute3")
+        assert not pings(lab, "internet", "198.51.100.50")
+
+
+def pings(lab: Lab, place: str, address: str) -> bool:
+    """Whether the address answers."""
+    with lab.ping_stream(place, address, 0.05) as stream:
+        return stream.wait_for_replies(3, 2.0)
