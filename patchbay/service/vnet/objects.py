@@ -27,7 +27,7 @@ from patchbay.service.access import FIRST_REVISION, new_id, now, revised
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet.errors import DuplicateUUID, InvalidUUID, UnknownUUIDResource
-from patchbay.service.vnet.kinds import INTERFACE, NETWORK, ROUTE_LINK, SEGMENT, Kind
+from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK, ROUTE_LINK, SEGMENT, Kind
 
 Data = dict[str, Any]
 T = TypeVar("T")
@@ -38,6 +38,9 @@ GENERATED = 8
 
 DERIVED = 13
 """Characters that 64 bits have in base 36."""
+
+FURTHER_PORTS = "ports"
+"""In an interface's data: ids of its ports but the first."""
 
 ORDER = "order"
 """In ``VnetObject.data``: microseconds since 1970, to tell what was made in one second apart."""
@@ -84,6 +87,10 @@ def is_route_link(db: IntentDatabase, object_id: str) -> bool:
 IMPLICIT = "openvnet-interface"
 """Tag of the router that a simulated interface in no route link has to itself."""
 
+Finder = Callable[[IntentDatabase, str], str]
+FINDERS: dict[str, Finder] = {}
+"""By name of kind: finds the id of the port that an object without a row is an aspect of (""  if there is none)."""
+
 Belongs = Callable[[IntentDatabase, str], bool]
 OBJECTS: Mapping[str, tuple[Callable[[IntentDatabase], Mapping[str, Resource]], Belongs]] = {
     NETWORK.name: (lambda db: db.subnets, is_network),
@@ -100,7 +107,7 @@ def find(service: Service, kind: Kind, uuid: str) -> Face | None:
         row = db.vnet_objects[row_id]
         if row.kind == kind.name and is_there(db, row):
             return Face(kind, uuid, row.object_id, row)
-    object_id = _underived(db, kind, uuid)
+    object_id = FINDERS[kind.name](db, uuid) if kind.name in FINDERS else _underived(db, kind, uuid)
     return Face(kind, uuid, object_id) if object_id else None
 
 
@@ -159,14 +166,24 @@ def _has(row: VnetObject, wanted: Mapping[str, object]) -> bool:
 def is_there(db: IntentDatabase, row: VnetObject) -> bool:
     """Whether the object that the row is the face of is there still; a row without one is."""
     if not row.object_id:
-        return True
+        return _is_held(db, row)
     if row.kind == SEGMENT.name:
         return row.object_id in db.networks
     if row.kind == INTERFACE.name:
         return row.object_id in db.ports
+    if row.kind == IP_LEASE.name and row.object_id in db.ports:
+        return data_of(row).get("ipv4_address") in {ip.ip_address for ip in db.ports[row.object_id].fixed_ips}
     if row.kind in OBJECTS:
         return OBJECTS[row.kind][1](db, row.object_id)
     return any(row.object_id in table for table in (db.networks, db.subnets, db.ports, db.routers, db.floatingips))
+
+
+def _is_held(db: IntentDatabase, row: VnetObject) -> bool:
+    """Whether what a row without an object belongs to is there: the interface of a MAC lease, an IP lease's subnet."""
+    if row.kind == MAC_LEASE.name:
+        owners = db.vnet_objects_by_uuid.get(data_of(row).get("interface_uuid", ""), ())
+        return any(is_there(db, db.vnet_objects[id_]) for id_ in owners)
+    return row.kind != IP_LEASE.name or data_of(row).get("subnet_id") in db.subnets
 
 
 def _row_of(db: IntentDatabase, kind: Kind, object_id: str) -> VnetObject | None:
@@ -181,11 +198,17 @@ def _is_further(db: IntentDatabase, port_id: str) -> bool:
     of_port = [db.vnet_objects[id_] for id_ in db.vnet_objects_by_object.get(port_id, ())]
     if any(row.kind == INTERFACE.name for row in of_port):
         return False
-    for row in of_port:
-        for owner_id in db.vnet_objects_by_uuid.get(data_of(row).get("interface_uuid", ""), ()):
-            if is_there(db, db.vnet_objects[owner_id]):
-                return True
-    return False
+    return owner_row(db, port_id) is not None
+
+
+def owner_row(db: IntentDatabase, port_id: str) -> VnetObject | None:
+    """The row of the interface that has the port besides its first."""
+    for row_id in db.vnet_objects_by_object.get(port_id, ()):
+        for owner_id in db.vnet_objects_by_uuid.get(data_of(db.vnet_objects[row_id]).get("interface_uuid") or "", ()):
+            owner = db.vnet_objects[owner_id]
+            if port_id in data_of(owner).get(FURTHER_PORTS, ()) and is_there(db, owner):
+                return owner
+    return None
 
 
 def _order(db: IntentDatabase, face: Face) -> tuple[str, int, str]:
@@ -328,7 +351,8 @@ def _shown(db: IntentDatabase, face: Face) -> Resource:
     """What an answer takes id and times from: the row, so that they stay when the object comes later, or the object."""
     if face.row is not None:
         return face.row
-    return OBJECTS[face.kind.name][0](db)[face.object_id]
+    table = OBJECTS[face.kind.name][0](db) if face.kind.name in OBJECTS else db.ports
+    return table[face.object_id]
 
 
 def number_or_none(service: Service, kind: Kind, uuid: str | None) -> int | None:
