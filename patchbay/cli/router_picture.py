@@ -16,7 +16,8 @@ Object = Mapping[str, Any]
 
 MOST = 20
 """So many ports of a network are drawn; the rest is counted."""
-PORT_FIELDS = ("id", "name", "fixed_ips", "status", "device_id", "device_owner", "network_id")
+PORT_FIELDS = ("id", "name", "fixed_ips", "status", "device_id", "device_owner", "network_id", "binding:host_id")
+FLOATING_GATEWAY = "network:floatingip_agent_gateway"
 OWNERS = {
     "network:dhcp": "DHCP server",
     "network:router_interface": "interface of another router",
@@ -26,9 +27,13 @@ OWNERS = {
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is around a router: ``hosts`` that it is on, networks and subnets by id, their ports, its floating IPs."""
+    """What is around a router: networks and subnets by id, their ports, its floating IPs.
+
+    ``hosts`` are those that it is on; ``floating_hosts`` those where floating IPs of a distributed one live besides.
+    """
 
     hosts: Sequence[str] = ()
+    floating_hosts: Sequence[str] = ()
     networks: Mapping[str, Object] = {}
     subnets: Mapping[str, Object] = {}
     ports: Sequence[Object] = ()
@@ -37,12 +42,14 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_surroundings(service: Endpoint, router: Object) -> Surroundings:
     """Ask the service what is around a router."""
-    own = service.list("ports", {"device_id": router["id"], "fields": PORT_FIELDS})
+    found = service.list("ports", {"device_id": router["id"], "fields": PORT_FIELDS})
+    own = [port for port in found if port["device_owner"] != FLOATING_GATEWAY]
     inner = {port["network_id"] for port in own if not is_gateway(port)}
     near = service.list("ports", {"network_id": sorted(inner), "fields": PORT_FIELDS}) if inner else []
     networks = sorted({port["network_id"] for port in own})
     return Surroundings(
         hosts=[agent["host"] for agent in service.request("GET", f"/v2.0/routers/{router['id']}/l3-agents")["agents"]],
+        floating_hosts=sorted(port["binding:host_id"] for port in found if port not in own),
         networks={each["id"]: each for each in service.list("networks", {"id": networks})} if networks else {},
         subnets={each["id"]: each for each in service.list("subnets", {"network_id": networks})} if networks else {},
         ports=[*own, *(port for port in near if port["device_id"] != router["id"])],
@@ -62,7 +69,8 @@ def draw_router(router: Object, around: Surroundings) -> list[str]:
     """The drawing, line by line."""
     where = f"on {', '.join(around.hosts)}" if around.hosts else "on no host"
     if router.get("distributed"):
-        where = f"distributed, gateway {where}"
+        where = f"distributed, home {where}"
+        where += f", floating IPs also on {', '.join(around.floating_hosts)}" if around.floating_hosts else ""
     state = "" if router["admin_state_up"] else ", switched off"
     own = [port for port in around.ports if port["device_id"] == router["id"]]
     gateways = [port for port in own if is_gateway(port)]

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable
 from patchbay.model import Host, Network, Port, Router
 from patchbay.model.network import FLAT, LOCAL, VLAN
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, ROUTER_INTERFACES
+from patchbay.model.router import FLOATING_GATEWAY, FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, ROUTER_INTERFACES
 from patchbay.service.service import Service
 
 DHCP, L3, METADATA = "dhcp", "l3", "metadata"
 ROUTER_PORTS = (*ROUTER_INTERFACES, ROUTER_GATEWAY)
 BOUND = (ROUTER_INTERFACE, ROUTER_GATEWAY)
 """Owners of a router's ports that are where it lives; interfaces of a distributed router are bound nowhere."""
-_PASSIVE = (DHCP_SERVER, FLOATING_IP)
+_PASSIVE = (DHCP_SERVER, FLOATING_IP, FLOATING_GATEWAY)
 """Owners of ports that nobody boots from."""
 
 Alive = Callable[[str], bool]

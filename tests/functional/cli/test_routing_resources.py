@@ -72,7 +72,7 @@ def test_a_router_gets_and_loses_subnets_ports_routes_and_its_gateway(patchbay: 
     patchbay("router", "set", "r", "--disable", "--distributed")
     assert names(patchbay, "router", "--distributed") == ["r"]
     patchbay("router", "set", "r", "--enable")
-    assert "distributed, gateway on no host" in patchbay("show", "router", "r").stdout
+    assert "distributed, home on no host" in patchbay("show", "router", "r").stdout
     patchbay("router", "remove", "port", "r", added["port_id"])
     patchbay("router", "add", "subnet", "r", "in-4")
     assert names(patchbay, "router", "--enable") == ["r"]

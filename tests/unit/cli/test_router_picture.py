@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from patchbay.cli.router_picture import MOST, Surroundings, draw_router
 
 
@@ -64,9 +66,10 @@ def test_a_router_between_its_networks() -> None:
 
 
 def test_a_distributed_router_says_where_its_gateway_is() -> None:
-    assert draw_router({**ROUTER, "distributed": True}, AROUND)[2] == (
-        "demo-router  ACTIVE, distributed, gateway on compute"
-    )
+    router = {**ROUTER, "distributed": True}
+    assert draw_router(router, AROUND)[2] == "demo-router  ACTIVE, distributed, home on compute"
+    around = msgspec.structs.replace(AROUND, floating_hosts=["compute2", "compute3"])
+    assert draw_router(router, around)[2].endswith(", home on compute, floating IPs also on compute2, compute3")
 
 
 def test_a_router_that_leads_nowhere_says_how_to_mend_that() -> None:
