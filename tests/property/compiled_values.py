@@ -1,8 +1,10 @@
 """Intent values and facts at random, from few ids, so that they meet; and a world that works."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 
-from patchbay.compile.facts import Facts, Plugged
+from patchbay.compile.facts import BridgeSettings, Facts, Plugged
 from patchbay.compile.view import Value
 from patchbay.model import (
     AddressPair,
@@ -17,7 +19,9 @@ from patchbay.model import (
     PortForwarding,
     Router,
     Subnet,
+    VnetObject,
 )
+from patchbay.model.vnet import DATAPATH
 
 ME = "host1"
 HOSTS = (ME, "host2", "host3")
@@ -37,6 +41,13 @@ FORWARDING = PortForwarding(
     internal_port_id="",
     internal_ip_address="10.0.0.5",
     internal_ports=(22, 22),
+)
+DPIDS = ("0000000000000001", "0000000000000002")
+INTERFACES = ("if-veth1", "if-veth2", "br-one", "not a name")
+SETTINGS = (
+    BridgeSettings(),
+    BridgeSettings(controllers=("tcp:127.0.0.1:6633",), protocols=("OpenFlow10", "OpenFlow13")),
+    BridgeSettings(datapath_type="netdev", protocols=("OpenFlow14",)),
 )
 SHARED = {"one": "br-one", "two": "br-one"}
 MACS = ("fa:16:3e:00:00:01", "fa:16:3e:00:00:02", "fa:16:3e:00:00:03")
@@ -101,7 +112,15 @@ def ports(draw: st.DrawFn) -> Port:
         device_id=draw(st.sampled_from(ROUTER_IDS)),
         dns_name=draw(st.sampled_from(("", "", "web"))),
         allowed_address_pairs=tuple(draw(st.lists(st.sampled_from(pairs), max_size=1))),
+        interface_name=draw(st.sampled_from(("", *INTERFACES))),
     )
+
+
+@st.composite
+def datapaths(draw: st.DrawFn) -> VnetObject:
+    number = draw(st.integers(1, 3))
+    kind = draw(st.sampled_from((DATAPATH, DATAPATH, DATAPATH, "network")))
+    return VnetObject(id=f"datapath-{number}", kind=kind, uuid=f"dp-{number}", dpid=draw(st.sampled_from(DPIDS)))
 
 
 @st.composite
@@ -193,7 +212,22 @@ def facts(draw: st.DrawFn) -> Facts:
         ),
         bridges=frozenset(draw(st.sets(st.sampled_from(("br-one", "br-two", "br-int"))))),
         plugged={iface_id: plugged[iface_id] for iface_id in unique.values()},
+        **draw(bridges_of_others()),
     )
+
+
+@st.composite
+def bridges_of_others(draw: st.DrawFn) -> dict[str, Any]:
+    """Facts of bridges that may be registered; an interface is on one of them at most."""
+    places = draw(st.dictionaries(st.sampled_from(INTERFACES), st.sampled_from(("br-one", "br-two"))))
+    return {
+        "datapaths": draw(st.dictionaries(st.sampled_from(DPIDS), st.sampled_from(("br-one", "br-two")))),
+        "bridge_ports": {
+            bridge: frozenset(name for name, place in places.items() if place == bridge)
+            for bridge in ("br-one", "br-two")
+        },
+        "bridge_settings": draw(st.dictionaries(st.sampled_from(("br-one", "br-two")), st.sampled_from(SETTINGS))),
+    }
 
 
 WORLD: tuple[Value, ...] = (
@@ -236,6 +270,7 @@ WORLD: tuple[Value, ...] = (
         device_owner="network:dhcp",
         device_id="dhcp-net-a",
     ),
+    VnetObject(id="datapath-1", kind=DATAPATH, uuid="dp-1", dpid=DPIDS[0]),
     Subnet(id="subnet-out", network_id="net-b", ip_version=4, cidr="203.0.113.0/24", gateway_ip="203.0.113.1"),
     Router(id="router-1", host=ME, gateway_port_id=PORT_IDS[4]),
     FloatingIP(
@@ -251,5 +286,6 @@ WORLD: tuple[Value, ...] = (
 """A network that works, which random histories then disturb: from nothing they would seldom build one."""
 
 VALUES = st.one_of(
-    networks(), subnets(), ports(), ports(), ports(), instances(), hosts(), plugs(), routers(), floatingips()
+    *(networks(), subnets(), ports(), ports(), ports(), instances(), hosts(), plugs(), routers(), floatingips()),
+    datapaths(),
 )
