@@ -22,6 +22,7 @@ from patchbay.host.announce import announce
 from patchbay.host.netns import NamespaceThread
 from patchbay.model import FloatingIP, Port
 from patchbay.model.port import DHCP_SERVER
+from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +113,8 @@ def find_sender(view: HostView, port_id: str) -> tuple[Sender, list[str]] | None
     if floatingip is not None:
         return _sender_of_floatingip(view, floatingip)
     port = view.ports.get(port_id)
-    if port is None or not port.fixed_ips:
-        return None
+    if port is None or not port.fixed_ips or port.device_owner == ROUTER_INTERFACE_DISTRIBUTED:
+        return None  # A distributed router is where it was, for each of its neighbours on the neighbour's own host.
     addresses = [each.ip_address for each in port.fixed_ips]
     if port.device_owner in SERVICE_DEVICES:
         return _sender_of_service(port), addresses

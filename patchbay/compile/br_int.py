@@ -46,7 +46,7 @@ def compile_foreign_port(view: HostView, port_id: str) -> list[Resource]:
 def _own_names(view: HostView, port_id: str, port: Port | None) -> list[str]:
     """What Patchbay itself may call the interface of this port on this host."""
     prefixes = ["tap", "qvo"] if view.interface_of(port_id) or view.attached(port_id) else []
-    if port is not None and port.host == view.facts.host:
+    if port is not None and (port.host == view.facts.host or view.is_of_router(port)):
         prefixes += SERVICE_DEVICES.get(port.device_owner, ())
     return [names.device(prefix, port_id) for prefix in prefixes]
 

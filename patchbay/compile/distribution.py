@@ -8,9 +8,18 @@ components, and a router is here if its component has a network with an ordinary
 
 from collections.abc import Callable, Iterable
 
+from patchbay.compile.index import Trace
+from patchbay.model import Port
+
 NETWORK, ROUTER = "network", "router"
 Node = tuple[str, str]
 """(NETWORK, id) or (ROUTER, id)"""
+
+
+def claims_of(port: Port) -> set[Trace]:
+    """What an interface of a distributed router answers for on its network: its MAC and its addresses."""
+    addresses = {("link-ip", port.network_id, fixed.ip_address) for fixed in port.fixed_ips}
+    return {("link-mac", port.network_id, port.mac_address), *addresses}
 
 
 class Distribution:
@@ -85,4 +94,4 @@ class Distribution:
         return found
 
 
-__all__ = ["NETWORK", "ROUTER", "Distribution", "Node"]
+__all__ = ["NETWORK", "ROUTER", "Distribution", "Node", "claims_of"]

@@ -11,6 +11,9 @@ from patchbay.compile.br_int import compile_foreign_port, compile_integration_br
 from patchbay.compile.br_tun import compile_known_port, compile_tunnel, compile_tunnel_bridge, compile_vxlan_network
 from patchbay.compile.datapath import compile_attached_port, compile_datapath
 from patchbay.compile.dhcp import compile_dhcp
+from patchbay.compile.distributed import compile_routing_tables
+from patchbay.compile.distributed_interface import compile_interface
+from patchbay.compile.distributed_neighbour import compile_neighbour
 from patchbay.compile.instance import compile_instance
 from patchbay.compile.metadata import compile_metadata
 from patchbay.compile.provider import compile_provider, compile_provider_network
@@ -26,7 +29,7 @@ def compile_fragment(view: HostView, fragment: Fragment) -> tuple[Resource, ...]
 
 
 def _compile_host(view: HostView) -> Iterable[Resource]:
-    return (*compile_integration_bridge(view.facts), *compile_tunnel_bridge(view.facts))
+    return (*compile_integration_bridge(view.facts), *compile_tunnel_bridge(view.facts), *compile_routing_tables(view))
 
 
 def _compile_network(view: HostView, network_id: str) -> Iterable[Resource]:
@@ -43,6 +46,8 @@ def _compile_port(view: HostView, port_id: str) -> Iterator[Resource]:
     if port_id in view.ports:
         yield from compile_attached_port(view, view.ports[port_id])
         yield from compile_known_port(view, view.ports[port_id])
+        yield from compile_neighbour(view, view.ports[port_id])
+        yield from compile_interface(view, view.ports[port_id])
 
 
 def _compile_instance(view: HostView, instance_id: str) -> Iterable[Resource]:

@@ -50,6 +50,9 @@ SERVICE_DEVICES: Mapping[str, tuple[str, ...]] = {
 }
 """How the devices of services' ports begin."""
 
+CLAIMS = ("mac", "ip", "link-mac", "link-ip")
+"""Traces of what only one port of a network can have."""
+
 HOST: Fragment = ("host",)
 METADATA: Fragment = ("metadata",)
 
@@ -78,9 +81,10 @@ class HostKnowledge:
     def _clear_indexes(self) -> None:
         self._traces = Index()
         """Owners are ports: net, here, at, mac, ip, dhcp (a server of the network here), router (a port of it here),
-        base (as here, but for interfaces of distributed routers), and wherever they are: server (of DHCP on the
-        network), routed (interface of a router on the network), device (of this router), link (of this distributed
-        router and this network), named (whose interface has this name), attached (to this registered bridge)."""
+        base (as here, but for interfaces of distributed routers), link-ip and link-mac (of those), and wherever they
+        are: server (of DHCP on the network), routed (interface of a router on the network), device (of this router),
+        link (of this distributed router and this network), named (whose interface has this name), attached (to this
+        registered bridge)."""
         self._reach = Index()
         """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here;
         ("dhcp",) → networks with a DHCP server here."""
@@ -330,6 +334,10 @@ class HostKnowledge:
     def is_sole(self, kind: str, port: Port, what: str) -> bool:
         """No other port of its network claims this ``mac`` or ``ip``, as its own or as an allowed address pair."""
         return self._traces.is_sole((kind, port.network_id, what), port.id)
+
+    def leads(self, kind: str, port: Port, what: str) -> bool:
+        """Of the interfaces of distributed routers here with this ``link-mac`` or ``link-ip`` it is the first."""
+        return min(self._traces.owners((kind, port.network_id, what)), default="") == port.id
 
     def local_vlan(self, network_id: str) -> int | None:
         """The network's number on this host; None if it is not here."""

@@ -7,6 +7,7 @@ The names are Neutron's and Nova's, so who knows those finds everything at once 
 import hashlib
 import ipaddress
 import re
+import uuid
 
 from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.model import Instance
@@ -69,6 +70,14 @@ def router_mac(host: str, port_id: str) -> str:
     """
     digest = hashlib.blake2b(f"{host}/{port_id}".encode(), digest_size=5).digest()
     return ":".join(f"{byte:02x}" for byte in (0x0A, *digest))
+
+
+def router_number(router_id: str) -> int:
+    """The router in ``metadata`` of a flow: the first 64 bits of its id, or of a hash of one that is no UUID."""
+    try:
+        return uuid.UUID(router_id).int >> 64
+    except ValueError:
+        return int.from_bytes(hashlib.blake2b(router_id.encode(), digest_size=8).digest(), "big")
 
 
 def _shortened(prefix: str, name: str) -> str:

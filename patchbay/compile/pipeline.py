@@ -34,6 +34,17 @@ ARP_RESPONDER = 21
 FLOOD_TO_TUN = 22
 ND_RESPONDER = 23
 
+ARP_SPOOF = 24
+ROUTED = 40
+ROUTER_ND = 41
+ROUTER_ADDRESSES = 42
+L3_LOOKUP = 43
+NEXT_HOP = 44
+NEIGHBOUR = 45
+GATEWAY = 46
+ROUTED_OUT = 47
+SLOW_PATH = 48
+
 TABLES = (
     Table(
         bridge=names.BR_INT,
@@ -41,7 +52,92 @@ TABLES = (
         name="LOCAL_SWITCHING",
         entered_from="every port of br-int",
         decides="ordinary switching by MAC within local VLANs (NORMAL); frames of provider bridges get their"
-        " local VLAN; frames of ports that must not talk are dropped",
+        " local VLAN; frames of ports that must not talk are dropped; what a port sends on a network that a"
+        " distributed router joins gets its local VLAN into reg6 and goes to routing first",
+        goes_to=(ARP_SPOOF, ROUTED),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ARP_SPOOF,
+        name="ARP_SPOOF",
+        entered_from="table 0, ports of networks that a distributed router joins",
+        decides="whether the sender may say this: everything passes",
+        goes_to=(ROUTED,),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ROUTED,
+        name="ROUTED",
+        entered_from="table 24, with the local VLAN in reg6",
+        decides="whether a frame is for a router: answers ARP requests and neighbour solicitations for its addresses;"
+        " what is sent to its MAC gets the router's number into metadata; everything else is switched (NORMAL)",
+        goes_to=(ROUTER_ND, ROUTER_ADDRESSES),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ROUTER_ND,
+        name="ROUTER_ND",
+        entered_from="table 40, solicitations already turned into advertisements",
+        decides="fills in the answer for the router's address and sends it back",
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ROUTER_ADDRESSES,
+        name="ROUTER_ADDRESSES",
+        entered_from="table 40, and table 45 from another router; the router is in metadata, its network in reg6",
+        decides="whether a packet is for the router itself: echo requests are answered; the rest, what is for"
+        " link-local addresses and what is no IP goes to the router's namespace",
+        goes_to=(L3_LOOKUP, SLOW_PATH),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=L3_LOOKUP,
+        name="L3_LOOKUP",
+        entered_from="table 42, packets to be forwarded",
+        decides="the route, the longest prefix first: the local VLAN that the packet leaves to (reg7), the next hop"
+        " (reg0, or xxreg0 for IPv6), the router's MAC there, and whether the packet is larger than the MTU (reg5)",
+        goes_to=(NEXT_HOP, NEIGHBOUR, GATEWAY),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=NEXT_HOP,
+        name="NEXT_HOP",
+        entered_from="table 43, routes with several next hops, the choice in reg4",
+        decides="as table 43, for the next hop that was chosen for the connection",
+        goes_to=(NEIGHBOUR,),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=NEIGHBOUR,
+        name="NEIGHBOUR",
+        entered_from="tables 43 and 44",
+        decides="the MAC of the next hop: takes one from the time to live and outputs to its port; another distributed"
+        " router goes on from table 42; what is too large, has lived too long or has an unknown next hop goes to the"
+        " namespace",
+        goes_to=(ROUTER_ADDRESSES, ROUTED_OUT, SLOW_PATH),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=GATEWAY,
+        name="GATEWAY",
+        entered_from="table 43, packets without another route",
+        decides="the way out: on other hosts to the router's home over the network that the packet came from, at home"
+        " to the namespace",
+        goes_to=(SLOW_PATH,),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ROUTED_OUT,
+        name="ROUTED_OUT",
+        entered_from="table 45, next hops on other hosts",
+        decides="the local VLAN and this host's own MAC of the router, and the way to br-tun or the provider bridge",
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=SLOW_PATH,
+        name="SLOW_PATH",
+        entered_from="tables 42, 45 and 46",
+        decides="hands the packet, as it came, to the router's namespace on this host",
     ),
     Table(
         bridge=names.BR_TUN,

@@ -5,6 +5,7 @@ qg- is in br-ex itself; here, as in Neutron since, int-br-ex and phy-br-ex carry
 """
 
 from patchbay.compile import names
+from patchbay.compile.distributed import compile_distributed
 from patchbay.compile.router_advertisements import compile_advertisements
 from patchbay.compile.router_ports import compile_port, floating_addresses, floatingips, ports_of_router
 from patchbay.compile.router_routes import compile_routes
@@ -22,16 +23,21 @@ SYSCTLS = (
 """What Neutron sets in a router's namespace: it forwards, answers ARP only for addresses of the link that was asked on,
 asks with an address of that link, and believes no other router."""
 
+REDIRECTS = tuple(f"net.ipv4.conf.{which}.send_redirects" for which in ("all", "default"))
+"""Whether it tells a sender of a shorter way. A distributed router never does: it is the way on every host."""
+
 
 def compile_router(view: HostView, router_id: str) -> list[Resource]:
-    """Everything of a router that lives on this host; nothing of one that is down, as in Neutron."""
+    """Everything of a router that is on this host; nothing of one that is down, as in Neutron."""
     router = view.routers.get(router_id)
-    if router is None or router.host != view.facts.host or not router.admin_state_up:
+    is_here = router is not None and (view.is_home(router) or router_id in view.distribution)
+    if router is None or not is_here or not router.admin_state_up:
         return []
     namespace = names.router_namespace(router_id)
     ports = ports_of_router(view, router)
     resources: list[Resource] = [Namespace(name=namespace, alias=names.alias(router_id))]
-    resources += (Sysctl(namespace=namespace, name=name, value=value) for name, value in SYSCTLS)
+    settings = (*SYSCTLS, *((name, "0" if router.distributed else "1") for name in REDIRECTS))
+    resources += (Sysctl(namespace=namespace, name=name, value=value) for name, value in settings)
     for port in ports:
         resources += compile_port(view, namespace, port)
     carried = floatingips(view, router, ports)
@@ -39,4 +45,5 @@ def compile_router(view: HostView, router_id: str) -> list[Resource]:
     resources += compile_routes(view, namespace, router, ports)
     resources += compile_rules(namespace, router, ports, carried)
     resources += compile_advertisements(view, namespace, router, ports)
+    resources += compile_distributed(view, router, ports) if router_id in view.distribution else []
     return resources

@@ -43,6 +43,8 @@ def _section(port: RouterPort) -> Iterator[str]:
     modes = {subnet.ipv6_ra_mode for subnet in subnets}
     servers = [server for subnet in subnets for server in subnet.dns_nameservers if ":" in server]
     lines = ["AdvSendAdvert on;", "MinRtrAdvInterval 30;", "MaxRtrAdvInterval 100;"]
+    if port.mac != port.port.mac_address:
+        lines.append("AdvSourceLLAddress off;")  # Its neighbours shall use the MAC that is the same on every host.
     if port.network.mtu >= SMALLEST_IPV6_MTU:
         lines.append(f"AdvLinkMTU {port.network.mtu};")
     if STATEFUL in modes:

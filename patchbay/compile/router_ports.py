@@ -17,18 +17,20 @@ from patchbay.compile.knowledge import SERVICE_DEVICES
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Address, BridgePort, Link, Resource
 from patchbay.model import FloatingIP, Network, Port, Router, Subnet
-from patchbay.model.router import FLOATING_GATEWAY, ROUTER_GATEWAY
+from patchbay.model.router import FLOATING_GATEWAY, ROUTER_GATEWAY, ROUTER_INTERFACE_DISTRIBUTED
 
 
 class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
     """A port that can be plugged: its device (qr-XXX, qg-XXX, fg-XXX) and its addresses, each with its subnet.
 
-    ``is_gateway``: it leads outside. A distributed router has a floating gateway for that where it is not at home.
+    ``mac`` is that of the device: an interface of a distributed router has another on each host. ``is_gateway``: it
+    leads outside. A distributed router has a floating gateway for that where it is not at home.
     """
 
     port: Port
     network: Network
     device: str
+    mac: str
     is_gateway: bool
     addresses: tuple[tuple[Interface, Subnet], ...]
 
@@ -47,7 +49,17 @@ def ports_of_router(view: HostView, router: Router) -> list[RouterPort]:
             continue
         device = names.device(SERVICE_DEVICES[port.device_owner][0], port.id)
         addresses = tuple((own, subnet) for own, subnet in addressed_subnets(view, port) if own is not None)
-        found.append(RouterPort(port=port, network=network, device=device, is_gateway=is_gateway, addresses=addresses))
+        is_shared = port.device_owner == ROUTER_INTERFACE_DISTRIBUTED
+        found.append(
+            RouterPort(
+                port=port,
+                network=network,
+                device=device,
+                mac=names.router_mac(view.facts.host, port.id) if is_shared else port.mac_address,
+                is_gateway=is_gateway,
+                addresses=addresses,
+            )
+        )
     return sorted(found, key=lambda port: port.is_gateway)
 
 
@@ -64,7 +76,7 @@ def compile_port(view: HostView, namespace: str, port: RouterPort) -> Iterator[R
         bridge=names.BR_INT,
         type="internal",
         external_ids=(
-            ("attached-mac", port.port.mac_address),
+            ("attached-mac", port.mac),
             ("iface-id", port.port.id),
             ("iface-status", "active"),
         ),
@@ -77,7 +89,7 @@ def compile_port(view: HostView, namespace: str, port: RouterPort) -> Iterator[R
         name=port.device,
         namespace=namespace,
         kind="internal",
-        mac=port.port.mac_address,
+        mac=port.mac,
         mtu=port.network.mtu,
         ipv6=True,
         tx_checksum=view.facts.datapath_type != "netdev",

@@ -18,7 +18,8 @@ def compile_routes(view: HostView, namespace: str, router: Router, ports: Sequen
     routes: dict[tuple[str, ...], Route] = {}
     connected = {str(own.network) for port in ports for own, _ in port.addresses}
     for route, port in extra_routes(router, ports):
-        _add(routes, namespace, route.destination, route.nexthop, port.device)
+        is_own = any(route.nexthop == str(each.ip) for each, _ in port.addresses)
+        _add(routes, namespace, route.destination, "" if is_own else route.nexthop, port.device)
     outside = gateway(ports)
     if outside is not None:
         for subnet in view.subnets_of(outside.network.id):
@@ -47,13 +48,16 @@ def carrying_subnets(view: HostView, router: Router, outside: RouterPort) -> Ite
 
 
 def extra_routes(router: Router, ports: Sequence[RouterPort]) -> Iterator[tuple[HostRoute, RouterPort]]:
-    """The router's own routes that can work, each with the port that leads to its next hop."""
+    """The router's own routes that can work, each with the port that leads to its next hop.
+
+    A next hop that is the port's own address means straight onto its network.
+    """
     for route in sorted(router.routes, key=lambda route: (route.destination, route.nexthop)):
         if not _is_network(route.destination) or not _is_address(route.nexthop):
             continue
         nexthop = ipaddress.ip_address(route.nexthop)
         for port in ports:
-            on_link = any(nexthop in own.network and nexthop != own.ip for own, _ in port.addresses)
+            on_link = any(nexthop in own.network for own, _ in port.addresses)
             if on_link and ipaddress.ip_network(route.destination).version == nexthop.version:
                 yield route, port
                 break

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from patchbay.compile.attachments import find_attachments
-from patchbay.compile.distribution import NETWORK, ROUTER
+from patchbay.compile.distribution import NETWORK, ROUTER, claims_of
 from patchbay.compile.facts import Facts, identity
 from patchbay.compile.index import Trace
 from patchbay.compile.knowledge import (
+    CLAIMS,
     HOST,
     METADATA,
     ROUTER_PORTS,
@@ -106,7 +107,9 @@ class HostView(HostKnowledge):
             traces.add(("attached", attached[0]))
         if self.is_here(port):
             traces.add(("here", network_id))
-            if not is_link(port) and port.device_owner != FLOATING_GATEWAY:
+            if is_link(port):
+                traces |= claims_of(port)
+            elif port.device_owner != FLOATING_GATEWAY:
                 traces.add(("base", network_id))
             if port.device_owner == DHCP_SERVER and port.host == self.facts.host:
                 traces.add(("dhcp", network_id))
@@ -163,8 +166,8 @@ class HostView(HostKnowledge):
         return dirty | (self._presence_changed(trace, False) if trace not in self._traces else set())
 
     def _rivals(self, trace: Trace) -> set[Fragment]:
-        """Other claimants of a MAC or an address: theirs is not the only claim any more, or is again."""
-        return {("port", owner) for owner in self._traces.owners(trace)} if trace[0] in ("mac", "ip") else set()
+        """Other claimants of a MAC or an address: theirs is not the only or first claim any more, or is again."""
+        return {("port", owner) for owner in self._traces.owners(trace)} if trace[0] in CLAIMS else set()
 
     def _presence_changed(self, trace: Trace, is_there: bool) -> set[Fragment]:
         """The first port of a network came to a host, or the last one left."""
@@ -199,7 +202,7 @@ class HostView(HostKnowledge):
         dirty = self._change_ports(ports, lambda: self.distribution.turn(turned)) if turned else set()
         for network_id in self.distribution.settle(looked_at):
             dirty |= self._network_fragments(network_id)
-        return dirty.union(*({("router", router_id), METADATA} for router_id in turned))
+        return dirty.union(*({("router", router_id), METADATA, HOST} for router_id in turned))
 
     # Networks
 
@@ -287,7 +290,8 @@ class HostView(HostKnowledge):
         dirty: set[Fragment] = {("provider", bridge) for bridge in bridges}
         if changed:
             networks = self.networks.values()
-            dirty.update(("network", item.id) for item in networks if item.physical_network in changed)
+            for item in networks:
+                dirty |= self._network_fragments(item.id) if item.physical_network in changed else set()
         return dirty
 
     # Registered bridges

@@ -80,6 +80,7 @@ def port(name: str, fields: dict[str, Any]) -> Port:
     network_id, mac_address = id_of("network", fields.pop("network")), fields.pop("mac")
     if "router" in fields:
         owner = "network:router_gateway" if fields.pop("is_gateway", False) else "network:router_interface"
+        owner += "_distributed" if fields.pop("is_distributed", False) else ""
         fields |= {"device_id": id_of("router", fields.pop("router")), "device_owner": owner}
     return Port(
         id=id_of("port", name),

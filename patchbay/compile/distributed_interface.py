@@ -1,0 +1,117 @@
+"""What a distributed router's interface says to its network, on every host: flows of the interface's port.
+
+They answer for its addresses with its MAC, lead what is sent to this MAC into routing, and keep apart what the
+router's many devices on one network would otherwise say to each other's neighbours: questions for its addresses from
+outside the host are not theirs to answer (but at home, for machines that no agent serves), and advertisements stay on
+the host that they are from.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+
+from patchbay.compile import names
+from patchbay.compile.leg import Leg, Trunk, addresses, flow, leg_of, next_hop_match
+from patchbay.compile.pipeline import (
+    LOCAL_SWITCHING,
+    NEIGHBOUR,
+    PATCH_LV_TO_TUN,
+    ROUTED,
+    ROUTER_ADDRESSES,
+    ROUTER_ND,
+)
+from patchbay.compile.responder import (
+    FROM_ROUTER,
+    OVERRIDE,
+    SOLICITED,
+    advertisement,
+    arp_reply,
+    defence,
+    link_local,
+    turned_solicitation,
+)
+from patchbay.compile.view import HostView
+from patchbay.hoststate import Flow
+from patchbay.model import Port
+
+GUARD = 6
+"""The priority in table 0 of what must not be switched or classified like anything else."""
+
+
+def compile_interface(view: HostView, port: Port) -> Iterator[Flow]:
+    """The flows of an interface here; of two interfaces with one address or MAC, the first has it."""
+    leg = leg_of(view, port)
+    if leg is None:
+        return
+    is_home = view.is_home(view.routers[port.device_id])
+    targets = [address for address in addresses(port) if view.leads("link-ip", port, str(address))]
+    for address in targets:
+        yield from _answers(leg, address)
+        yield from _next_router(leg, address)
+        if leg.trunk and not (is_home and leg.trunk.bridge):
+            yield _unheard(leg.trunk, address)
+    if view.leads("link-mac", port, port.mac_address):
+        yield _to_router(leg)
+        if leg.has_ipv6:
+            yield from _answers(leg, link_local(leg.mac))
+            yield from _advertisements(leg, is_home)
+
+
+def _answers(leg: Leg, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[Flow]:
+    """ARP requests, also probes and unicast ones, and neighbour solicitations for one address."""
+    network = f"reg6={leg.local_vlan:#x}"
+    if address.version == 4:
+        match = f"arp,{network},arp_tpa={address},arp_op=1"
+        yield flow(ROUTED, 3, match, f"{arp_reply(leg.mac, address)},IN_PORT")
+        return
+    turned = turned_solicitation(FROM_ROUTER | SOLICITED | OVERRIDE)
+    yield flow(ROUTED, 3, f"icmp6,{network},icmp_type=135,nd_target={address}", f"{turned},resubmit(,{ROUTER_ND})")
+    said = f"icmp_type=136,nd_target={address}"
+    yield flow(ROUTER_ND, 1, f"icmp6,{network},{said}", f"{advertisement(leg.mac, address)},IN_PORT")
+    yield flow(ROUTER_ND, 2, f"icmp6,{network},ipv6_src=::,{said}", f"{defence(leg.mac, address)},IN_PORT")
+
+
+def _to_router(leg: Leg) -> Flow:
+    """Frames for the interface's MAC are the router's."""
+    number = names.router_number(leg.port.device_id)
+    actions = f"load:{number:#x}->OXM_OF_METADATA[],resubmit(,{ROUTER_ADDRESSES})"
+    return flow(ROUTED, 2, f"reg6={leg.local_vlan:#x},dl_dst={leg.mac}", actions)
+
+
+def _next_router(leg: Leg, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[Flow]:
+    """What another router here forwards to this address goes on in this one; bit 1 of reg5 tells that it came so."""
+    number = names.router_number(leg.port.device_id)
+    actions = (
+        f"dec_ttl,load:{number:#x}->OXM_OF_METADATA[],load:{leg.local_vlan:#x}->NXM_NX_REG6[],"
+        f"load:0x1->NXM_NX_REG5[1],resubmit(,{ROUTER_ADDRESSES})"
+    )
+    yield flow(NEIGHBOUR, 11, next_hop_match(address, leg.local_vlan), actions)
+
+
+def _unheard(trunk: Trunk, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Flow:
+    """Who asks from another host has been answered there; this host's device must not answer, too."""
+    if address.version == 4:
+        return flow(LOCAL_SWITCHING, GUARD, f"arp,{trunk.arriving},arp_tpa={address},arp_op=1", "drop")
+    return flow(LOCAL_SWITCHING, GUARD, f"icmp6,{trunk.arriving},icmp_type=135,nd_target={address}", "drop")
+
+
+def _advertisements(leg: Leg, is_home: bool) -> Iterator[Flow]:
+    """Router advertisements, which are from the interface's MAC, stay on this host, where another says the same.
+
+    From home they also go to the physical network; what machines there then send to the MAC comes to the namespace.
+    """
+    trunk, vlan = leg.trunk, leg.local_vlan
+    if trunk is None:
+        return
+    if not trunk.bridge:
+        match = f"icmp6,dl_vlan={vlan},dl_src={leg.mac},icmp_type=134"
+        yield Flow(bridge=names.BR_TUN, table=PATCH_LV_TO_TUN, priority=2, match=match, actions="drop")
+    elif not is_home:
+        outer = names.provider_patch(trunk.bridge)
+        match = f"icmp6,in_port={outer},dl_vlan={vlan},dl_src={leg.mac},icmp_type=134"
+        yield Flow(bridge=trunk.bridge, table=LOCAL_SWITCHING, priority=5, match=match, actions="drop")
+    else:
+        actions = f"{trunk.untag}mod_dl_dst:{leg.own_mac},output:{leg.device}"
+        yield flow(LOCAL_SWITCHING, GUARD, f"{trunk.arriving},dl_dst={leg.mac}", actions)
+        asked = f"icmp6,{trunk.arriving},icmp_type=135,nd_target={link_local(leg.mac)}"
+        answered = f"mod_vlan_vid:{vlan},load:{vlan:#x}->NXM_NX_REG6[],resubmit(,{ROUTED})"
+        yield flow(LOCAL_SWITCHING, GUARD + 1, asked, answered)
