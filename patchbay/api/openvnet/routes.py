@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from patchbay.api.errors import HTTPNotFound
 from patchbay.api.openvnet import (
     datapaths,
+    dns_services,
     filters,
     ip_lease_containers,
     ip_range_groups,
     ip_retention_containers,
+    ip_routes,
     mac_range_groups,
+    network_services,
     networks,
+    route_links,
     topologies,
     translations,
 )
@@ -18,12 +22,16 @@ from patchbay.api.openvnet.endpoint import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *datapaths.ENDPOINTS,
+    *dns_services.ENDPOINTS,
     *networks.ENDPOINTS,
+    *route_links.ENDPOINTS,
     *filters.ENDPOINTS,
     *ip_lease_containers.ENDPOINTS,
     *ip_range_groups.ENDPOINTS,
     *ip_retention_containers.ENDPOINTS,
+    *ip_routes.ENDPOINTS,
     *mac_range_groups.ENDPOINTS,
+    *network_services.ENDPOINTS,
     *topologies.ENDPOINTS,
     *translations.ENDPOINTS,
 )

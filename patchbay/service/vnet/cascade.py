@@ -20,7 +20,7 @@ REMOVERS: dict[str, Remover] = {}
 
 Undoer = Callable[[Service, Sequence[VnetObject], Kind | None], Sequence[Write]]
 UNDOERS: list[Undoer] = []
-"""Given all rows that go, and the kind of the object that they go with (None: one of them goes by itself): what changes."""
+"""Given all rows that go, and the kind of the object that they go with (None: one goes by itself): what changes."""
 
 _KINDS = {each.name: each for each in vars(kinds).values() if isinstance(each, Kind)}
 _FURTHER_MEMBERS = {TOPOLOGY.name: ("overlay_uuid", "underlay_uuid")}

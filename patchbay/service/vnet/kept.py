@@ -71,6 +71,11 @@ def check_references(service: Service, references: Mapping[Kind, str | None]) ->
             get(service, kind, uuid, kind.name + REFERENCE)
 
 
+def given(references: Mapping[Kind, str | None]) -> dict[Kind, str]:
+    """Those of the references that name something."""
+    return {kind: uuid for kind, uuid in references.items() if uuid is not None}
+
+
 def described(service: Service, kind: Kind, row: VnetObject) -> Data:
     """The row as an answer: what every object has, its own attributes, and for each reference the integer as well."""
     shown = common(service, Face(kind, row.uuid, row.object_id, row)) if kind.prefix else common_of_row(kind, row)
@@ -113,8 +118,7 @@ async def create(service: Service, context: RequestContext, new: NewRow, check: 
         check_references(service, new.references)
         row = new.row(context)
         check(row)
-        held = {kind: uuid for kind, uuid in new.references.items() if uuid is not None}
-        return row, [*inserting(service, new.kind, row), *holding(service, held)]
+        return row, [*inserting(service, new.kind, row), *holding(service, given(new.references))]
 
     return await carry_out(service, f"{new.kind.words} {new.uuid}", plan)
 

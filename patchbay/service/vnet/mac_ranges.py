@@ -52,7 +52,7 @@ async def add_range(
     return await carry_out(service, f"MAC range group {group}", plan)
 
 
-def allocate(service: Service, group: str, besides: Collection[str] = ()) -> str:
+def free_mac(service: Service, group: str, besides: Collection[str] = ()) -> str:
     """A MAC of the group that no port, no kept MAC lease and none of ``besides`` has.
 
     Raises InvalidUUID, UnknownUUIDResource (as ``mac_range_group_uuid``), or ArgumentError when all are in use.

@@ -12,12 +12,11 @@ from ipaddress import IPv4Network, ip_network
 import msgspec
 
 from patchbay.model import HostRoute, Port, Router, Subnet, VnetObject
-from patchbay.model.router import ROUTER_INTERFACES
 from patchbay.service.service import Service
-from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK, ROUTE, ROUTE_LINK
-from patchbay.service.vnet.objects import data_of, find, rows
+from patchbay.service.vnet.kinds import INTERFACE, NETWORK, ROUTE, ROUTE_LINK
+from patchbay.service.vnet.objects import FURTHER_PORTS, data_of, face_of, find, owner_row
+from patchbay.service.vnet.simulated import is_simulated
 
-SIMULATED = "simulated"
 DEFAULT_PREFIX = 24
 
 
@@ -34,9 +33,14 @@ def ports_of(service: Service, interface: str) -> list[Port]:
     db, face = service.db, find(service, INTERFACE, interface)
     if face is None:
         return []
-    leases = [*rows(service, MAC_LEASE, interface_uuid=interface), *rows(service, IP_LEASE, interface_uuid=interface)]
-    ids = dict.fromkeys([face.object_id, *(row.object_id for row in leases)])
+    ids = [face.object_id, *face.data.get(FURTHER_PORTS, ())]
     return [db.ports[id_] for id_ in ids if id_ in db.ports]
+
+
+def interface_row(service: Service, port: Port) -> VnetObject | None:
+    """The row of the interface that has the port, if OpenVNet made it."""
+    face = face_of(service, INTERFACE, port.id)
+    return face.row or owner_row(service.db, port.id)
 
 
 def ipv4_subnet(service: Service, port: Port) -> tuple[Subnet, str] | None:
@@ -61,12 +65,6 @@ def chosen_port(service: Service, interface: str, network: str | None) -> Port |
     return None
 
 
-def is_simulated(service: Service, interface: str) -> bool:
-    """Whether OpenVNet, and so a router, answers for the interface."""
-    face = find(service, INTERFACE, interface)
-    return face is not None and face.data.get("mode") == SIMULATED
-
-
 def way_of(service: Service, row: VnetObject) -> Way | None:
     """What the route does, or would do; None when it is only kept."""
     data = data_of(row)
@@ -75,8 +73,7 @@ def way_of(service: Service, row: VnetObject) -> Way | None:
     if link is None or port is None or link.object_id not in service.db.routers:
         return None
     router = service.db.routers[link.object_id]
-    is_joined = port.device_owner in ROUTER_INTERFACES and port.device_id == router.id
-    if not is_joined and not is_simulated(service, data["interface_uuid"]):
+    if not is_simulated(port):
         return None
     return Way(router, port, extra_route(service, port, destination(data["ipv4_network"], data["ipv4_prefix"])))
 

@@ -1,0 +1,281 @@
+"""Routes: they attach simulated interfaces to the routers of route links (``vnet/models/route.rb``).
+
+Router interfaces and extra routes that Neutron's API made are shown as routes too, with derived uuids.
+"""
+
+import uuid as uuids
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import msgspec
+
+from patchbay.errors import Conflict
+from patchbay.intent.database import Update, Write
+from patchbay.model import HostRoute, Port, Router, VnetObject
+from patchbay.service.access import Attempt, carry_out, revised, touched
+from patchbay.service.context import RequestContext
+from patchbay.service.router_interfaces import remove_interface
+from patchbay.service.router_rules import interfaces, subnets_of
+from patchbay.service.routers import remove_routes
+from patchbay.service.service import Service
+from patchbay.service.vnet import kept, simulated
+from patchbay.service.vnet.cascade import UNDOERS, removal
+from patchbay.service.vnet.errors import ArgumentError, DeleteRestrictionError, InvalidUUID, UnknownUUIDResource
+from patchbay.service.vnet.kinds import INTERFACE, NETWORK, ROUTE, ROUTE_LINK, Kind
+from patchbay.service.vnet.objects import (
+    Data,
+    changed,
+    common,
+    data_of,
+    derived_uuid,
+    face_of,
+    faces,
+    find,
+    number_of,
+    rows,
+    update,
+    uuid_of,
+)
+from patchbay.service.vnet.route_rules import (
+    Way,
+    default_prefix,
+    effective,
+    ipv4_subnet,
+    is_done,
+    way_of,
+    with_extra,
+)
+
+GATEWAY = "gateway"
+"""``mode`` of every route."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A route of the model that has no row: an interface of a router, or with ``extra`` one of its extra routes."""
+
+    uuid: str
+    router: Router
+    port: Port | None
+    extra: HostRoute | None = None
+
+
+async def create(service: Service, context: RequestContext, values: Mapping[str, Any]) -> VnetObject:
+    """A new route.
+
+    ``values``: uuid, interface_uuid, network_uuid, route_link_uuid, ipv4_network, ipv4_prefix, ingress, egress.
+    Raises UnknownUUIDResource, DuplicateUUID, or ArgumentError when the interface is in another route link, or overlaps
+    with one in this.
+    """
+    interface, network = values["interface_uuid"], values.get("network_uuid")
+    references = {INTERFACE: interface, NETWORK: network, ROUTE_LINK: values["route_link_uuid"]}
+
+    def plan(_attempt: Attempt) -> tuple[VnetObject, list[Write]]:
+        kept.check_references(service, references)
+        prefix = values.get("ipv4_prefix")
+        if prefix is None:
+            prefix = default_prefix(service, interface, network, values["ipv4_network"])
+        attributes = {
+            "mode": GATEWAY,
+            "ipv4_network": values["ipv4_network"],
+            "ipv4_prefix": prefix,
+            "ingress": values.get("ingress", True),
+            "egress": values.get("egress", True),
+        }
+        new = kept.NewRow(kind=ROUTE, uuid=values.get("uuid", ""), values=attributes, references=references)
+        row = new.row(context)
+        row, writes = _with_effect(service, row)
+        return row, [*kept.inserting(service, ROUTE, row), *kept.holding(service, kept.given(references)), *writes]
+
+    return await carry_out(service, f"route {values.get('uuid', '')}", plan)
+
+
+def _with_effect(service: Service, row: VnetObject) -> tuple[VnetObject, list[Write]]:
+    """The row with what it stands for, and the writes that make it so."""
+    way = way_of(service, row)
+    if way is None:
+        return row, []
+    if way.port.device_id != way.router.id and not simulated.has_own_router(service, way.port):
+        other = uuid_of(service, ROUTE_LINK, way.port.device_id)
+        raise ArgumentError(
+            f"interface_uuid: {data_of(row)['interface_uuid']} is in route link {other} already.",
+            "Delete its routes there first, or make another interface.",
+        )
+    row = msgspec.structs.replace(row, object_id=way.router.id)
+    return row, [*simulated.join(service, way.port, way.router.id), _rerouted(way.router, [way])]
+
+
+def _rerouted(router: Router, ways: Sequence[Way]) -> Write:
+    """The router with the extra routes of these ways, and its next revision in any case."""
+    extra = [way.extra for way in ways if way.extra is not None]
+    new = msgspec.structs.replace(router, routes=with_extra(router.routes, extra))
+    return Update(router, revised(router, new) if new != router else touched(router))
+
+
+def waiting(service: Service, interface: str) -> list[VnetObject]:
+    """The routes over an interface that are only kept, for as long as it has no address or is another's."""
+    return [row for row in rows(service, ROUTE, interface_uuid=interface) if not row.object_id]
+
+
+def _undo(service: Service, gone: Sequence[VnetObject], going: Kind | None) -> list[Write]:
+    """What changes when these routes go: extra routes, and interfaces without any route leave the route link.
+
+    Interfaces that go themselves leave nothing, and with a route link goes its router: see ``route_links``.
+    """
+    ids = {row.id for row in gone}
+    in_effect = [row for row in gone if row.kind == ROUTE.name and row.object_id and is_done(service, row)]
+    writes: list[Write] = []
+    for router_id in dict.fromkeys(row.object_id for row in in_effect):
+        left = [way for row in effective(service, router_id) if row.id not in ids and (way := way_of(service, row))]
+        going_ways = [way for row in in_effect if row.object_id == router_id and (way := way_of(service, row))]
+        writes.append(_without(service.db.routers[router_id], going_ways, left))
+        if going is None:
+            writes += _left(service, in_effect, {way.port.id for way in left}, router_id)
+    return writes
+
+
+def _without(router: Router, going: Sequence[Way], left: Sequence[Way]) -> Write:
+    extra = {way.extra for way in going} - {way.extra for way in left}
+    new = msgspec.structs.replace(router, routes=tuple(one for one in router.routes if one not in extra))
+    return Update(router, revised(router, new) if new != router else touched(router))
+
+
+def _left(service: Service, gone: Sequence[VnetObject], stay: set[str], router_id: str) -> list[Write]:
+    """Interfaces of OpenVNet leave the router when no route holds them there; Neutron's stay."""
+    writes: list[Write] = []
+    for row in gone:
+        interface, way = find(service, INTERFACE, data_of(row)["interface_uuid"]), way_of(service, row)
+        if way is None or interface is None or interface.row is None or way.port.id in stay:
+            continue
+        if way.router.id == router_id:
+            stay = {*stay, way.port.id}
+            context = RequestContext(project_id=interface.row.project_id)
+            writes += simulated.leave(service, context, way.port, interface.uuid)
+    return writes
+
+
+UNDOERS.append(_undo)
+
+
+def all_routes(service: Service) -> list[VnetObject | Shown]:
+    """The routes that OpenVNet made, in the order of their creation, and then those of Neutron's routers."""
+    made = [row for row in kept.all_of(service, ROUTE) if is_done(service, row)]
+    links = [service.db.routers[face.object_id] for face in faces(service, ROUTE_LINK) if face.object_id]
+    return [*made, *(one for router in links for one in _of_neutron(service, router))]
+
+
+def _of_neutron(service: Service, router: Router) -> list[Shown]:
+    """The router's interfaces and extra routes that are no row's."""
+    ways = [way for row in effective(service, router.id) if (way := way_of(service, row))]
+    ports, extra = {way.port.id for way in ways}, {way.extra for way in ways}
+    found = [
+        Shown(derived_uuid(ROUTE, port.id), router, port)
+        for port in interfaces(service, router.id)
+        if port.id not in ports and ipv4_subnet(service, port) is not None
+    ]
+    for route in router.routes:
+        if route not in extra and ip_address(route.nexthop).version == 4:
+            uuid = derived_uuid(ROUTE, str(uuids.uuid5(uuids.UUID(router.id), f"{route.destination} {route.nexthop}")))
+            found.append(Shown(uuid, router, _towards(service, router, route), route))
+    return found
+
+
+def _towards(service: Service, router: Router, route: HostRoute) -> Port | None:
+    """The router's port on whose subnet the next hop is."""
+    gateway = service.db.ports.get(router.gateway_port_id or "")
+    nexthop = ip_address(route.nexthop)
+    for port in [*interfaces(service, router.id), *([] if gateway is None else [gateway])]:
+        if any(nexthop in ip_network(subnet.cidr) for subnet in subnets_of(service, port)):
+            return port
+    return None
+
+
+def get_route(service: Service, uuid: str) -> VnetObject | Shown:
+    """The route. Raises InvalidUUID or UnknownUUIDResource."""
+    if not uuid.startswith(f"{ROUTE.prefix}-"):
+        raise InvalidUUID(ROUTE, uuid)
+    found = next((route for route in all_routes(service) if route.uuid == uuid), None)
+    if found is None:
+        raise UnknownUUIDResource(ROUTE, uuid)
+    return found
+
+
+async def delete(service: Service, uuid: str) -> None:
+    """The route goes, and what it did.
+
+    Raises InvalidUUID, UnknownUUIDResource, or DeleteRestrictionError when Neutron needs the router's interface.
+    """
+    route = get_route(service, uuid)
+    if isinstance(route, Shown):
+        await _delete_of_neutron(service, route)
+        return
+
+    def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
+        row = get_route(service, uuid)
+        return None, removal(service, row) if isinstance(row, VnetObject) else []
+
+    await carry_out(service, f"route {uuid}", plan)
+
+
+async def _delete_of_neutron(service: Service, route: Shown) -> None:
+    context = RequestContext()
+    if route.extra is not None:
+        await remove_routes(service, context, route.router.id, [route.extra])
+        return
+    assert route.port is not None
+    try:
+        await remove_interface(service, context, route.router.id, port_id=route.port.id, subnet_id=None)
+    except Conflict as error:
+        raise DeleteRestrictionError(f"{route.uuid}. {error.message}", error.remedy) from error
+
+
+def route_view(service: Service, route: VnetObject | Shown) -> Data:
+    """The route as OpenVNet shows it."""
+    if isinstance(route, VnetObject):
+        shown = kept.described(service, ROUTE, route)
+        if shown["network_uuid"] is None:
+            way = way_of(service, route)
+            shown["network_uuid"] = None if way is None else _network_uuid(service, way.port)
+        return shown
+    prefix = _destination(service, route)
+    return {
+        **_common(service, route),
+        "mode": GATEWAY,
+        "interface_uuid": None if route.port is None else uuid_of(service, INTERFACE, route.port.id),
+        "network_uuid": None if route.port is None else _network_uuid(service, route.port),
+        "route_link_uuid": uuid_of(service, ROUTE_LINK, route.router.id),
+        "ipv4_network": prefix.partition("/")[0],
+        "ipv4_prefix": int(prefix.partition("/")[2]),
+        "ingress": True,
+        "egress": True,
+    }
+
+
+def _common(service: Service, route: Shown) -> Data:
+    shown = common(service, face_of(service, ROUTE_LINK, route.router.id))
+    number = number_of(route.port.id) if route.port is not None and route.extra is None else None
+    of_uuid = int(route.uuid.partition("-")[2], 36) >> 16
+    return {**shown, "id": of_uuid if number is None else number, "uuid": route.uuid, "class_name": ROUTE.class_name}
+
+
+def _destination(service: Service, route: Shown) -> str:
+    if route.extra is not None:
+        return route.extra.destination
+    found = ipv4_subnet(service, route.port) if route.port is not None else None
+    assert found is not None
+    return found[0].cidr
+
+
+def _network_uuid(service: Service, port: Port) -> str | None:
+    found = ipv4_subnet(service, port)
+    return None if found is None else uuid_of(service, NETWORK, found[0].id)
+
+
+def settled(service: Service, interface: str) -> list[Write]:
+    """The writes that let routes have their effect that waited for the interface's address, which it has now."""
+    writes: list[Write] = []
+    for row in waiting(service, interface):
+        new, more = _with_effect(service, row)
+        if new is not row:
+            writes += [*update(row, changed(row, object_id=new.object_id)), *more]
+    return writes
