@@ -29,7 +29,8 @@ def test_registered_before_or_after_plugging_two_interfaces_reach_each_other(on_
         second = await here.interface(network, "if-veth2", "10.0.0.12")
         await here.one.up(first, second)
         await here.one.settled()
-        assert here.reaches(1, "10.0.0.12")
+        # ns1 asks for the address again only after a second.
+        await here.one.host.until(lambda: here.reaches(1, "10.0.0.12"), "ping")
         assert here.reaches(2, "10.0.0.11")
 
     on_datapath(scenario)
