@@ -25,14 +25,15 @@ from patchbay.model.vnet import DATAPATH
 
 ME = "host1"
 HOSTS = (ME, "host2", "host3")
-PORT_IDS = tuple(f"{number}{number}{number}{number}0000-0000-4000-8000-00000000000{number}" for number in range(6))
+PORT_IDS = tuple(f"{number}{number}{number}{number}0000-0000-4000-8000-00000000000{number}" for number in range(8))
 NETWORK_IDS = ("net-a", "net-b", "net-c")
 SUBNET_IDS = ("subnet-4", "subnet-6")
 OF_INSTANCES = PORT_IDS[:4]
 ROUTER_IDS = ("router-1", "router-2")
+DISTRIBUTED = "network:router_interface_distributed"
 OWNERS = (
     *("", "", "", "network:router_interface", "network:router_gateway", "network:floatingip"),
-    *("network:router_interface_distributed", "network:floatingip_agent_gateway"),
+    *(DISTRIBUTED, DISTRIBUTED, "network:floatingip_agent_gateway"),
 )
 FORWARDING = PortForwarding(
     id="forwarding",
@@ -125,7 +126,9 @@ def datapaths(draw: st.DrawFn) -> VnetObject:
 
 @st.composite
 def routers(draw: st.DrawFn) -> Router:
-    routes = ((), (HostRoute("172.16.0.0/12", "10.0.0.9"),), (HostRoute("fd01::/64", "fd00::9"),))
+    several = tuple(HostRoute("172.16.0.0/12", f"10.0.0.{number}") for number in (5, 6, 9))
+    own = (HostRoute("172.17.0.0/16", "10.0.0.1"), HostRoute("0.0.0.0/0", "10.0.1.9"), HostRoute("::/0", "fd00::9"))
+    routes = ((), (HostRoute("172.16.0.0/12", "10.0.0.9"),), (HostRoute("fd01::/64", "fd00::9"),), several, own)
     return Router(
         id=draw(st.sampled_from(ROUTER_IDS)),
         admin_state_up=draw(st.sampled_from((True, True, False))),
@@ -271,6 +274,24 @@ WORLD: tuple[Value, ...] = (
         device_id="dhcp-net-a",
     ),
     VnetObject(id="datapath-1", kind=DATAPATH, uuid="dp-1", dpid=DPIDS[0]),
+    Port(
+        id=PORT_IDS[6],
+        network_id="net-a",
+        mac_address="fa:16:3e:00:00:05",
+        fixed_ips=(FixedIP("subnet-4", "10.0.0.3"), FixedIP("subnet-6", "fd00::3")),
+        device_owner=DISTRIBUTED,
+        device_id="router-2",
+    ),
+    Port(
+        id=PORT_IDS[7],
+        network_id="net-b",
+        mac_address="fa:16:3e:00:00:06",
+        fixed_ips=(FixedIP("subnet-b", "10.0.1.1"),),
+        device_owner=DISTRIBUTED,
+        device_id="router-2",
+    ),
+    Subnet(id="subnet-b", network_id="net-b", ip_version=4, cidr="10.0.1.0/24", gateway_ip="10.0.1.1"),
+    Router(id="router-2", distributed=True, host="host2", routes=(HostRoute("172.16.0.0/12", "10.0.0.6"),)),
     Subnet(id="subnet-out", network_id="net-b", ip_version=4, cidr="203.0.113.0/24", gateway_ip="203.0.113.1"),
     Router(id="router-1", host=ME, gateway_port_id=PORT_IDS[4]),
     FloatingIP(
