@@ -37,3 +37,10 @@ def floatingips_living_here(view: HostView, router: Router) -> list[FloatingIP]:
     """The router's floating IPs that live on this host, in the order of their ids."""
     host = view.facts.host
     return [item for item in view.floatingips_of(router.id) if floating_host(view, router, item) == host]
+
+
+def floatingips_away(view: HostView, router: Router) -> list[FloatingIP]:
+    """Those that live on other hosts than the router's home, which is this host, in the order of their ids."""
+    if not view.is_home(router):
+        return []
+    return [item for item in view.floatingips_of(router.id) if floating_host(view, router, item) != router.host]

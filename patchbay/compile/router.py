@@ -6,6 +6,7 @@ qg- is in br-ex itself; here, as in Neutron since, int-br-ex and phy-br-ex carry
 
 from patchbay.compile import names
 from patchbay.compile.distributed import compile_distributed
+from patchbay.compile.floating import floatingips_away
 from patchbay.compile.router_advertisements import compile_advertisements
 from patchbay.compile.router_ports import compile_port, floating_addresses, floatingips, ports_of_router
 from patchbay.compile.router_routes import compile_routes
@@ -43,7 +44,7 @@ def compile_router(view: HostView, router_id: str) -> list[Resource]:
     carried = floatingips(view, router, ports)
     resources += floating_addresses(namespace, ports, carried)
     resources += compile_routes(view, namespace, router, ports)
-    resources += compile_rules(namespace, router, ports, carried)
+    resources += compile_rules(namespace, router, ports, carried, floatingips_away(view, router))
     resources += compile_advertisements(view, namespace, router, ports)
     resources += compile_distributed(view, router, ports) if router_id in view.distribution else []
     return resources

@@ -69,20 +69,27 @@ _METADATA = f"-d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-po
 
 
 def compile_rules(
-    namespace: str, router: Router, ports: Sequence[RouterPort], carried: Sequence[FloatingIP]
+    namespace: str,
+    router: Router,
+    ports: Sequence[RouterPort],
+    carried: Sequence[FloatingIP],
+    away: Sequence[FloatingIP] = (),
 ) -> list[Ruleset]:
-    """iptables and ip6tables of a router with the floating IPs that its gateway carries."""
+    """iptables and ip6tables of a router with the floating IPs that its gateway carries; others are ``away``, on other
+    hosts."""
     outside = gateway(ports)
     back = [f"-A {_L3}-FORWARD -i {outside.device} -o {outside.device} -j DROP"] if outside else []
     filter4 = (*_FILTER, *back, _LOCAL_METADATA, _REDIRECTED_METADATA, _NO_METADATA)
-    nat = tuple(_translation(router, ports, carried))
+    nat = tuple(_translation(router, ports, carried, away))
     return [
         Ruleset(namespace=namespace, version=4, tables=(("filter", filter4), ("nat", nat))),
         Ruleset(namespace=namespace, version=6, tables=(("filter", (*_FILTER, _NO_METADATA)),)),
     ]
 
 
-def _translation(router: Router, ports: Sequence[RouterPort], carried: Sequence[FloatingIP]) -> Iterator[str]:
+def _translation(
+    router: Router, ports: Sequence[RouterPort], carried: Sequence[FloatingIP], away: Sequence[FloatingIP]
+) -> Iterator[str]:
     """The nat table, chain after chain in the order of their names, as iptables-save prints it."""
     outside = gateway(ports)
     own = outside.own(4) if outside else []
@@ -96,7 +103,7 @@ def _translation(router: Router, ports: Sequence[RouterPort], carried: Sequence[
     yield from (f"-A {_L3}-float-snat {rule}" for floatingip in carried for rule in _outward(floatingip))
     yield f"-A {_L3}-snat -j {_L3}-float-snat"
     if own:
-        yield from _source(router, ports, str(own[0].ip))
+        yield from _source(router, ports, str(own[0].ip), away)
     yield f"-A neutron-postrouting-bottom -j {_L3}-snat"
 
 
@@ -136,10 +143,10 @@ def _outward(floatingip: FloatingIP) -> Iterator[str]:
         yield f"-s {fixed}/32 -j SNAT --to-source {floatingip.floating_ip_address}"
 
 
-def _source(router: Router, ports: Sequence[RouterPort], address: str) -> Iterator[str]:
+def _source(router: Router, ports: Sequence[RouterPort], address: str, away: Sequence[FloatingIP]) -> Iterator[str]:
     """For each subnet inside, and each network behind one: the router's own address outside.
 
-    Without enable_snat only for connections to a floating IP, so that the answer finds its way back.
+    Without enable_snat only for connections to a floating IP, here or away, so that the answer finds its way back.
     """
     inside = [port for port in ports if not port.is_gateway]
     sources = [str(own.network) for port in inside for own in port.own(4)]
@@ -148,3 +155,6 @@ def _source(router: Router, ports: Sequence[RouterPort], address: str) -> Iterat
     which = "" if router.enable_snat else " -m conntrack --ctstate DNAT"
     for source in dict.fromkeys(sources):
         yield f"-A {_L3}-snat -s {source}{which} -j SNAT --to-source {address}"
+        for floating in () if router.enable_snat else (item.floating_ip_address for item in away):
+            if ipv4_number(floating):
+                yield f"-A {_L3}-snat -s {source} -d {floating}/32 -j SNAT --to-source {address}"

@@ -78,9 +78,18 @@ def home(client: ServiceClient) -> list[str]:
 
 def floating_gateways(lab: Lab, host: str) -> list[str]:
     """Devices of floating gateways in the routers' namespaces of a host."""
-    script = "for n in $(ip netns list | grep -o '^qrouter-[^ ]*'); do ip -o -n $n link; done"
-    shown = lab.host(host).run(["sh", "-c", script]).stdout
-    return [word.rstrip(":") for word in shown.split() if word.startswith("fg-")]
+    return [word.rstrip(":") for word in in_routers(lab, host, "ip -o link").split() if word.startswith("fg-")]
+
+
+def translations(lab: Lab, host: str) -> str:
+    """The rules of translation in the routers' namespaces of a host."""
+    return in_routers(lab, host, "iptables -t nat -S")
+
+
+def in_routers(lab: Lab, host: str, command: str) -> str:
+    """What a command prints in each of the routers' namespaces of a host."""
+    script = f"for n in $(ip netns list | grep -o '^qrouter-[^ ]*'); do ip netns exec $n {command}; done"
+    return lab.host(host).run(["sh", "-c", script]).stdout
 
 
 def test_the_end_of_its_home_moves_what_goes_out_and_nothing_else(lab: Lab) -> None:
@@ -113,6 +122,24 @@ def test_a_router_becomes_centralized_and_distributed_again(lab: Lab) -> None:
             lab.wait_until_active()
             is_met(lab)
             assert bool(floating_gateways(lab, "compute2")) == is_distributed
+
+
+def test_who_is_not_translated_gets_answers_from_floating_ips_on_other_hosts_and_goes_out_as_who_it_is(
+    lab: Lab,
+) -> None:
+    with contextlib.closing(lab.client()) as client:
+        found = router(client)
+        network = found["external_gateway_info"]["network_id"]
+        gateway = found["external_gateway_info"]["external_fixed_ips"][0]["ip_address"]
+        info = {"network_id": network, "enable_snat": False}
+        client.request("PUT", f"/v2.0/routers/{found['id']}", {"router": {"external_gateway_info": info}})
+    until(lambda: "--ctstate DNAT -j SNAT" in translations(lab, "compute1"), "the home translates only what it must")
+    assert not pings(lab, "blue1", "198.51.100.1"), "the internet knows no way to blue1"
+    assert pings(lab, "blue1", "198.51.100.50")
+    assert pings(lab, "red1", "198.51.100.1")
+    lab.outside["internet"].run(["ip", "route", "add", "10.0.2.0/24", "via", gateway])
+    assert pings(lab, "blue1", "198.51.100.1")
+    assert pings(lab, "internet", "10.0.2.11")
 
 
 def test_a_floating_ip_goes_with_its_port(lab: Lab) -> None:

@@ -2,26 +2,47 @@
 
 import msgspec
 
+from patchbay.compile import names
 from patchbay.compile.facts import Facts
 from patchbay.compile.floating import floating_gateways, floating_host, floatingips_living_here, outlet
+from patchbay.compile.fragments import compile_fragment
 from patchbay.compile.view import HostView
-from patchbay.model import FixedIP, FloatingIP, Instance, Network, Port, Router
+from patchbay.hoststate import Flow, Route, Ruleset
+from patchbay.model import FixedIP, FloatingIP, Instance, Network, Port, Router, Subnet
 from patchbay.model.router import FLOATING_GATEWAY, ROUTER_GATEWAY, ROUTER_INTERFACE_DISTRIBUTED
 
 INSIDE = Network(id="inside", created_at="1", segmentation_id=1)
 OUTSIDE = Network(id="outside", created_at="2", segmentation_id=2, external=True)
 ROUTER = Router(id="r", host="home", distributed=True, gateway_port_id="gateway")
 LINK = Port(
-    id="link", network_id="inside", mac_address="02::1", device_id="r", device_owner=ROUTER_INTERFACE_DISTRIBUTED
+    id="link",
+    network_id="inside",
+    mac_address="fa:16:3e:00:00:01",
+    fixed_ips=(FixedIP(subnet_id="s", ip_address="10.0.0.1"),),
+    device_id="r",
+    device_owner=ROUTER_INTERFACE_DISTRIBUTED,
 )
 GATEWAY = Port(
-    id="gateway", network_id="outside", mac_address="02::2", device_id="r", device_owner=ROUTER_GATEWAY, host="home"
+    id="gateway",
+    network_id="outside",
+    mac_address="fa:16:3e:00:00:02",
+    fixed_ips=(FixedIP(subnet_id="out", ip_address="203.0.113.5"),),
+    device_id="r",
+    device_owner=ROUTER_GATEWAY,
+    host="home",
 )
-WAY_OUT = msgspec.structs.replace(GATEWAY, id="way-out", device_owner=FLOATING_GATEWAY, host="far", mac_address="02::3")
+WAY_OUT = Port(
+    id="way-out",
+    network_id="outside",
+    mac_address="fa:16:3e:00:00:03",
+    device_id="r",
+    device_owner=FLOATING_GATEWAY,
+    host="far",
+)
 VM = Port(
     id="vm",
     network_id="inside",
-    mac_address="02::4",
+    mac_address="fa:16:3e:00:00:04",
     host="far",
     fixed_ips=(FixedIP(subnet_id="s", ip_address="10.0.0.5"),),
 )
@@ -34,6 +55,11 @@ FLOATING = FloatingIP(
     port_id="vm",
     fixed_ip_address="10.0.0.5",
     router_id="r",
+)
+SUBNETS = (
+    Subnet(id="s", network_id="inside", ip_version=4, cidr="10.0.0.0/24", gateway_ip="10.0.0.1"),
+    Subnet(id="out", network_id="outside", ip_version=4, cidr="203.0.113.0/24", gateway_ip="203.0.113.1"),
+    Subnet(id="out6", network_id="outside", ip_version=6, cidr="2001:db8::/64", gateway_ip="2001:db8::1"),
 )
 ALL = (INSIDE, OUTSIDE, ROUTER, LINK, GATEWAY, WAY_OUT, VM, INSTANCE, FLOATING)
 
@@ -102,3 +128,37 @@ def test_what_a_host_does_follows_at_once_when_the_port_or_the_way_out_moves() -
     assert ("router", "r") in view.put(msgspec.structs.replace(VM, host="other"))
     assert ("router", "r") in view.put(msgspec.structs.replace(WAY_OUT, host="other"))
     assert ("router", "r") in view.remove(FLOATING)
+
+
+def test_at_home_who_is_not_translated_is_for_a_floating_ip_elsewhere_so_that_the_answer_comes_back() -> None:
+    def translations(router: Router) -> list[str]:
+        view = seen_by("home", *ALL, *SUBNETS, router)
+        (rules,) = [
+            item for item in compile_fragment(view, ("router", "r")) if isinstance(item, Ruleset) and item.version == 4
+        ]
+        return [rule for rule in dict(rules.tables)["nat"] if "-snat -s" in rule]
+
+    own = "-j SNAT --to-source 203.0.113.5"
+    plain = msgspec.structs.replace(ROUTER, enable_snat=False)
+    assert translations(ROUTER) == [f"-A neutron-l3-agent-snat -s 10.0.0.0/24 {own}"]
+    assert translations(plain) == [
+        f"-A neutron-l3-agent-snat -s 10.0.0.0/24 -m conntrack --ctstate DNAT {own}",
+        f"-A neutron-l3-agent-snat -s 10.0.0.0/24 -d 203.0.113.9/32 {own}",
+    ]
+
+
+def test_its_instance_goes_out_by_the_namespace_of_its_own_host() -> None:
+    def shown(host: str) -> tuple[list[str], list[str]]:
+        view = seen_by(host, *ALL, *SUBNETS)
+        resources = compile_fragment(view, ("router", "r"))
+        flows = [f"{item.match} {item.actions}" for item in resources if isinstance(item, Flow) and item.table == 43]
+        routes = [f"{item.destination} {item.gateway} {item.link}" for item in resources if isinstance(item, Route)]
+        return [text for text in flows if "nw_src" in text], routes
+
+    flows, routes = shown("far")
+    vlan = seen_by("far", *ALL, *SUBNETS).local_vlan("inside")
+    number = names.router_number("r")
+    assert flows == [f"ip,reg6={vlan:#x},metadata={number:#x},nw_src=10.0.0.5 resubmit(,48)"]
+    assert routes == ["203.0.113.0/24  fg-way-out", "0.0.0.0/0 203.0.113.1 fg-way-out"]
+    assert shown("home")[0] == []
+    assert all("qg-gateway" in route for route in shown("home")[1])
