@@ -35,7 +35,6 @@ from patchbay.service.vnet.objects import (
     insertion,
     is_segment,
     new_row,
-    number_of,
     relation_uuid,
     update,
 )
@@ -206,14 +205,14 @@ async def delete_network(service: Service, uuid: str) -> None:
                 return None, distinct([*network_deletion(service, network), *rows])
             return None, distinct([*subnet_deletion(service, subnet), *rows])
         except (NetworkInUse, SubnetInUse) as error:
-            raise in_use(face, "Vnet::Models::IpAddress") from error
+            raise in_use(service, face, "Vnet::Models::IpAddress") from error
 
     await carry_out(service, f"network {uuid}", plan)
 
 
-def in_use(face: Face, dependency: str) -> DeleteRestrictionError:
+def in_use(service: Service, face: Face, dependency: str) -> DeleteRestrictionError:
     """OpenVNet's word for an object that others need."""
-    number = number_of(face.object_id)
+    number = common(service, face)["id"]
     said = f"cannot delete {face.kind.name}(id: {number}) if any dependency still exists. dependency: {dependency}"
     return DeleteRestrictionError(said, f"Delete the interfaces and IP leases of {face.uuid} first.")
 
@@ -293,7 +292,7 @@ async def delete_segment(service: Service, uuid: str) -> None:
         try:
             return None, distinct([*network_deletion(service, network), *writes])
         except NetworkInUse as error:
-            raise in_use(face, "Vnet::Models::MacAddress") from error
+            raise in_use(service, face, "Vnet::Models::MacAddress") from error
 
     await carry_out(service, f"segment {uuid}", plan)
 
