@@ -20,7 +20,7 @@ def pipeline_reference() -> str:
     """Every flow table, bridge by bridge: number, name, who comes in, what is decided, where it may go."""
     lines: list[str] = []
     for bridge, tables in groupby(TABLES, key=lambda table: table.bridge):
-        title = "Provider bridges" if bridge == PROVIDER else bridge
+        title = "Bridges of the administrator" if bridge == PROVIDER else bridge
         lines += [f"### {title}", "", *table_of(PIPELINE_HEADER, [pipeline_row(table) for table in tables]), ""]
     return "\n".join(lines).rstrip()
 

@@ -9,7 +9,7 @@ import msgspec
 from patchbay.compile import names
 
 PROVIDER = "provider"
-"""Stands for every provider bridge."""
+"""Stands for every bridge of an administrator: provider bridges, and those registered as OpenVNet datapaths."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +95,9 @@ TABLES = (
         name="L3_LOOKUP",
         entered_from="table 42, packets to be forwarded",
         decides="the route, the longest prefix first: the local VLAN that the packet leaves to (reg7), the next hop"
-        " (reg0, or xxreg0 for IPv6), the router's MAC there, and whether the packet is larger than the MTU (reg5)",
-        goes_to=(NEXT_HOP, NEIGHBOUR, GATEWAY),
+        " (reg0, or xxreg0 for IPv6), the router's MAC there, and whether the packet is larger than the MTU (reg5);"
+        " who has a floating IP on this host leaves by the namespace here",
+        goes_to=(NEXT_HOP, NEIGHBOUR, GATEWAY, SLOW_PATH),
     ),
     Table(
         bridge=names.BR_INT,
@@ -136,7 +137,7 @@ TABLES = (
         bridge=names.BR_INT,
         number=SLOW_PATH,
         name="SLOW_PATH",
-        entered_from="tables 42, 45 and 46",
+        entered_from="tables 42, 43, 45 and 46",
         decides="hands the packet, as it came, to the router's namespace on this host",
     ),
     Table(
@@ -219,13 +220,14 @@ TABLES = (
         bridge=PROVIDER,
         number=LOCAL_SWITCHING,
         name="LOCAL_SWITCHING",
-        entered_from="every port of the provider bridge",
-        decides="frames from br-int get the VLAN that the physical network uses, or none; unknown ones are dropped",
+        entered_from="every port of the bridge",
+        decides="on a provider bridge: frames from br-int get the VLAN that the physical network uses, or none; unknown"
+        " ones are dropped. On a registered one: an attached interface is joined to its patch port to br-int, both ways",
     ),
 )
 
 
 def find_table(bridge: str, number: int) -> Table | None:
-    """The table of this number; any bridge but br-int and br-tun is a provider bridge."""
+    """The table of this number; any bridge but br-int and br-tun is an administrator's."""
     kind = bridge if bridge in (names.BR_INT, names.BR_TUN) else PROVIDER
     return next((table for table in TABLES if (table.bridge, table.number) == (kind, number)), None)

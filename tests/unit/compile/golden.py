@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from patchbay.compile.facts import Facts, Plugged
+from patchbay.compile.facts import BridgeSettings, Facts, Plugged
 from patchbay.compile.fragments import compile_all
 from patchbay.compile.view import HostView, Value
 from patchbay.hoststate import HostState
@@ -28,7 +28,10 @@ from patchbay.model import (
     PortForwarding,
     Router,
     Subnet,
+    VnetObject,
 )
+from patchbay.model.router import FLOATING_GATEWAY
+from patchbay.model.vnet import DATAPATH
 from patchbay.plan.diff import diff
 from patchbay.plan.observed import Observed
 
@@ -49,6 +52,8 @@ def values(intent: dict[str, Any]) -> Iterator[Value]:
     """All intent values of a case, referents first."""
     for name, fields in intent["hosts"].items():
         yield Host(id=id_of("host", name), name=name, tunnel_ip=fields.get("tunnel_ip", ""))
+    for name, dpid in intent.get("datapaths", {}).items():
+        yield VnetObject(id=id_of("datapath", name), kind=DATAPATH, uuid=f"dp-{name}", dpid=dpid)
     for number, (name, fields) in enumerate(intent.get("networks", {}).items()):
         yield Network(id=id_of("network", name), name=name, created_at=f"2026-01-01T00:00:{number:02}Z", **fields)
     for name, fields in intent.get("subnets", {}).items():
@@ -81,6 +86,7 @@ def port(name: str, fields: dict[str, Any]) -> Port:
     if "router" in fields:
         owner = "network:router_gateway" if fields.pop("is_gateway", False) else "network:router_interface"
         owner += "_distributed" if fields.pop("is_distributed", False) else ""
+        owner = FLOATING_GATEWAY if fields.pop("is_floating_gateway", False) else owner
         fields |= {"device_id": id_of("router", fields.pop("router")), "device_owner": owner}
     return Port(
         id=id_of("port", name),
@@ -140,6 +146,14 @@ def facts(intent: dict[str, Any], host: str) -> Facts:
         bridges=frozenset(fields.get("bridges", ())),
         local_vlans={id_of("network", name): number for name, number in fields.get("local_vlans", {}).items()},
         plugged=plugged,
+        datapaths={bridge["dpid"]: name for name, bridge in fields.get("bridges_of_others", {}).items()},
+        bridge_ports={
+            name: frozenset(bridge["ports"]) for name, bridge in fields.get("bridges_of_others", {}).items()
+        },
+        bridge_settings={
+            name: BridgeSettings(**{key: tuple(held) for key, held in bridge.get("settings", {}).items()})
+            for name, bridge in fields.get("bridges_of_others", {}).items()
+        },
     )
 
 
