@@ -211,6 +211,7 @@ class Agent:
         if operations:
             await self._apply(operations)
         self._settle(keys, is_attempt=bool(operations))
+        self.machine.leave_idle_bridges()
         self.complaints.look()
 
     async def _apply(self, operations: Sequence[Operation]) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
 from patchbay.agent.settings import AgentSettings
+from patchbay.compile import names
 from patchbay.errors import HostError
 from patchbay.host import netlink_adopt, netlink_apply
 from patchbay.host.netlink import Kernel
@@ -107,6 +108,15 @@ class Machine:
         self._flow_bridges.update(bridges)
         for bridge in self._flow_bridges & self.switch.bridges():
             self.flows.open(bridge)
+
+    def leave_idle_bridges(self) -> None:
+        """Close the connections to bridges of others on which nothing of ours is, or is to be, any more."""
+        for bridge in self.flows.ready - {names.BR_INT, names.BR_TUN}:
+            if any(key[0] in _FLOW_KINDS for key in self.observed.dependents(("bridge", bridge))):
+                continue
+            if not any(key[0] == "flow" and key[1] == bridge for key in self._desired):
+                self._flow_bridges.discard(bridge)
+                self._start_closing(bridge)
 
     def take_changed(self) -> set[Key]:
         """The keys that changed since the last call."""

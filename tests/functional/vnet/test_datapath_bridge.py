@@ -57,6 +57,7 @@ def test_the_bridge_of_the_seed_works_and_is_given_back_as_it_was(on_datapath) -
         assert here.column("bridge", "br0", "external_ids") == "{}"
         assert here.sh("ovs-vsctl list-ports br0").split() == ["if-veth1", "if-veth2"]
         assert here.column("port", "if-veth1", "trunks") == "[]"
+        await here.one.host.until(lambda: "br0" not in here.one.agent.machine.flows.bridges(), "it is left alone")
 
     on_datapath(scenario)
 
