@@ -1,8 +1,7 @@
 """The way out that instances with a floating IP have on their own host, away from the router's home.
 
-What has no other route goes home, but for them: it goes to the namespace here, which has their floating IPs on its
-floating gateway (``floating``) and a default route by it, translates, and sends it out. L3_LOOKUP, priority 1: after
-all routes, before what all others do.
+What leaves by the gateway goes home, but for them: it goes to the namespace here, which has their floating IPs on its
+floating gateway (``floating``) and routes by it, translates, and sends it out.
 """
 
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from patchbay.compile import names
 from patchbay.compile.floating import floatingips_living_here
 from patchbay.compile.leg import flow
-from patchbay.compile.pipeline import L3_LOOKUP, SLOW_PATH
+from patchbay.compile.pipeline import GATEWAY, SLOW_PATH
 from patchbay.compile.router_ports import ipv4_number
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Flow
@@ -27,4 +26,4 @@ def compile_ways_out(view: HostView, router: Router) -> Iterator[Flow]:
         local_vlan = None if port is None else view.local_vlan(port.network_id)
         if local_vlan is not None and ipv4_number(fixed):
             match = f"ip,reg6={local_vlan:#x},{number},nw_src={fixed}"
-            yield flow(L3_LOOKUP, 1, match, f"resubmit(,{SLOW_PATH})")
+            yield flow(GATEWAY, 2, match, f"resubmit(,{SLOW_PATH})")

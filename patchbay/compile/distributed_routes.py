@@ -1,8 +1,7 @@
 """L3_LOOKUP and NEXT_HOP: the routes of a distributed router as flows, the longest prefix first.
 
 The priority of a flow in L3_LOOKUP is 2 and twice the prefix length, and 1 more if the network is connected. The
-default route has none: table's last flow (0). Priority 1 is for who has another way out than all others, a floating IP
-on this host.
+default route has none: the table's last flow (0) leads to GATEWAY.
 """
 
 import ipaddress

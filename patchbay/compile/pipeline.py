@@ -95,9 +95,8 @@ TABLES = (
         name="L3_LOOKUP",
         entered_from="table 42, packets to be forwarded",
         decides="the route, the longest prefix first: the local VLAN that the packet leaves to (reg7), the next hop"
-        " (reg0, or xxreg0 for IPv6), the router's MAC there, and whether the packet is larger than the MTU (reg5);"
-        " who has a floating IP on this host leaves by the namespace here",
-        goes_to=(NEXT_HOP, NEIGHBOUR, GATEWAY, SLOW_PATH),
+        " (reg0, or xxreg0 for IPv6), the router's MAC there, and whether the packet is larger than the MTU (reg5)",
+        goes_to=(NEXT_HOP, NEIGHBOUR, GATEWAY),
     ),
     Table(
         bridge=names.BR_INT,
@@ -122,8 +121,8 @@ TABLES = (
         number=GATEWAY,
         name="GATEWAY",
         entered_from="table 43, packets without another route",
-        decides="the way out: on other hosts to the router's home over the network that the packet came from, at home"
-        " to the namespace",
+        decides="the way out: on other hosts to the router's home over the network that the packet came from, at home,"
+        " and for senders with a floating IP on this host, to the namespace",
         goes_to=(SLOW_PATH,),
     ),
     Table(
@@ -137,7 +136,7 @@ TABLES = (
         bridge=names.BR_INT,
         number=SLOW_PATH,
         name="SLOW_PATH",
-        entered_from="tables 42, 43, 45 and 46",
+        entered_from="tables 42, 45 and 46",
         decides="hands the packet, as it came, to the router's namespace on this host",
     ),
     Table(

@@ -28,9 +28,24 @@ def compile_routes(view: HostView, namespace: str, router: Router, ports: Sequen
                 _add(routes, namespace, subnet.cidr, "", outside.device)
         for own, subnet in outside.addresses:
             _add_default(routes, namespace, outside, own, subnet.gateway_ip)
+        for route in behind_floating_gateway(view, router, outside):
+            _add(routes, namespace, route.destination, route.nexthop, outside.device)
         for subnet in carrying_subnets(view, router, outside):
             _add(routes, namespace, EVERYTHING[4], subnet.gateway_ip or "", outside.device)
     return [route for route in routes.values() if route.destination not in connected]
+
+
+def behind_floating_gateway(view: HostView, router: Router, outside: RouterPort) -> Iterator[HostRoute]:
+    """The router's own routes by a neighbour on the external network, which a floating gateway has no address in."""
+    if outside.port.device_owner != FLOATING_GATEWAY:
+        return
+    cidrs = [subnet.cidr for subnet in view.subnets_of(outside.network.id) if subnet.ip_version == 4]
+    networks = [ipaddress.ip_network(cidr) for cidr in cidrs if _is_network(cidr)]
+    for route in sorted(router.routes, key=lambda route: (route.destination, route.nexthop)):
+        if not _is_network(route.destination) or not _is_address(route.nexthop) or ":" in route.destination:
+            continue
+        if any(ipaddress.ip_address(route.nexthop) in network for network in networks):
+            yield route
 
 
 def carrying_subnets(view: HostView, router: Router, outside: RouterPort) -> Iterator[Subnet]:

@@ -6,6 +6,7 @@ from patchbay.compile import names
 from patchbay.compile.facts import Facts
 from patchbay.compile.floating import floating_gateways, floating_host, floatingips_living_here, outlet
 from patchbay.compile.fragments import compile_fragment
+from patchbay.compile.pipeline import GATEWAY as GATEWAY_TABLE
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Flow, Route, Ruleset
 from patchbay.model import FixedIP, FloatingIP, Instance, Network, Port, Router, Subnet
@@ -151,7 +152,11 @@ def test_its_instance_goes_out_by_the_namespace_of_its_own_host() -> None:
     def shown(host: str) -> tuple[list[str], list[str]]:
         view = seen_by(host, *ALL, *SUBNETS)
         resources = compile_fragment(view, ("router", "r"))
-        flows = [f"{item.match} {item.actions}" for item in resources if isinstance(item, Flow) and item.table == 43]
+        flows = [
+            f"{item.match} {item.actions}"
+            for item in resources
+            if isinstance(item, Flow) and item.table == GATEWAY_TABLE
+        ]
         routes = [f"{item.destination} {item.gateway} {item.link}" for item in resources if isinstance(item, Route)]
         return [text for text in flows if "nw_src" in text], routes
 
