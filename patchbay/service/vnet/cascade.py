@@ -51,6 +51,16 @@ def removal_of_referring(service: Service, kind: Kind, uuid: str) -> list[Write]
     return _removal(service, _with_referring(service, referring(service, kind, uuid)), kind)
 
 
+def left_behind(service: Service, new: VnetObject) -> list[Write]:
+    """The writes that remove what refers to an object that has gone, before a new one gets its uuid.
+
+    Neutron's API takes objects away without a word to what refers to them.
+    """
+    if new.uuid not in service.db.vnet_objects_by_uuid:
+        return []
+    return removal_of_referring(service, _KINDS[new.kind], new.uuid)
+
+
 def _with_referring(service: Service, first: Iterable[VnetObject]) -> list[VnetObject]:
     """The rows, and all that refer to them, directly or not."""
     found = {row.id: row for row in first}

@@ -8,7 +8,7 @@ from patchbay.model import Subnet, VnetObject
 from patchbay.service.access import Attempt, carry_out, new_id, now
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
-from patchbay.service.vnet.cascade import distinct, removal_of_referring
+from patchbay.service.vnet.cascade import distinct, left_behind, removal_of_referring
 from patchbay.service.vnet.draft import MODES, PLUGS, SIMULATED, VIF, Draft, check_in_subnet
 from patchbay.service.vnet.errors import InvalidID
 from patchbay.service.vnet.kinds import (
@@ -22,6 +22,7 @@ from patchbay.service.vnet.kinds import (
     SEGMENT,
 )
 from patchbay.service.vnet.leases import (
+    check_unreserved,
     ip_lease_view,
     ip_leases_of,
     mac_lease_view,
@@ -61,7 +62,7 @@ async def create_interface(service: Service, context: RequestContext, values: Ma
         _check_references(service, values)
         draft = Draft(service, context, attempt, None, row)
         leases = _begin(service, context, draft, values)
-        return row.uuid, [*draft.writes(), *leases]
+        return row.uuid, [*left_behind(service, row), *draft.writes(), *leases]
 
     uuid = await carry_out(service, f"interface {values.get('uuid', '')}", plan)
     return get(service, INTERFACE, uuid)
@@ -105,7 +106,9 @@ def _begin(service: Service, context: RequestContext, draft: Draft, values: Mapp
         draft.add_mac(uuid, address, new_row(context, MAC_LEASE, uuid, **kept, **extra), network_id)
     if subnet is None:
         return []
-    if "ipv4_address" not in values:
+    if "ipv4_address" in values:
+        check_unreserved(service, subnet, values["ipv4_address"])
+    else:
         if address is None:
             draft.add_network(subnet.network_id, None)
         return []

@@ -1,11 +1,12 @@
 """MAC and IP leases come, change and go (``vnet/node_api/mac_lease.rb``, ``ip_lease.rb``)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from ipaddress import IPv4Address
 from typing import Any
 
-from patchbay.intent.database import Delete, Insert, Write
+from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import Subnet, VnetObject
-from patchbay.service.access import Attempt, carry_out
+from patchbay.service.access import Attempt, carry_out, touched
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet.cascade import distinct, removal_of_referring
@@ -16,13 +17,15 @@ from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK,
 from patchbay.service.vnet.leases import (
     IpLease,
     MacLease,
+    check_unreserved,
     get_ip_lease,
     get_mac_lease,
+    interface_of,
     ip_leases_of,
     mac_leases_of,
 )
 from patchbay.service.vnet.networks import subnet_of
-from patchbay.service.vnet.objects import changed, find, get, insertion, new_row, new_uuid, rows, update
+from patchbay.service.vnet.objects import changed, find, get, insertion, new_row, new_uuid, update
 
 
 async def create_mac_lease(service: Service, context: RequestContext, values: Mapping[str, Any]) -> MacLease:
@@ -106,18 +109,25 @@ async def create_ip_lease(service: Service, context: RequestContext, values: Map
     uuid = values.get("uuid") or new_uuid(IP_LEASE)
 
     def plan(attempt: Attempt) -> tuple[None, list[Write]]:
-        return None, planned_ip_lease(service, context, attempt, {**values, "uuid": uuid})
+        writes = planned_ip_lease(service, context, attempt, {**values, "uuid": uuid})
+        if "mac_lease_uuid" not in values and "interface_uuid" not in values:
+            # Nobody's lease is in no index of addresses: two that name one address at once must not both succeed.
+            subnet = subnet_of(service, get(service, NETWORK, values["network_uuid"]))
+            network = service.db.networks[subnet.network_id]
+            writes.append(Update(network, touched(network)))
+        return None, writes
 
     await carry_out(service, f"IP lease {uuid}", plan)
     return get_ip_lease(service, uuid)
 
 
 def planned_ip_lease(
-    service: Service, context: RequestContext, attempt: Attempt, values: Mapping[str, Any]
+    service: Service, context: RequestContext, attempt: Attempt, values: Mapping[str, Any], going: Collection[str] = ()
 ) -> list[Write]:
     """The writes of a new IP lease: uuid, network_uuid, ipv4_address, mac_lease_uuid, interface_uuid, enable_routing.
 
-    Without interface and MAC lease it is nobody's until it is attached. Raises DuplicateUUID, UnknownUUIDResource,
+    Without interface and MAC lease it is nobody's until it is attached. Addresses of IP leases of nobody that go in the
+    same transaction (``going``: their uuids) are free. Raises DuplicateUUID, UnknownUUIDResource,
     ArgumentError, or the errors of ``Allocator.allocate``.
     """
     subnet = subnet_of(service, get(service, NETWORK, values["network_uuid"], "network_uuid"))
@@ -125,8 +135,9 @@ def planned_ip_lease(
     check_in_subnet(subnet, address)
     more = {"enable_routing": values["enable_routing"]} if "enable_routing" in values else {}
     lease = _wanted_mac_lease(service, values)
-    _check_free(service, subnet, address)
+    check_unreserved(service, subnet, address, going)
     if lease is None:
+        _check_unused(service, subnet, address)
         return insertion(service, ip_lease_row(service, context, subnet, address, uuid=uuid, **more))
     draft = Draft(service, context, attempt, get(service, INTERFACE, lease.interface_uuid))
     port = draft.add_ip(lease.uuid, subnet, address)
@@ -162,13 +173,13 @@ def _wanted_mac_lease(service: Service, values: Mapping[str, Any]) -> MacLease |
     return leases[0]
 
 
-def _check_free(service: Service, subnet: Subnet, address: str, but: str = "") -> None:
-    """Raises ArgumentError when an IP lease that is nobody's has the address."""
-    for row in rows(service, IP_LEASE, subnet_id=subnet.id, ipv4_address=address):
-        if not row.object_id and row.uuid != but:
-            raise ArgumentError(
-                f"IP Address {address} is that of IP lease {row.uuid}", f"Attach {row.uuid}, or choose another address."
-            )
+def _check_unused(service: Service, subnet: Subnet, address: str) -> None:
+    """Raises ArgumentError when a port has the address."""
+    port_id = service.db.addresses(subnet.id).get(int(IPv4Address(address)))
+    if port_id is not None:
+        raise ArgumentError(
+            f"IP Address {address} is in use by {interface_of(service, port_id).uuid}", "Choose another address."
+        )
 
 
 async def update_ip_lease(service: Service, context: RequestContext, uuid: str, values: Mapping[str, Any]) -> IpLease:

@@ -5,14 +5,15 @@ is an IPv4 address of such a port. Those without a row have uuids that follow fr
 yet is only a row.
 """
 
+from collections.abc import Collection
 from ipaddress import IPv4Address
 
 import msgspec
 
 from patchbay.intent.database import IntentDatabase
-from patchbay.model import Port, VnetObject
+from patchbay.model import Port, Subnet, VnetObject
 from patchbay.service.service import Service
-from patchbay.service.vnet.errors import UnknownUUIDResource
+from patchbay.service.vnet.errors import ArgumentError, UnknownUUIDResource
 from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK
 from patchbay.service.vnet.objects import (
     FINDERS,
@@ -221,6 +222,15 @@ def all_ip_leases(service: Service, interfaces: list[Face]) -> list[IpLease]:
     found = [lease for mac_lease in mac_leases for lease in ip_leases_of(service, mac_lease)]
     found += [_free(row) for row in rows(service, IP_LEASE) if not row.object_id]
     return sorted(found, key=_age)
+
+
+def check_unreserved(service: Service, subnet: Subnet, address: str, going: Collection[str] = ()) -> None:
+    """Raises ArgumentError when an IP lease of nobody, besides those (by uuid) that go, has the address."""
+    for row in rows(service, IP_LEASE, subnet_id=subnet.id, ipv4_address=address):
+        if not row.object_id and row.uuid not in going:
+            raise ArgumentError(
+                f"IP Address {address} is that of IP lease {row.uuid}", f"Attach {row.uuid}, or choose another address."
+            )
 
 
 def mac_lease_view(service: Service, lease: MacLease) -> Data:

@@ -21,7 +21,7 @@ from patchbay.service.networks import network_deletion, new_network
 from patchbay.service.service import Service
 from patchbay.service.specs import NetworkSpec, SubnetSpec
 from patchbay.service.subnets import new_subnet, subnet_deletion
-from patchbay.service.vnet.cascade import distinct, removal_of_referring
+from patchbay.service.vnet.cascade import distinct, left_behind, removal_of_referring
 from patchbay.service.vnet.errors import ArgumentError, DeleteRestrictionError
 from patchbay.service.vnet.kinds import NETWORK, SEGMENT, TOPOLOGY, Kind
 from patchbay.service.vnet.objects import (
@@ -76,7 +76,7 @@ async def create_network(service: Service, context: RequestContext, values: Mapp
         kept = {name: values[name] for name in ("mode", "domain_name") if name in values}
         row = new_row(context, NETWORK, values.get("uuid", ""), object_id=subnet.id, **kept)
         related = _in_topology(context, TOPOLOGY_NETWORK, NETWORK, row.uuid, topology)
-        return row, [*on_network, Insert(subnet), *insertion(service, row, *related)]
+        return row, [*left_behind(service, row), *on_network, Insert(subnet), *insertion(service, row, *related)]
 
     row = await carry_out(service, f"network {values.get('uuid', '')}", plan)
     await address_gateways(service, {service.db.subnets[row.object_id].network_id: None})
@@ -267,7 +267,7 @@ async def create_segment(service: Service, context: RequestContext, values: Mapp
         row = new_row(context, SEGMENT, values.get("uuid", ""), object_id=network.id, mode=values["mode"])
         related = _in_topology(context, TOPOLOGY_SEGMENT, SEGMENT, row.uuid, topology)
         made: list[Write] = [Insert(network)] if there is None else [Update(there, touched(there))]
-        return row, [*made, *insertion(service, row, *related)]
+        return row, [*left_behind(service, row), *made, *insertion(service, row, *related)]
 
     row = await carry_out(service, f"segment {values.get('uuid', '')}", plan)
     return face_of(service, SEGMENT, row.object_id)
