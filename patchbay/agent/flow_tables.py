@@ -45,6 +45,8 @@ class FlowTables:
         tell: Callable[[set[Key]], None],
     ) -> None:
         self.ready: set[str] = set()
+        self.seen: set[str] = set()
+        """Bridges that were ready since they were opened."""
         self._rundir = rundir
         self._observed = observed
         self._desired = desired
@@ -74,6 +76,7 @@ class FlowTables:
     async def close(self, bridge: str) -> None:
         """Forget a bridge that is gone."""
         connection = self._connections.pop(bridge, None)
+        self.seen.discard(bridge)
         if connection:
             await connection.close()
             self._lose(bridge)
@@ -244,6 +247,7 @@ class FlowTables:
         for name, number in self._ofports.get(bridge, {}).items():
             self._numbers[bridge, name] = number
         self.ready.add(bridge)
+        self.seen.add(bridge)
         self._news.set()
         self._tell(keys)
 

@@ -111,7 +111,7 @@ class Machine:
 
     def leave_idle_bridges(self) -> None:
         """Close the connections to bridges of others on which nothing of ours is, or is to be, any more."""
-        for bridge in self.flows.ready - {names.BR_INT, names.BR_TUN}:
+        for bridge in self.flows.seen - {names.BR_INT, names.BR_TUN}:
             if any(key[0] in _FLOW_KINDS for key in self.observed.dependents(("bridge", bridge))):
                 continue
             if not any(key[0] == "flow" and key[1] == bridge for key in self._desired):

@@ -16,6 +16,9 @@ from patchbay.ovsdb import uuid_ref
 Columns = Mapping[str, tuple[str, ...]]
 Conditions = dict[str, list[Any]]
 
+MANY_INTERFACES = 64
+"""With more, all ports that name an interface are watched: the server compares every port with every clause."""
+
 _ADDRESS = ("subnet", "ip_address")
 ALL_COLUMNS: Columns = {
     **{table: tuple(field.column for field in fields) for table, fields in FIELDS.items()},
@@ -104,6 +107,8 @@ class AgentScope(msgspec.Struct, frozen=True):
         routers = sorted(self.routers)
         of_routers = [["device_id", "==", router] for router in routers]
         named = [["interface_name", "==", name] for name in sorted(self.interfaces)]
+        if len(named) > MANY_INTERFACES:
+            named = [["interface_name", "!=", ""]]
         return {
             "Network": _any_of(_rows(networks)),
             "Subnet": _any_of(on_networks),

@@ -266,6 +266,20 @@ def test_a_patch_port_and_a_cable_to_another_switch_are_interfaces_of_modes_patc
     on_datapath(scenario)
 
 
+def test_among_many_interfaces_those_that_ports_name_are_theirs(on_datapath) -> None:
+    async def scenario(here: Datapath) -> None:
+        here.make_bridge()
+        many = " ".join(f"-- add-port br0 many{number}" for number in range(70))
+        here.sh(f"ovs-vsctl --no-wait {many.removeprefix('-- ')}")
+        await here.pair()
+        await here.one.host.until(lambda: here.reaches(1, "10.0.0.12"), "ping")
+        network = await here.one.writer.network("net2", 0x24)
+        here.sh("ip link add many7 type veth peer name other7; ip link set many7 up; ip link set other7 up")
+        await here.one.up(await here.interface(network, "many7", "10.0.0.17"))
+
+    on_datapath(scenario)
+
+
 def test_of_two_ports_that_name_one_interface_the_one_bound_here_has_it(on_datapath) -> None:
     async def scenario(here: Datapath) -> None:
         here.make_bridge()

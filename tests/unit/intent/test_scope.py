@@ -44,6 +44,11 @@ def test_an_agent_asks_for_routers_with_their_ports_and_for_ports_by_interface_n
     assert conditions["FloatingIP"] == [["router", "includes", ["uuid", "r1"]]]
 
 
+def test_an_agent_with_many_interfaces_asks_for_all_ports_that_name_one() -> None:
+    conditions = AgentScope("compute1", interfaces=frozenset(f"if-{number}" for number in range(65))).conditions()
+    assert conditions["Port"] == [["host", "==", "compute1"], ["interface_name", "!=", ""]]
+
+
 @pytest.mark.parametrize("columns", [ALL_COLUMNS, AGENT_COLUMNS])
 def test_what_is_watched_is_in_the_schema_and_makes_models(columns: Columns) -> None:
     for table, names in columns.items():
