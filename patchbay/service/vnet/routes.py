@@ -39,6 +39,7 @@ from patchbay.service.vnet.objects import (
 )
 from patchbay.service.vnet.route_rules import (
     Way,
+    chosen_port,
     default_prefix,
     effective,
     ipv4_subnet,
@@ -234,8 +235,8 @@ def route_view(service: Service, route: VnetObject | Shown) -> Data:
     if isinstance(route, VnetObject):
         shown = kept.described(service, ROUTE, route)
         if shown["network_uuid"] is None:
-            way = way_of(service, route)
-            shown["network_uuid"] = None if way is None else _network_uuid(service, way.port)
+            port = chosen_port(service, shown["interface_uuid"], None)
+            shown["network_uuid"] = None if port is None else _network_uuid(service, port)
         return shown
     prefix = _destination(service, route)
     return {
