@@ -147,11 +147,14 @@ def facts(intent: dict[str, Any], host: str) -> Facts:
         local_vlans={id_of("network", name): number for name, number in fields.get("local_vlans", {}).items()},
         plugged=plugged,
         datapaths={bridge["dpid"]: name for name, bridge in fields.get("bridges_of_others", {}).items()},
-        bridge_ports={
-            name: frozenset(bridge["ports"]) for name, bridge in fields.get("bridges_of_others", {}).items()
-        },
+        bridge_ports={name: frozenset(bridge["ports"]) for name, bridge in fields.get("bridges_of_others", {}).items()},
         bridge_settings={
-            name: BridgeSettings(**{key: tuple(held) for key, held in bridge.get("settings", {}).items()})
+            name: BridgeSettings(
+                **{
+                    key: tuple(held) if isinstance(held, list) else held
+                    for key, held in bridge.get("settings", {}).items()
+                }
+            )
             for name, bridge in fields.get("bridges_of_others", {}).items()
         },
     )
