@@ -1,7 +1,7 @@
 """L3_LOOKUP and NEXT_HOP: the routes of a distributed router as flows, the longest prefix first.
 
-The priority of a flow in L3_LOOKUP is 2 and twice the prefix length, and 1 more if the network is connected. The
-default route has none: the table's last flow (0) leads to GATEWAY.
+The priority of a flow in L3_LOOKUP is 4 and four times the prefix length, 2 more if the network is connected, and 1
+more for fragments where they go another way. The default route has none: the table's last flow (0) leads to GATEWAY.
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ import msgspec
 
 from patchbay.compile import names
 from patchbay.compile.leg import Leg, flow
-from patchbay.compile.pipeline import GATEWAY, L3_LOOKUP, NEIGHBOUR, NEXT_HOP
+from patchbay.compile.pipeline import GATEWAY, L3_LOOKUP, NEIGHBOUR, NEXT_HOP, SLOW_PATH
 from patchbay.compile.responder import load_ipv6
 from patchbay.compile.router_ports import RouterPort, gateway
 from patchbay.compile.view import HostView
@@ -38,25 +38,35 @@ def compile_lookup(view: HostView, router: Router, legs: Sequence[Leg], ports: S
     number = f"metadata={names.router_number(router.id):#x}"
     largest = max((leg.network.mtu for leg in legs), default=0)
     for leg, network in _connected(legs, ports):
-        actions = _onward(Hop(leg, None), network.version, largest)
-        yield flow(L3_LOOKUP, _priority(network) + 1, _destination(number, network), actions)
+        yield from _route(number, network, [Hop(leg, None)], largest, priority=_priority(network) + 2)
     outside = gateway(ports)
     if outside is not None and view.is_home(router):
         for own, _ in outside.addresses:
             match = _destination(number, own.network)
-            yield flow(L3_LOOKUP, _priority(own.network) + 1, match, f"resubmit(,{GATEWAY})")
+            yield flow(L3_LOOKUP, _priority(own.network) + 2, match, f"resubmit(,{GATEWAY})")
     for index, (destination, hops) in enumerate(sorted(_extra(router, legs, ports).items(), key=str)):
-        match = _destination(number, destination)
-        if not hops:
-            if router.gateway_port_id is not None:
-                yield flow(L3_LOOKUP, _priority(destination), match, f"resubmit(,{GATEWAY})")
-        elif len(hops) == 1:
-            yield flow(L3_LOOKUP, _priority(destination), match, _onward(hops[0], destination.version, largest))
-        else:
-            yield flow(L3_LOOKUP, _priority(destination), match, _choose(index, len(hops)))
-            for choice, hop in enumerate(hops):
-                chosen = f"{_keyword(destination)},reg4={index << 16 | choice:#x},{number}"
-                yield flow(NEXT_HOP, 1, chosen, _onward(hop, destination.version, largest))
+        priority = _priority(destination)
+        if hops:
+            yield from _route(number, destination, hops, largest, priority=priority, index=index)
+        elif router.gateway_port_id is not None:
+            yield flow(L3_LOOKUP, priority, _destination(number, destination), f"resubmit(,{GATEWAY})")
+
+
+def _route(
+    number: str, destination: Network, hops: Sequence[Hop], largest_mtu: int, *, priority: int, index: int = 0
+) -> Iterator[Flow]:
+    """One route. Where a packet may be too large for the network, all fragments go to the kernel, which puts them
+    together: it must not miss those that are small enough."""
+    match = _destination(number, destination)
+    if any(hop.leg.network.mtu < largest_mtu for hop in hops):
+        yield flow(L3_LOOKUP, priority + 1, f"{match},nw_frag=yes", f"resubmit(,{SLOW_PATH})")
+    if len(hops) == 1:
+        yield flow(L3_LOOKUP, priority, match, _onward(hops[0], destination.version, largest_mtu))
+        return
+    yield flow(L3_LOOKUP, priority, match, _choose(index, len(hops)))
+    for choice, hop in enumerate(hops):
+        chosen = f"{_keyword(destination)},reg4={index << 16 | choice:#x},{number}"
+        yield flow(NEXT_HOP, 1, chosen, _onward(hop, destination.version, largest_mtu))
 
 
 def _connected(legs: Sequence[Leg], ports: Sequence[RouterPort]) -> Iterator[tuple[Leg, Network]]:
@@ -115,7 +125,7 @@ def _choose(index: int, paths: int) -> str:
 
 
 def _priority(network: Network) -> int:
-    return 2 + 2 * network.prefixlen
+    return 4 + 4 * network.prefixlen
 
 
 def _keyword(network: Network) -> str:

@@ -96,7 +96,7 @@ TABLES = (
         entered_from="table 42, packets to be forwarded",
         decides="the route, the longest prefix first: the local VLAN that the packet leaves to (reg7), the next hop"
         " (reg0, or xxreg0 for IPv6), the router's MAC there, and whether the packet is larger than the MTU (reg5)",
-        goes_to=(NEXT_HOP, NEIGHBOUR, GATEWAY),
+        goes_to=(NEXT_HOP, NEIGHBOUR, GATEWAY, SLOW_PATH),
     ),
     Table(
         bridge=names.BR_INT,
@@ -136,7 +136,7 @@ TABLES = (
         bridge=names.BR_INT,
         number=SLOW_PATH,
         name="SLOW_PATH",
-        entered_from="tables 42, 45 and 46",
+        entered_from="tables 42, 43, 45 and 46",
         decides="hands the packet, as it came, to the router's namespace on this host",
     ),
     Table(
