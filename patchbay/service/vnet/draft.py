@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from patchbay.intent.database import Insert, Update, Write
-from patchbay.model import Port, Subnet, VnetObject
+from patchbay.model import Port, Router, Subnet, VnetObject
 from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED
 from patchbay.service.access import Attempt, revised
 from patchbay.service.allocation import Allocator
@@ -37,6 +37,7 @@ from patchbay.service.vnet.objects import (
     new_row,
     update,
 )
+from patchbay.service.vnet.settling import settle
 
 VIF, SIMULATED = "vif", "simulated"
 MODES = ("host", "internal", "patch", "promiscuous", "remote", SIMULATED, VIF, "edge")
@@ -60,7 +61,10 @@ class MacDraft(msgspec.Struct):
 
 
 class Draft:
-    """See the module. ``row`` is that of a new interface; otherwise ``face`` is the one to change."""
+    """See the module. ``row`` is that of a new interface; otherwise ``face`` is the one to change.
+
+    ``goes``: the interface is deleted, with all that refers to it.
+    """
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class Draft:
             self._know(lease)
         self.name = ports[0].name if ports else self.row.name if self.row is not None else ""
         self._more: list[Write] = []
+        self.goes = False
 
     def _know(self, lease: MacLease) -> None:
         segment = data_of(lease.row).get("network_id", "") if lease.row is not None else ""
@@ -213,6 +218,7 @@ class Draft:
     def writes(self) -> list[Write]:
         """What makes the intent as drafted. Raises ArgumentError when another interface has the port's name."""
         self._plug()
+        self._settle()
         ids = list(self.ports)
         if self.row is None and len(ids) > 1:
             self.keep()
@@ -222,6 +228,20 @@ class Draft:
             self.row = changed(self.row, object_id=ids[0] if ids else "")
         gone = [port for id_, port in self._old_ports.items() if id_ not in self.ports]
         return _unrepeated([*self._of_gone(gone), *self._of_ports(), *self._of_rows(), *self._more])
+
+    def _settle(self) -> None:
+        """Routes and services over the interface go along with its addresses; those of one that goes, go with it."""
+        if self.goes or (self._old_row is None and not self._old_ports):
+            return
+        settled = settle(self._service, self.uuid, self._old_ports, self.ports)
+        self.ports = settled.ports
+        routers = {port.device_id for port in self.ports.values()}
+        unused = [
+            write
+            for write in self._more
+            if isinstance(write, Insert) and isinstance(write.value, Router) and write.value.id not in routers
+        ]
+        self._more = [*(write for write in self._more if write not in unused), *settled.writes]
 
     def _of_gone(self, gone: Sequence[Port]) -> list[Write]:
         writes: list[Write] = []

@@ -202,6 +202,7 @@ async def delete_interface(service: Service, context: RequestContext, uuid: str)
     def plan(attempt: Attempt) -> tuple[None, list[Write]]:
         face = get(service, INTERFACE, uuid)
         draft = Draft(service, context, attempt, face)
+        draft.goes = True
         draft.ports.clear()
         draft.macs.clear()
         rows: list[Write] = [Delete(face.row)] if face.row is not None else []

@@ -52,13 +52,18 @@ def ipv4_subnet(service: Service, port: Port) -> tuple[Subnet, str] | None:
     return None
 
 
-def chosen_port(service: Service, interface: str, network: str | None) -> Port | None:
-    """The interface's port on the OpenVNet network, or its first port with an IPv4 address."""
+def chosen_port(
+    service: Service, interface: str, network: str | None, ports: Iterable[Port] | None = None
+) -> Port | None:
+    """The interface's port on the OpenVNet network, or its first port with an IPv4 address.
+
+    ``ports`` are those that it will have, instead of those that it has.
+    """
     wanted = None
     if network is not None:
         face = find(service, NETWORK, network)
         wanted = "" if face is None else face.object_id
-    for port in ports_of(service, interface):
+    for port in ports_of(service, interface) if ports is None else ports:
         found = ipv4_subnet(service, port)
         if found is not None and wanted in (None, found[0].id):
             return port

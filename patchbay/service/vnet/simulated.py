@@ -64,7 +64,7 @@ def join(service: Service, port: Port, router_id: str) -> list[Write]:
     """
     if port.device_id == router_id:
         return []
-    _check_apart(service, port, router_id)
+    check_apart(service, port, router_id)
     moved = revised(port, interface_of(port, router_id))
     return [*without_own_router(service, port), Update(port, moved)]
 
@@ -77,7 +77,8 @@ def leave(service: Service, context: RequestContext, port: Port, name: str) -> l
     return [Insert(router), Update(port, revised(port, interface_of(port, router.id)))]
 
 
-def _check_apart(service: Service, port: Port, router_id: str) -> None:
+def check_apart(service: Service, port: Port, router_id: str) -> None:
+    """Raises ArgumentError when a network of the port overlaps with one of another interface of the router."""
     db = service.db
     present = [db.ports[id_] for id_ in db.ports_by_device.get(router_id, ()) if db.ports[id_].id != port.id]
     theirs = {ip.subnet_id: db.subnets[ip.subnet_id] for one in present if is_simulated(one) for ip in one.fixed_ips}
