@@ -20,7 +20,7 @@ STATIC = Option("static", "Always so, even without an address there.", "flag")
 LABEL = Option("label", "Anything that helps people.")
 
 FILTER_RULE = (
-    Option("protocol", "tcp, udp, icmp, arp or all."),
+    Option("protocol", "tcp, udp, icmp, arp or ip."),
     Option("src_address", "Who sends: ADDRESS or ADDRESS/PREFIX."),
     Option("dst_address", "Who receives: ADDRESS or ADDRESS/PREFIX."),
     Option("src_port", "Port that it is sent from.", "number"),
