@@ -71,7 +71,7 @@ def _check_routes_stay(service: Service, router: Router, network: Network | None
         ports = interfaces(service, router.id)
         subnets = [subnet for port in ports for subnet in subnets_of(service, port)]
         subnets += [] if network is None else network_subnets(service, network.id)
-        check_routes(router.routes, subnets, [ip.ip_address for port in ports for ip in port.fixed_ips])
+        check_routes(router.routes, subnets, ())
 
 
 def _readdressed(service: Service, attempt: Attempt, port: Port, wanted: GatewaySpec) -> list[Write]:

@@ -89,8 +89,13 @@ def has_ipv6(port: Port) -> bool:
     return any(":" in ip.ip_address for ip in port.fixed_ips)
 
 
-def check_routes(routes: Sequence[HostRoute], subnets: Iterable[Subnet], own: Iterable[str]) -> None:
-    """Raises InvalidRoutes unless every next hop is on a subnet and is none of the router's ``own`` addresses."""
+def check_routes(
+    routes: Sequence[HostRoute], subnets: Iterable[Subnet], own: Iterable[str], held: Sequence[HostRoute] = ()
+) -> None:
+    """Raises InvalidRoutes unless every next hop is on a subnet and is none of the router's ``own`` addresses.
+
+    Routes that it has (``held``) may be such: OpenVNet's lead straight onto a network.
+    """
     prefixes = [parse_cidr(subnet.cidr) for subnet in subnets]
     mine = {ip_address(text) for text in own}
     for route in routes:
@@ -98,7 +103,7 @@ def check_routes(routes: Sequence[HostRoute], subnets: Iterable[Subnet], own: It
         nexthop = ip_address(route.nexthop)
         if not any(nexthop.version == prefix.version and nexthop in prefix for prefix in prefixes):
             raise InvalidRoutes(shown, "the nexthop is not connected with router")
-        if nexthop in mine:
+        if nexthop in mine and route not in held:
             raise InvalidRoutes(shown, "the nexthop is used by router")
 
 
@@ -107,7 +112,7 @@ def check_routes_of(service: Service, router: Router, routes: Sequence[HostRoute
     gateway = gateway_port(service, router)
     ports = [*interfaces(service, router.id), *([] if gateway is None else [gateway])]
     subnets = [subnet for port in ports for subnet in subnets_of(service, port)]
-    check_routes(routes, subnets, [ip.ip_address for port in ports for ip in port.fixed_ips])
+    check_routes(routes, subnets, [ip.ip_address for port in ports for ip in port.fixed_ips], router.routes)
 
 
 def check_interface_unused(service: Service, router: Router, subnet: Subnet) -> None:

@@ -1,9 +1,10 @@
 """Distributed routers through the API: the owner of their interfaces, where they are bound, what is refused."""
 
+import msgspec
 import pytest
 
-from patchbay.intent.database import Insert, IntentDatabase
-from patchbay.model import Plug
+from patchbay.intent.database import Insert, IntentDatabase, Update
+from patchbay.model import HostRoute, Plug
 from patchbay.service.access import new_id
 from patchbay.service.settings import NetworkSettings
 from tests.functional.api.api_world import Api, Object
@@ -116,6 +117,23 @@ async def test_a_route_by_an_address_of_the_router_itself_is_refused(api: Api) -
     refused = await api.ask("PUT", f"/routers/{router['id']}", {"router": {"routes": routes}})
     assert (refused.status_code, refused.json()["NeutronError"]["type"]) == (400, "InvalidRoutes")
     assert "the nexthop is used by router" in refused.json()["NeutronError"]["message"]
+
+
+async def test_a_router_that_has_such_a_route_from_elsewhere_can_be_changed(api: Api, db: IntentDatabase) -> None:
+    red, outside = await subnet(api, "10.0.0.0/24"), await external(api)
+    router = await router_on(api, red, distributed=True)
+    straight = HostRoute("10.9.0.0/16", red["gateway_ip"])
+    old = db.routers[router["id"]]
+    await db.transact(Update(old, msgspec.structs.replace(old, routes=(straight,))))
+    more = {"routes": [{"destination": "10.8.0.0/16", "nexthop": "10.0.0.9"}]}
+    changed = await api.act(f"/routers/{router['id']}/add_extraroutes", {"router": more})
+    assert len(changed["router"]["routes"]) == 2
+    await api.update("router", router["id"], external_gateway_info={"network_id": outside["id"]})
+    again = {"routes": [{"destination": "10.7.0.0/16", "nexthop": red["gateway_ip"]}]}
+    error = await api.error("PUT", f"/routers/{router['id']}/add_extraroutes", {"router": again})
+    assert error[:2] == (400, "InvalidRoutes")
+    changed = await api.update("router", router["id"], routes=more["routes"])
+    assert changed["routes"] == more["routes"]
 
 
 async def test_the_operator_says_what_routers_are_whose_request_does_not(db: IntentDatabase) -> None:
