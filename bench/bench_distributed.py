@@ -9,9 +9,10 @@ machine is busy for all; what counts are the ratios of each round.
 - First ping: what ``ping -c 1`` shows after everything was forgotten: neighbours of both instances and of all router
   namespaces, MACs that switches learned, and datapath flows.
 - Later pings: the median of many, one every 2 ms, each by another way than the last.
-- Both pings are sent from one end and from the other, and the mean of the two counts: the userspace datapath looks at
-  its ports in turn, and a reply that comes to one which is still to be looked at waits a whole turn less.
 - Packets per second: UDP with 64 bytes, as many as the sender can make; those that arrive count.
+
+All are measured from one end and from the other, and the mean of the two counts: the userspace datapath looks at its
+ports in turn, and what comes to one that is still to be looked at waits a whole turn less.
 
 The centralized router lives on the sender's host, the best place that it can have.
 """
@@ -38,7 +39,7 @@ from patchbay.lab.capture import open_pinger
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import parse_topology
 
-ROUNDS, PINGS, SECONDS = 11, 150, 2
+ROUNDS, PINGS, SECONDS = 9, 150, 1
 TOPOLOGY = """\
 name: distributed
 hosts:
@@ -155,7 +156,7 @@ def in_turn(measure: Callable[[Lab, Way], float]) -> Measure:
 def first_ping(lab: Lab, way: Way) -> float:
     """Milliseconds of a ping between two that know nothing."""
     found = []
-    for source, address in directions(way):
+    for source, address, _ in directions(way):
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda host: host.run(["sh", "-ec", FORGET]), lab.hosts.values()))
         shown = lab.run_in(source, ["ping", "-n", "-c1", "-W2", address]).stdout
@@ -163,9 +164,10 @@ def first_ping(lab: Lab, way: Way) -> float:
     return statistics.mean(found)
 
 
-def directions(way: Way) -> list[tuple[str, str]]:
-    """Who pings which address; a router pings nobody."""
-    return [(SOURCE, way.address), *([(way.target, SOURCE_ADDRESS)] if way.target else [])]
+def directions(way: Way) -> list[tuple[str, str, str]]:
+    """Who sends to which address of whom; a router sends nothing."""
+    there, back = (SOURCE, way.address, way.target), (way.target, SOURCE_ADDRESS, SOURCE)
+    return [there, back] if way.target else [there]
 
 
 FORGET = """\
@@ -180,7 +182,7 @@ def later_pings(lab: Lab, ways: dict[str, Way], number: int) -> dict[str, float]
     """Milliseconds from before a request is sent until the kernel has its reply; a random order of ways each time."""
     places, order = lab.places(), random.Random(number)
     routes = {name: directions(way) for name, way in ways.items()}
-    sources = {source for each in routes.values() for source, _ in each}
+    sources = {source for each in routes.values() for source, _, _ in each}
     found: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
         sockets = {}
@@ -190,7 +192,7 @@ def later_pings(lab: Lab, ways: dict[str, Way], number: int) -> dict[str, float]
             sockets[source] = pinger
         for sequence in range(PINGS + 1):
             for name in order.sample(list(ways), len(ways)):
-                for source, address in routes[name]:
+                for source, address, _ in routes[name]:
                     sent_ns = time.time_ns()
                     sockets[source].send(ip_address(address), 0x5043, sequence, MARK)
                     taken = (reply_at(sockets[source].receive_socket(4), address) - sent_ns) / 1e6
@@ -198,7 +200,7 @@ def later_pings(lab: Lab, ways: dict[str, Way], number: int) -> dict[str, float]
                         found.setdefault((name, source), []).append(taken)
                     time.sleep(0.002)
     medians = {key: statistics.median(values) for key, values in found.items()}
-    return {name: statistics.mean(medians[name, source] for source, _ in routes[name]) for name in ways}
+    return {name: statistics.mean(medians[name, source] for source, _, _ in routes[name]) for name in ways}
 
 
 SO_TIMESTAMPNS, MARK = 35, bytes(56)
@@ -217,21 +219,26 @@ def reply_at(opened: socket.socket, address: str) -> int:
 def throughput(lab: Lab, way: Way) -> float:
     """Mbit of TCP per second that arrive."""
     ended = iperf(lab, way, ["-t", str(SECONDS), "-O", "1"])
-    return float(ended["sum_received"]["bits_per_second"]) / 1e6
+    return statistics.mean(float(each["sum_received"]["bits_per_second"]) / 1e6 for each in ended)
 
 
 def packet_rate(lab: Lab, way: Way) -> float:
     """Thousands of small UDP packets per second that arrive."""
-    ended = iperf(lab, way, ["-t", str(SECONDS), "-u", "-l", "64", "-b", "0"])["sum"]
-    return (float(ended["packets"]) - float(ended["lost_packets"])) / float(ended["seconds"]) / 1e3
+    sums = [each["sum"] for each in iperf(lab, way, ["-t", str(SECONDS), "-u", "-l", "64", "-b", "0"])]
+    return statistics.mean((each["packets"] - each["lost_packets"]) / each["seconds"] / 1e3 for each in sums)
 
 
-def iperf(lab: Lab, way: Way, options: list[str]) -> dict[str, Any]:
-    """What iperf3 says at the end."""
-    lab.run_in(way.target, ["iperf3", "-s", "-1", "-D", "--forceflush"])
+def iperf(lab: Lab, way: Way, options: list[str]) -> list[dict[str, Any]]:
+    """What iperf3 says at the end, in each direction."""
+    return [iperf_towards(lab, *direction, options) for direction in directions(way)]
+
+
+def iperf_towards(lab: Lab, client: str, address: str, server: str, options: list[str]) -> dict[str, Any]:
+    """One direction; tried again until the server listens."""
+    lab.run_in(server, ["iperf3", "-s", "-1", "-D", "--forceflush"])
     deadline = time.monotonic() + 10
     while True:
-        done = lab.run_in(SOURCE, ["iperf3", "-c", way.address, "-J", *options], check=False)
+        done = lab.run_in(client, ["iperf3", "-c", address, "-J", *options], check=False)
         result = json.loads(done.stdout)
         if "error" not in result:
             return dict(result["end"])
