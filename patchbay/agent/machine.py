@@ -127,7 +127,14 @@ class Machine:
         """Whether what is observed under this key is current: not while its source is away."""
         if key[0] in _FLOW_KINDS:
             return key[1] in self.flows.ready or self._is_gone_with_bridge(key)
-        return key[0] not in _SWITCH_KINDS or self.switch.is_in_sync
+        if key[0] not in _SWITCH_KINDS:
+            return True
+        return self.switch.is_in_sync and not self._must_be_left_first(key)
+
+    def _must_be_left_first(self, key: Key) -> bool:
+        """Whether this is a bridge to be given back with flows of ours: it may not speak to us after that."""
+        is_to_be_given_back = key not in self._desired and self.observed.get(key) is not None
+        return key[:2] == ("borrowed", "Bridge") and is_to_be_given_back and key[2] in self.flows.bridges()
 
     def _is_gone_with_bridge(self, key: Key) -> bool:
         """Whether this is a flow that nobody wants on a bridge that is not there: a provider bridge was deleted."""
@@ -284,9 +291,13 @@ class Machine:
         self.want_flows(())
 
     def _start_closing(self, bridge: str) -> None:
-        task = asyncio.get_running_loop().create_task(self.flows.close(bridge))
+        task = asyncio.get_running_loop().create_task(self._close(bridge))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _close(self, bridge: str) -> None:
+        await self.flows.close(bridge)
+        self._note({("borrowed", "Bridge", bridge)})
 
     def _note_connection(self, is_connected: bool) -> None:
         self._is_switch_current = False

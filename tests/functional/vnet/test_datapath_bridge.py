@@ -266,6 +266,23 @@ def test_a_patch_port_and_a_cable_to_another_switch_are_interfaces_of_modes_patc
     on_datapath(scenario)
 
 
+def test_what_was_registered_no_more_while_no_agent_ran_is_given_back_by_the_next_one(on_datapath) -> None:
+    async def scenario(here: Datapath) -> None:
+        here.make_bridge()
+        here.sh("ovs-vsctl set bridge br0 protocols=OpenFlow10,OpenFlow13")
+        await here.pair()
+        await here.one.stop_agent()
+        await here.write(*map(Delete, here.one.writer.database.vnet_objects.values()))
+        await here.one.start_agent()
+        await here.one.host.until(lambda: here.ours_on("br0") == [], "nothing of ours is on br0")
+        await here.one.settled()
+        assert here.column("bridge", "br0", "protocols") == "[OpenFlow10, OpenFlow13]"
+        # On the bridge itself they reach each other, as without Patchbay.
+        await here.one.host.until(lambda: here.reaches(1, "10.0.0.12"), "ping")
+
+    on_datapath(scenario)
+
+
 def test_among_many_interfaces_those_that_ports_name_are_theirs(on_datapath) -> None:
     async def scenario(here: Datapath) -> None:
         here.make_bridge()
