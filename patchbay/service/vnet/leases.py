@@ -226,8 +226,13 @@ def all_ip_leases(service: Service, interfaces: list[Face]) -> list[IpLease]:
 
 def check_unreserved(service: Service, subnet: Subnet, address: str, going: Collection[str] = ()) -> None:
     """Raises ArgumentError when an IP lease of nobody, besides those (by uuid) that go, has the address."""
-    for row in rows(service, IP_LEASE, subnet_id=subnet.id, ipv4_address=address):
-        if not row.object_id and row.uuid not in going:
+    db = service.db
+    free = [
+        row for id_ in db.vnet_objects_by_kind.get(IP_LEASE.name, ()) if not (row := db.vnet_objects[id_]).object_id
+    ]
+    for row in free:
+        data = data_of(row)
+        if (data["subnet_id"], data["ipv4_address"]) == (subnet.id, address) and row.uuid not in going:
             raise ArgumentError(
                 f"IP Address {address} is that of IP lease {row.uuid}", f"Attach {row.uuid}, or choose another address."
             )

@@ -16,7 +16,7 @@ Rows of other kinds have no object, or name one of any kind; they are there as l
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -152,13 +152,17 @@ def rows(service: Service, kind: Kind, **wanted: object) -> list[VnetObject]:
     """The rows of the kind whose data have these values, in the order of their creation."""
     db = service.db
     found = [db.vnet_objects[id_] for id_ in db.vnet_objects_by_kind.get(kind.name, ())]
-    found = [row for row in found if is_there(db, row) and _has(row, wanted)]
+    marks = [msgspec.json.encode(value).decode() for value in wanted.values() if isinstance(value, str)]
+    found = [row for row in found if _has(row, wanted, marks) and is_there(db, row)]
     return sorted(found, key=lambda row: (row.created_at, data_of(row).get(ORDER, 0), row.id))
 
 
-def _has(row: VnetObject, wanted: Mapping[str, object]) -> bool:
+def _has(row: VnetObject, wanted: Mapping[str, object], marks: Sequence[str]) -> bool:
+    """Whether the row's data have the values; ``marks`` are texts in them, by which most rows need not be decoded."""
     if not wanted:
         return True
+    if not all(mark in row.data for mark in marks):
+        return False
     data = data_of(row)
     return all(data.get(name) == value for name, value in wanted.items())
 
