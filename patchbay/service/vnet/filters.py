@@ -17,7 +17,7 @@ from patchbay.service.service import Service
 from patchbay.service.vnet.errors import ArgumentError, RelationAlreadyExists, UnknownResource
 from patchbay.service.vnet.kept import holding, related, row_of
 from patchbay.service.vnet.kinds import FILTER, FILTER_STATIC
-from patchbay.service.vnet.objects import data_of, new_row
+from patchbay.service.vnet.objects import data_of, new_row, relation_uuid
 
 STATIC = "static"
 MODES = (STATIC,)
@@ -109,7 +109,8 @@ async def add_static(service: Service, context: RequestContext, uuid: str, rule:
                 f"{uuid} <=> {rule.protocol}. The filter has this static rule already.",
                 "Delete it first to give it another action.",
             )
-        row = new_row(context, FILTER_STATIC, f"{uuid}/{STATIC}", filter_uuid=uuid, action=action, **rule.members())
+        known_by = relation_uuid(uuid, STATIC, *map(str, rule.members().values()))
+        row = new_row(context, FILTER_STATIC, known_by, filter_uuid=uuid, action=action, **rule.members())
         return row, [Insert(row), *holding(service, {FILTER: uuid})]
 
     return await carry_out(service, f"filter {uuid}", plan)

@@ -9,6 +9,7 @@ from patchbay.model import Subnet, VnetObject
 from patchbay.service.access import Attempt, carry_out, touched
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
+from patchbay.service.vnet import containers
 from patchbay.service.vnet.cascade import distinct, removal_of_referring
 from patchbay.service.vnet.draft import Draft, MacDraft, check_in_subnet
 from patchbay.service.vnet.errors import ArgumentError
@@ -256,7 +257,12 @@ def planned_attachment(
     draft = Draft(service, context, attempt, get(service, INTERFACE, wanted.interface_uuid))
     port = draft.add_ip(wanted.uuid, service.db.subnets[lease.subnet_id], lease.ipv4_address)
     ends = {"interface_uuid": wanted.interface_uuid, "mac_lease_uuid": wanted.uuid}
-    return [*draft.writes(), *update(lease.row, changed(lease.row, object_id=port.id, name=None, dpid=None, **ends))]
+    noted = containers.released(service, lease.uuid, is_released=False)
+    return [
+        *draft.writes(),
+        *noted,
+        *update(lease.row, changed(lease.row, object_id=port.id, name=None, dpid=None, **ends)),
+    ]
 
 
 async def release_ip_lease(service: Service, context: RequestContext, uuid: str) -> IpLease:
@@ -275,11 +281,12 @@ def planned_release(service: Service, context: RequestContext, attempt: Attempt,
         raise ArgumentError("Not attached", f"IP lease {lease.uuid} is nobody's: attach it first.")
     draft = Draft(service, context, attempt, get(service, INTERFACE, lease.interface_uuid))
     draft.remove_ip(lease)
+    noted = containers.released(service, lease.uuid, is_released=True)
     if lease.row is None:
         free = _row_for(service, context, lease)
-        return [*draft.writes(), Insert(changed(free, object_id="", interface_uuid=None, mac_lease_uuid=None))]
+        return [*draft.writes(), *noted, Insert(changed(free, object_id="", interface_uuid=None, mac_lease_uuid=None))]
     free = changed(lease.row, object_id="", interface_uuid=None, mac_lease_uuid=None)
-    return [*draft.writes(), *update(lease.row, free)]
+    return [*draft.writes(), *noted, *update(lease.row, free)]
 
 
 async def delete_ip_lease(service: Service, context: RequestContext, uuid: str) -> None:

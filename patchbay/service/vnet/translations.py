@@ -16,7 +16,7 @@ from patchbay.service.service import Service
 from patchbay.service.vnet.errors import ArgumentError, RelationAlreadyExists, UnknownResource
 from patchbay.service.vnet.kept import check_references, holding, related, row_of
 from patchbay.service.vnet.kinds import NETWORK, ROUTE_LINK, TRANSLATION, TRANSLATION_STATIC_ADDRESS
-from patchbay.service.vnet.objects import data_of, get, new_row
+from patchbay.service.vnet.objects import data_of, get, new_row, relation_uuid
 
 STATIC_ADDRESS = "static_address"
 MODES = (STATIC_ADDRESS,)
@@ -57,7 +57,8 @@ async def add_static_address(
                 "Delete it first to give it another route link.",
             )
         members: dict[str, Any] = {"translation_uuid": uuid, "route_link_uuid": route_link, **wanted, **networks}
-        row = new_row(context, TRANSLATION_STATIC_ADDRESS, f"{uuid}/{STATIC_ADDRESS}", **members)
+        known_by = relation_uuid(uuid, STATIC_ADDRESS, *map(str, wanted.values()))
+        row = new_row(context, TRANSLATION_STATIC_ADDRESS, known_by, **members)
         return row, [Insert(row), *holding(service, {TRANSLATION: uuid})]
 
     return await carry_out(service, f"translation {uuid}", plan)

@@ -274,3 +274,58 @@ async def test_what_neutron_takes_back_is_gone(vnet: VnetApi) -> None:
     await vnet.neutron("PUT", f"/routers/{router['id']}/remove_router_interface", {"port_id": port["id"]})
     assert await vnet.uuids("routes") == []
     assert await vnet.uuids("interfaces") == ["if-gw2"]
+
+
+async def later(vnet: VnetApi) -> None:
+    """A route over an interface without address, in a route link with a second interface."""
+    await two_networks(vnet)
+    await vnet.post("routes", interface_uuid="if-gw2", route_link_uuid="rl-one", ipv4_network="172.16.2.0")
+    await vnet.delete("interfaces/if-gw1")
+    await vnet.post("interfaces", uuid="if-gw1", mode="simulated")
+    made = await vnet.post("routes", uuid="r-own", **ROUTE)
+    assert made["network_uuid"] is None
+    await vnet.post("routes", uuid="r-far", **{**ROUTE, "ipv4_network": "10.0.0.0"})
+    await vnet.post("mac_leases", uuid="ml-one", interface_uuid="if-gw1", mac_address="52:54:00:74:00:01")
+
+
+async def test_a_route_waits_for_its_interfaces_address(vnet: VnetApi) -> None:
+    await later(vnet)
+    [router] = await routers(vnet)
+    assert await addresses(vnet, router["id"]) == {"172.16.2.254"}
+    assert router["routes"] == []
+    lease = {"network_uuid": "nw-net1", "mac_lease_uuid": "ml-one", "ipv4_address": "172.16.1.254"}
+    await vnet.post("ip_leases", uuid="il-one", **lease)
+    [router] = await routers(vnet)
+    assert await addresses(vnet, router["id"]) == {"172.16.1.254", "172.16.2.254"}
+    assert router["routes"] == [{"destination": "10.0.0.0/24", "nexthop": "172.16.1.254"}]
+    assert len(vnet.db.routers) == 1
+    assert (await vnet.get("routes/r-own"))["network_uuid"] == "nw-net1"
+
+
+async def test_a_route_waits_again_when_the_address_goes(vnet: VnetApi) -> None:
+    await later(vnet)
+    lease = {"network_uuid": "nw-net1", "mac_lease_uuid": "ml-one", "ipv4_address": "172.16.1.254"}
+    for ends in ("delete", "release"):
+        await vnet.post("ip_leases", uuid="il-one", **lease)
+        if ends == "delete":
+            await vnet.delete("ip_leases/il-one")
+        else:
+            await vnet.put("ip_leases/il-one/release")
+        [router] = await routers(vnet)
+        assert await addresses(vnet, router["id"]) == {"172.16.2.254"}
+        assert router["routes"] == []
+        assert {"r-own", "r-far"} < set(await vnet.uuids("routes"))
+    await vnet.put("ip_leases/il-one/attach", mac_lease_uuid="ml-one")
+    assert await addresses(vnet, router["id"]) == {"172.16.1.254", "172.16.2.254"}
+    await vnet.delete("routes/r-own")
+    await vnet.delete("routes/r-far")
+    assert await addresses(vnet, router["id"]) == {"172.16.2.254"}
+
+
+async def test_an_interface_takes_waiting_routes_along(vnet: VnetApi) -> None:
+    await later(vnet)
+    await vnet.delete("interfaces/if-gw1")
+    assert len(await vnet.uuids("routes")) == 1
+    await gateway(vnet, 1)
+    [router] = await routers(vnet)
+    assert await addresses(vnet, router["id"]) == {"172.16.2.254"}

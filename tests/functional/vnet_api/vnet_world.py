@@ -56,7 +56,7 @@ class VnetApi:
             return await self.http.request(method, url, data=given)
         return await self.http.request(method, url, params=given)
 
-    async def done(self, method: str, path: str, **values: Any) -> Any:
+    async def done(self, method: str, path: str, /, **values: Any) -> Any:
         """What an answer shows that succeeds."""
         answer = await self.ask(method, path, values)
         assert answer.status_code == 200, answer.text
@@ -90,7 +90,7 @@ class VnetApi:
         """The uuids of a list's items."""
         return [item["uuid"] for item in await self.items(path)]
 
-    async def refused(self, method: str, path: str, name: str, **values: Any) -> str:
+    async def refused(self, method: str, path: str, name: str, /, **values: Any) -> str:
         """The message of an answer that is this error of OpenVNet, with its remedy."""
         answer = await self.ask(method, path, values)
         assert answer.status_code >= 400, answer.text
