@@ -45,7 +45,7 @@ IMMEDIATE, DHCP = "immediate", "dhcp"
 TIMINGS = (IMMEDIATE, DHCP)
 
 
-class Base(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True):
     """A network that a policy hands out addresses of, and how."""
 
     network: str
@@ -121,9 +121,9 @@ def _leased(
     """The writes of a lease with an address that nobody has, also no other request that is under way."""
     tried: set[int] = set()
     while True:
-        base, address = _free_address(service, policy, tried)
-        values = {**ends, "network_uuid": base.network, "ipv4_address": str(IPv4Address(address))}
-        network = service.db.networks[base.subnet.network_id]
+        source, address = _free_address(service, policy, tried)
+        values = {**ends, "network_uuid": source.network, "ipv4_address": str(IPv4Address(address))}
+        network = service.db.networks[source.subnet.network_id]
         try:
             writes = planned_ip_lease(service, context, attempt, values)
         except IpAddressAlreadyAllocated:
@@ -133,7 +133,7 @@ def _leased(
         return [*writes, *noted]
 
 
-def bases(service: Service, policy: str) -> list[Base]:
+def sources(service: Service, policy: str) -> list[Source]:
     """What a policy hands out addresses of, in the order in which it was said."""
     found = []
     for relation in kept.related(service, LEASE_POLICY, policy, LEASE_POLICY_BASE_NETWORK):
@@ -143,7 +143,7 @@ def bases(service: Service, policy: str) -> list[Base]:
         if network is not None:
             subnet = service.db.subnets[network.object_id]
             ranges = within(ranges_of(service, group.uuid), _hosts(IPv4Network(subnet.cidr)))
-            found.append(Base(network.uuid, subnet, ranges, data_of(group)["allocation_type"]))
+            found.append(Source(network.uuid, subnet, ranges, data_of(group)["allocation_type"]))
     return found
 
 
@@ -153,18 +153,18 @@ def _hosts(prefix: IPv4Network) -> Range:
     return (first + 1, last - 1) if prefix.prefixlen < 31 else (first, last)
 
 
-def _free_address(service: Service, policy: str, tried: set[int]) -> tuple[Base, int]:
-    found = bases(service, policy)
+def _free_address(service: Service, policy: str, tried: set[int]) -> tuple[Source, int]:
+    found = sources(service, policy)
     if not found:
         raise ArgumentError(
             "No network associated with lease policy.",
             f"POST lease_policies/{policy}/networks/… with ip_range_group_uuid.",
         )
-    for base in found:
-        address = choose(base.ranges, _in_use(service, base.subnet) | tried, base.allocation_type)
+    for source in found:
+        address = choose(source.ranges, _in_use(service, source.subnet) | tried, source.allocation_type)
         if address is not None:
-            return base, address
-    names = ", ".join(f"{base.network}, {base.subnet.cidr}" for base in found)
+            return source, address
+    names = ", ".join(f"{source.network}, {source.subnet.cidr}" for source in found)
     raise ArgumentError(
         f"Run out of dynamic IP addresses from the network segment: {names}.",
         "Add ranges to the IP range group, or delete leases.",
