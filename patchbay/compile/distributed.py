@@ -62,7 +62,8 @@ def compile_routing_tables(view: HostView) -> list[Resource]:
 
 
 def compile_distributed(view: HostView, router: Router, ports: Sequence[RouterPort]) -> list[Resource]:
-    """The flows of one router here. Of two interfaces on one network the first is the way for both."""
+    """The flows of one router here. Of two interfaces on one network the first of each IP version is the way for both:
+    the kernel answers with an address of the device that was asked."""
     legs = [leg for port in ports if (leg := leg_of(view, port.port)) is not None]
     flows: dict[tuple[str, ...], Resource] = {}
     for item in _flows(view, router, legs, ports):
@@ -74,12 +75,15 @@ def _flows(view: HostView, router: Router, legs: Sequence[Leg], ports: Sequence[
     number = f"metadata={names.router_number(router.id):#x}"
     for leg in legs:
         network = f"reg6={leg.local_vlan:#x},{number}"
-        yield flow(SLOW_PATH, 1, network, f"mod_dl_dst:{leg.own_mac},output:{leg.device}")
+        hand_over = f"mod_dl_dst:{leg.own_mac},output:{leg.device}"
+        yield flow(SLOW_PATH, 1, network, hand_over)
+        for version in leg.versions:
+            yield flow(SLOW_PATH, 2, f"{version},{network}", hand_over)
+            yield from _homeward(view, router, leg, f"{version},{network}")
         if leg.trunk is not None:
             actions = f"mod_dl_src:{leg.own_mac},mod_vlan_vid:{leg.local_vlan},output:{leg.trunk.name}"
             yield flow(ROUTED_OUT, 1, f"reg7={leg.local_vlan:#x},{number}", actions)
         yield from _device(leg)
-        yield from _homeward(view, router, leg, network)
         yield from _own_addresses(leg, number)
     yield from compile_lookup(view, router, legs, ports)
     yield from compile_ways_out(view, router)
@@ -121,13 +125,13 @@ def _device(leg: Leg) -> Iterator[Flow]:
             yield flow(LOCAL_SWITCHING, GUARD, match, hidden)
 
 
-def _homeward(view: HostView, router: Router, leg: Leg, network: str) -> Iterator[Flow]:
+def _homeward(view: HostView, router: Router, leg: Leg, packets: str) -> Iterator[Flow]:
     """From another host to the router's home, if it has a gateway there: to the home's own MAC on the same network."""
     if leg.trunk is None or view.is_home(router) or not router.host or router.gateway_port_id is None:
         return
     home_mac = names.router_mac(router.host, leg.port.id)
     rewrite = f"mod_dl_src:{leg.own_mac},mod_dl_dst:{home_mac},mod_vlan_vid:{leg.local_vlan}"
-    yield flow(GATEWAY, 1, network, f"{rewrite},output:{leg.trunk.name}")
+    yield flow(GATEWAY, 1, packets, f"{rewrite},output:{leg.trunk.name}")
     tunnel = view.tunnel_port(router.host)
     if not leg.trunk.bridge and tunnel is not None:
         match = f"dl_vlan={leg.local_vlan},dl_dst={home_mac}"

@@ -56,9 +56,15 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
         return self.port.mac_address
 
     @property
+    def versions(self) -> list[str]:
+        """The IP versions of its addresses: ``ip`` and ``ipv6``, as matches call them."""
+        found = {address.version for address in addresses(self.port)}
+        return [keyword for version, keyword in ((4, "ip"), (6, "ipv6")) if version in found]
+
+    @property
     def has_ipv6(self) -> bool:
         """It has an IPv6 address."""
-        return any(address.version == 6 for address in addresses(self.port))
+        return "ipv6" in self.versions
 
 
 def leg_of(view: HostView, port: Port) -> Leg | None:

@@ -184,7 +184,7 @@ def test_each_instance_reads_its_own_metadata_on_its_own_host(town: Town, name: 
     def read() -> str:
         return town.read(name, "http://169.254.169.254/latest/meta-data/hostname")
 
-    wait_for(lambda: read().startswith(f"{name}."), f"{name} reads its name")
+    wait_for(lambda: read().startswith(f"{name}."), f"{name} reads its name, not {read()}")
 
 
 @pytest.mark.parametrize(
