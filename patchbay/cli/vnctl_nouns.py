@@ -4,7 +4,7 @@ Called by ``vnctl``, which makes the commands; ``vnctl_words`` says what the dat
 those of the first releases, which the service still takes. What is required is the service's to say.
 """
 
-from patchbay.cli.vnctl_words import UUID, Action, Command, Noun, Option, Relation, commands_of
+from patchbay.cli.vnctl_words import PAGE, UUID, Action, Command, Noun, Option, Relation, commands_of
 
 DISPLAY_NAME = Option("display_name", "A name for people.")
 INTERFACE = Option("interface_uuid", "Interface that it belongs to.")
@@ -15,7 +15,12 @@ MAC_ADDRESS = Option("mac_address", "MAC address.")
 IPV4_ADDRESS = Option("ipv4_address", "IPv4 address.")
 ALLOCATION_TYPE = Option("allocation_type", "How one of the range is chosen: incremental, decremental or random.")
 HOST_INTERFACE = Option("interface_uuid", "Interface of mode host through which the datapath reaches the others.")
-OWN_MAC = Option("mac_address", "MAC address of the datapath in it, for MAC2MAC.")
+IN_DATAPATH = (
+    Option("interface_uuid", "Interface of mode host through which the datapath reaches the others."),
+    Option("mac_address", "MAC address of the datapath in it, for MAC2MAC."),
+    Option("broadcast_mac_address", "The same as --mac_address (2013)."),
+    Option("link_mac_address", "The same as --mac_address (2013)."),
+)
 STATIC = Option("static", "Always so, even without an address there.", "flag")
 LABEL = Option("label", "Anything that helps people.")
 
@@ -52,13 +57,9 @@ DATAPATHS = Noun(
         Option("dc_segment_uuid", "The same by uuid (2013)."),
     ),
     relations=(
-        Relation(
-            name="networks",
-            help="networks that the datapath is in",
-            options=(HOST_INTERFACE, OWN_MAC, Option("broadcast_mac_address", "The same as --mac_address (2013).")),
-        ),
-        Relation(name="segments", help="segments that the datapath is in", options=(HOST_INTERFACE, OWN_MAC)),
-        Relation(name="route_links", help="route links that the datapath is in", options=(HOST_INTERFACE, OWN_MAC)),
+        Relation(name="networks", help="networks that the datapath is in", options=IN_DATAPATH),
+        Relation(name="segments", help="segments that the datapath is in", options=IN_DATAPATH),
+        Relation(name="route_links", help="route links that the datapath is in", options=IN_DATAPATH),
     ),
 )
 
@@ -157,16 +158,19 @@ NOUNS: tuple[Noun, ...] = (
         singular="network",
         help="layer-2 domains with a block of IPv4 addresses.",
         once=(
-            Option("mode", "virtual, physical or internal."),
-            Option("network_mode", "The same as --mode (2013)."),
-            Option("ipv4_network", "First address of the block."),
-            Option("ipv4_prefix", "Length of its prefix, 1 to 32; 24 when not given.", "number"),
             SEGMENT,
             TOPOLOGY,
             Option("dc_network_uuid", "Network of the building (2013)."),
             Option("editable", "May be changed (2013).", "flag"),
         ),
-        often=(DISPLAY_NAME, Option("domain_name", "Domain of its names in DNS.")),
+        often=(
+            DISPLAY_NAME,
+            Option("domain_name", "Domain of its names in DNS."),
+            Option("mode", "virtual, physical or internal."),
+            Option("network_mode", "The same as --mode (2013)."),
+            Option("ipv4_network", "First address of the block."),
+            Option("ipv4_prefix", "Length of its prefix, 1 to 32; 24 when not given.", "number"),
+        ),
     ),
     Noun(
         name="segments",
@@ -187,13 +191,13 @@ NOUNS: tuple[Noun, ...] = (
         name="ip_leases",
         singular="ip_lease",
         help="IPv4 addresses of interfaces.",
-        once=(
+        once=(INTERFACE,),
+        often=(
             NETWORK,
             IPV4_ADDRESS,
-            INTERFACE,
             Option("mac_lease_uuid", "MAC lease that the address goes with; the interface's first when not given."),
+            Option("enable_routing", "Route what comes from it.", "flag"),
         ),
-        often=(Option("enable_routing", "Route what comes from it.", "flag"),),
         actions=(
             Action(
                 name="attach",
@@ -208,7 +212,7 @@ NOUNS: tuple[Noun, ...] = (
         name="ip_lease_containers",
         singular="ip_lease_container",
         help="sets of leases.",
-        actions=(Action(name="ip_leases", help="Show the leases in it.", method="GET"),),
+        actions=(Action(name="ip_leases", help="Show the leases in it.", method="GET", options=PAGE),),
     ),
     Noun(
         name="ip_retention_containers",
@@ -218,7 +222,7 @@ NOUNS: tuple[Noun, ...] = (
             Option("lease_time", "Seconds that a lease lasts.", "number"),
             Option("grace_time", "Seconds that its address is kept after that.", "number"),
         ),
-        actions=(Action(name="ip_retentions", help="Show the addresses kept in it.", method="GET"),),
+        actions=(Action(name="ip_retentions", help="Show the addresses kept in it.", method="GET", options=PAGE),),
     ),
     Noun(
         name="ip_range_groups",

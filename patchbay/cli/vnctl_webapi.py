@@ -93,7 +93,7 @@ class WebApi:
 
 
 def refusal(status: int, body: bytes, url: str) -> PatchbayError:
-    """The error that an answer stands for: ``error``, ``message`` and ``code`` as OpenVNet says them, and ``detail``."""
+    """The error that an answer stands for; ``error``, ``message``, ``code`` are OpenVNet's, ``detail`` is ours."""
     try:
         said = msgspec.json.decode(body)
     except msgspec.DecodeError:

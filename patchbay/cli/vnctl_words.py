@@ -116,7 +116,7 @@ def commands_of_relation(noun: Noun, relation: Relation) -> list[Command]:
     verbs = {
         "add": ("POST", other if relation.names_other else whole, relation.options, f"Add {relation.help}."),
         "modify": ("PUT", other, relation.options, f"Change {relation.help}."),
-        "show": ("GET", whole, () if relation.found_by_options else PAGE, f"Show {relation.help}."),
+        "show": ("GET", whole, PAGE, f"Show {relation.help}."),
         "del": ("DELETE", other, (), f"Take away {relation.help}."),
     }
     if relation.found_by_options:

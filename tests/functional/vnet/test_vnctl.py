@@ -88,6 +88,9 @@ def test_relations_and_what_is_found_by_options(vnctl: Vnctl) -> None:
     assert (shown["protocol"], shown["src_prefix"], shown["dst_port"], shown["action"]) == ("tcp", 8, 80, "pass")
     vnctl(f"filters static del fil-1 {rule}")
     assert msgspec.json.decode(vnctl("filters static show fil-1"))["items"] == []
+    assert msgspec.json.decode(vnctl("filters show fil-1"))["ingress_passthrough"] is False
+    vnctl("translations add --uuid tr-1 --interface_uuid if-1 --mode static_address")
+    assert msgspec.json.decode(vnctl("translations show tr-1"))["mode"] == "static_address"
     vnctl("interfaces ports del if-1 --port_name if-1")
     vnctl("interfaces ports add if-1 --port_name veth7")
     assert '"veth7"' in vnctl("interfaces ports show if-1")

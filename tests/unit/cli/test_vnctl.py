@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import pytest
 
+from patchbay.api.openvnet.endpoint import Endpoint
 from patchbay.api.openvnet.routes import ENDPOINTS
 from patchbay.cli.main import run
 from patchbay.cli.vnctl import as_click, vnctl
@@ -266,10 +267,26 @@ def test_every_command_explains_itself(spell: Words) -> None:
         assert all(f"--{option.name.replace('_', '-')}" in shown for option in command.options)
 
 
-def test_what_the_api_can_do_is_a_command() -> None:
-    made = {(command.method, path) for command in COMMANDS for path in (command.path, command.collection) if path}
-    answered = {(one.method, re.sub(r":\w+", "{}", one.path).strip("/")) for one in ENDPOINTS}
-    assert sorted(answered - made) == []
+def request_of(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.method, re.sub(r":\w+", "{}", endpoint.path).strip("/")
+
+
+def test_what_the_api_can_do_is_a_command_and_what_it_understands_an_option() -> None:
+    made = {(one.method, path): one for one in COMMANDS for path in (one.path, one.collection) if path}
+    for endpoint in ENDPOINTS:
+        named = {param.name for param in endpoint.params} - set(re.findall(r":(\w+)", endpoint.path))
+        assert named <= {option.name for option in made[request_of(endpoint)].options}, endpoint.path
+
+
+def test_commands_that_openvnet_s_api_has_no_request_for_are_these() -> None:
+    """Its vnctl has them, too."""
+    made = {(one.method, path) for one in COMMANDS for path in (one.path, one.collection) if path}
+    assert made - {request_of(endpoint) for endpoint in ENDPOINTS} == {
+        ("PUT", "interfaces/{}/rename"),
+        ("PUT", "route_links/{}"),
+        ("PUT", "routes/{}"),
+        ("PUT", "translations/{}"),
+    }
 
 
 def test_no_two_commands_are_the_same_request() -> None:
