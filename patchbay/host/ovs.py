@@ -152,10 +152,10 @@ class Switch:
         return borrowing.datapaths(self._strangers())
 
     def bridge_ports(self) -> dict[str, frozenset[str]]:
-        """Bridge that is not Patchbay's own → names of the ports that somebody else plugged into it."""
+        """Bridge that is not Patchbay's own → names of the ports, but for bonds, that somebody else plugged into it."""
         found: dict[str, set[str]] = {row["name"]: set() for row in self._strangers()}
         for port in self._ports.values():
-            if port.bridge in found and not port.is_ours:
+            if port.bridge in found and not port.is_ours and not port.is_bond:
                 found[port.bridge].add(port.name)
         return {bridge: frozenset(ports) for bridge, ports in found.items()}
 
@@ -330,7 +330,7 @@ def _fact(port: rows.PortFacts | None) -> Any:
     if port is None:
         return None
     if port.bridge not in (BR_INT, BR_TUN) and not port.is_ours:
-        return port.bridge, port.name
+        return port.bridge, port.name, port.is_bond
     if port.bridge != BR_INT or not (port.iface_id or port.net_uuid):
         return None
     return port.name, port.iface_id, port.net_uuid, port.local_vlan, port.ofport, port.is_ours

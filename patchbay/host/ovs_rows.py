@@ -17,7 +17,7 @@ from patchbay.ovsdb.values import Row
 
 
 class PortFacts(msgspec.Struct, frozen=True):
-    """What one Port row means to us."""
+    """What one Port row means to us. ``is_bond``: it has several interfaces, and no flow can name it."""
 
     bridge: str
     name: str
@@ -28,6 +28,7 @@ class PortFacts(msgspec.Struct, frozen=True):
     net_uuid: str
     local_vlan: int | None
     is_ours: bool
+    is_bond: bool
 
 
 def describe(bridge: Row, port: Row, interface: Row) -> PortFacts:
@@ -44,6 +45,7 @@ def describe(bridge: Row, port: Row, interface: Row) -> PortFacts:
         net_uuid=port["other_config"].get("net_uuid", ""),
         local_vlan=_local_vlan(port),
         is_ours=is_ours,
+        is_bond=len(port["interfaces"]) > 1,
     )
 
 

@@ -95,6 +95,31 @@ def test_what_is_not_registered_on_the_bridge_hears_nothing_and_reaches_nobody(o
     on_datapath(scenario)
 
 
+def test_without_agent_and_flows_the_bridge_switches_what_is_not_attached_and_nothing_else(on_datapath) -> None:
+    async def scenario(here: Datapath) -> None:
+        here.make_bridge()
+        await here.pair()
+        for number in (3, 4):
+            here.machine(number, f"10.0.0.1{number}")
+            here.plug(number)
+        await here.one.settled()
+        await here.one.stop_agent()
+        here.one.host.kill("ovs-vswitchd")
+        here.one.host.start_vswitchd()
+        await here.one.host.until(lambda: here.reaches(4, "10.0.0.13"), "ping between those not attached")
+        assert "0x7062" not in here.sh("ovs-appctl bridge/dump-flows br0")
+        with here.listening(3) as of_a_stranger, here.listening(2) as of_net1:
+            assert not here.reaches(1, "10.0.0.12")
+            assert not here.reaches(4, "10.0.0.11")
+        assert of_a_stranger <= {"52:54:00:0d:84:04"}
+        assert of_net1 == set()
+        await here.one.start_agent()
+        await here.one.settled()
+        await here.one.host.until(lambda: here.reaches(1, "10.0.0.12"), "ping")
+
+    on_datapath(scenario)
+
+
 def test_the_same_addresses_in_two_networks_stay_apart(on_datapath) -> None:
     async def scenario(here: Datapath) -> None:
         here.make_bridge()
