@@ -44,6 +44,7 @@ from patchbay.service.vnet.objects import (
     number_or_none,
     uuid_of,
 )
+from patchbay.service.vnet.room import make_room
 
 FLAGS = ("enable_filtering", "enable_routing", "enable_route_translation")
 """Attributes that only the row has: true or false, and false unless said."""
@@ -64,6 +65,7 @@ async def create_interface(service: Service, context: RequestContext, values: Ma
         leases = _begin(service, context, draft, values)
         return row.uuid, [*left_behind(service, row), *draft.writes(), *leases]
 
+    await make_room(service, values)
     uuid = await carry_out(service, f"interface {values.get('uuid', '')}", plan)
     return get(service, INTERFACE, uuid)
 

@@ -27,6 +27,7 @@ from patchbay.service.vnet.leases import (
 )
 from patchbay.service.vnet.networks import subnet_of
 from patchbay.service.vnet.objects import changed, find, get, insertion, new_row, new_uuid, update
+from patchbay.service.vnet.room import make_room
 
 
 async def create_mac_lease(service: Service, context: RequestContext, values: Mapping[str, Any]) -> MacLease:
@@ -118,6 +119,7 @@ async def create_ip_lease(service: Service, context: RequestContext, values: Map
             writes.append(Update(network, touched(network)))
         return None, writes
 
+    await make_room(service, values)
     await carry_out(service, f"IP lease {uuid}", plan)
     return get_ip_lease(service, uuid)
 

@@ -200,3 +200,27 @@ async def test_wrong_dns_records_are_refused(vnet: VnetApi, values: dict[str, An
         assert owner in await vnet.refused("POST", f"dns_services/{owner}/dns_records", error, **values)
         assert owner in await vnet.refused("GET", f"dns_services/{owner}/dns_records", error)
         assert owner in await vnet.refused("DELETE", f"dns_services/{owner}/dns_records/dnsr-old", error)
+
+
+@pytest.mark.parametrize("by", ["interface", "ip_lease"])
+async def test_a_dhcp_server_makes_room_for_an_address_that_is_named(vnet: VnetApi, by: str) -> None:
+    await served(vnet)
+    [network] = await vnet.neutron("GET", "/networks")
+    server = {"network_id": network["id"], "device_owner": "network:dhcp", "device_id": "dhcp-1"}
+    port = await vnet.neutron("POST", "/ports", {"port": server})
+    [before] = port["fixed_ips"]
+    values = {"network_uuid": "nw-net1", "ipv4_address": before["ip_address"]}
+    if by == "interface":
+        await vnet.post("interfaces", uuid="if-new", mode="vif", **values)
+    else:
+        await vnet.post("interfaces", uuid="if-new", mode="vif", mac_address="52:54:00:00:00:09")
+        await vnet.post("ip_leases", interface_uuid="if-new", **values)
+    assert (await vnet.get("interfaces/if-new"))["ipv4_address"] == before["ip_address"]
+    [after] = (await vnet.neutron("GET", f"/ports/{port['id']}"))["fixed_ips"]
+    assert after["ip_address"] == "172.16.1.254", "the highest free one"
+
+
+async def test_nobody_but_a_dhcp_server_makes_room(vnet: VnetApi) -> None:
+    await served(vnet)
+    values = {"network_uuid": "nw-net1", "ipv4_address": "172.16.1.251"}
+    assert "172.16.1.251" in await vnet.refused("POST", "interfaces", "ArgumentError", mode="vif", **values)
