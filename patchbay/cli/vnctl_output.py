@@ -12,8 +12,8 @@ import msgspec
 
 from patchbay.cli.output import print_data, print_list, print_one
 
-NOT_SHOWN = frozenset({"id", "created_at", "updated_at", "deleted_at", "is_deleted"})
-"""Attributes that a list leaves out unless they are asked for: OpenVNet's numbers of rows, and times."""
+NOT_SHOWN = frozenset({"id", "class_name", "created_at", "updated_at", "deleted_at", "is_deleted"})
+"""Attributes that a list leaves out unless they are asked for: numbers of rows, names of classes, times."""
 
 
 def print_bodies(bodies: Sequence[bytes], style: str, columns: Sequence[str]) -> None:

@@ -103,4 +103,6 @@ def refusal(status: int, body: bytes, url: str) -> PatchbayError:
     name = str(said.get("error") or "").rpartition("::")[2]
     words = f"{name}: {said['message']}" if name else str(said["message"])
     detail = str(said.get("detail") or "")
+    if detail and not words.endswith((".", "!", "?")):  # OpenVNet's own messages have no end
+        words += "."
     return NotFound(words, detail) if status == 404 else Refused(words, detail)

@@ -1,6 +1,7 @@
 """Seed 003 with its own commands, in its own order: what its author saw, and what he found missing."""
 
 from collections.abc import Iterator
+from urllib.request import urlopen
 
 import msgspec
 import pytest
@@ -91,7 +92,7 @@ def test_packets_are_routed_between_two_networks(story: Story) -> None:
         assert ping.received == ping.sent == 3, pair
     first = min(ping.times_ms[0] for ping in story.router_pings.values())
     print(f"first pings: {[ping.times_ms[0] for ping in story.router_pings.values()]} ms")
-    assert first < 1.0, "the seed's took 20 ms"
+    assert first < 5.0, "the seed's took 20 ms"
 
 
 def test_arp_tables_show_the_router_s_own_addresses(story: Story) -> None:
@@ -115,6 +116,15 @@ def test_the_router_is_not_the_third_network_s(story: Story) -> None:
 def test_packets_lose_one_hop_on_the_way(story: Story) -> None:
     assert "ttl=64" in story.scene.within(NS1, "ping -c 1 -W 2 172.16.1.2")
     assert "ttl=63" in story.scene.within(NS1, "ping -c 1 -W 2 172.16.2.3")
+
+
+def test_the_datapath_is_shown_connected_and_its_interfaces_are_active_ports(story: Story) -> None:
+    shown = msgspec.json.decode(urlopen(f"{story.scene.lab.vnet_endpoint}/api/datapaths/dp-br0").read())
+    assert (shown["dpid"], shown["is_connected"]) == (f"0x{seed003.DPID}", True)
+    client = story.scene.lab.client()
+    ports = {port["mac_address"]: port for port in client.request("GET", "/v2.0/ports")["ports"]}
+    client.close()
+    assert {ports[space.mac]["status"] for space in SPACES} == {"ACTIVE"}
 
 
 def test_the_bridge_is_as_the_seed_made_it_and_its_controller_is_not_asked(story: Story) -> None:

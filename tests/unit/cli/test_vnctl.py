@@ -241,7 +241,7 @@ def test_the_webapi_is_where_the_environment_or_a_file_of_vnctl_says(
 
 
 def test_an_error_has_the_words_of_the_service_and_an_answer_of_no_webapi_is_told_from_it() -> None:
-    refused = refusal(404, b'{"error":"A::X","message":"y.","code":"1","detail":"Do z."}', "u")
+    refused = refusal(404, b'{"error":"A::X","message":"y","code":"1","detail":"Do z."}', "u")
     assert isinstance(refused, NotFound)
     assert str(refused) == "X: y. Do z."
     assert str(refusal(500, b"<html>", "http://u")) == (
