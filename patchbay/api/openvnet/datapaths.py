@@ -39,8 +39,8 @@ async def _create(service: Service, context: RequestContext, values: Values) -> 
     return datapath_view(service, await create_datapath(service, context, values))
 
 
-async def _update(service: Service, _context: RequestContext, values: Values) -> object:
-    return datapath_view(service, await update_datapath(service, values["uuid"], values))
+async def _update(service: Service, context: RequestContext, values: Values) -> object:
+    return datapath_view(service, await update_datapath(service, context, values["uuid"], values))
 
 
 def _route_link_view(service: Service, face: Face) -> Mapping[str, Any]:

@@ -7,14 +7,14 @@ hosts a network reaches follows from where its interfaces are.
 from collections.abc import Mapping
 from typing import Any
 
-from patchbay.intent.database import Write
+from patchbay.intent.database import Delete, Write
 from patchbay.model import Host, VnetObject
 from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet.errors import ArgumentError
 from patchbay.service.vnet.kept import row_of
-from patchbay.service.vnet.kinds import DATAPATH
+from patchbay.service.vnet.kinds import DATAPATH, DATAPATH_NUMBER
 from patchbay.service.vnet.objects import (
     Data,
     Face,
@@ -54,9 +54,14 @@ async def create_datapath(service: Service, context: RequestContext, values: Map
             dpid=values["dpid"],
             **{name: values[name] for name in KEPT if name in values},
         )
-        return row, insertion(service, row)
+        return row, [*insertion(service, row), *_numbered(service, context, row)]
 
     return await carry_out(service, f"datapath {values.get('uuid', '')}", plan)
+
+
+def _numbered(service: Service, context: RequestContext, row: VnetObject) -> list[Write]:
+    """The write that reserves the datapath's number."""
+    return insertion(service, new_row(context, DATAPATH_NUMBER, row.dpid, datapath_uuid=row.uuid))
 
 
 def _check_dpid(service: Service, dpid: str, uuid: str) -> None:
@@ -72,7 +77,9 @@ def _check_dpid(service: Service, dpid: str, uuid: str) -> None:
             )
 
 
-async def update_datapath(service: Service, uuid: str, values: Mapping[str, Any]) -> VnetObject:
+async def update_datapath(
+    service: Service, context: RequestContext, uuid: str, values: Mapping[str, Any]
+) -> VnetObject:
     """The datapath with these values. Raises UnknownUUIDResource, or ArgumentError for a dpid that another has."""
 
     def plan(_attempt: Attempt) -> tuple[VnetObject, list[Write]]:
@@ -81,7 +88,11 @@ async def update_datapath(service: Service, uuid: str, values: Mapping[str, Any]
             _check_dpid(service, values["dpid"], uuid)
         kept = {name: values[name] for name in KEPT if name in values}
         new = changed(old, name=values.get("display_name"), dpid=values.get("dpid"), **kept)
-        return new, update(old, new)
+        moved: list[Write] = []
+        if new.dpid != old.dpid:
+            moved += map(Delete, rows(service, DATAPATH_NUMBER, datapath_uuid=uuid))
+            moved += _numbered(service, context, new)
+        return new, [*update(old, new), *moved]
 
     return await carry_out(service, f"datapath {uuid}", plan)
 

@@ -53,6 +53,8 @@ FILTER_STATIC = Kind("filter_static", "FilterStatic")
 TRANSLATION = Kind("translation", "Translation", "tr", "translations")
 TRANSLATION_STATIC_ADDRESS = Kind("translation_static_address", "TranslationStaticAddress")
 TOPOLOGY = Kind("topology", "Topology", "topo", "topologies")
+DATAPATH_NUMBER = Kind("datapath_number", "DatapathNumber")
+"""Has the dpid of a datapath as uuid, so that no two datapaths of one bridge are made at once."""
 DATAPATH_NETWORK = Kind("datapath_network", "DatapathNetwork")
 DATAPATH_SEGMENT = Kind("datapath_segment", "DatapathSegment")
 DATAPATH_ROUTE_LINK = Kind("datapath_route_link", "DatapathRouteLink")

@@ -26,7 +26,10 @@ async def test_a_datapath_shows_what_it_was_given(vnet: VnetApi) -> None:
     assert made["is_connected"] is False
     assert await vnet.get("datapaths/dp-test") == made
     assert await vnet.items("datapaths") == [made]
-    assert [row.dpid for row in vnet.db.vnet_objects.values()] == ["0000aaaaaaaaaaaa"]
+    dpids = [row.dpid for row in vnet.db.vnet_objects.values() if row.kind == "datapath"]
+    assert dpids == ["0000aaaaaaaaaaaa"], "as agents look for it"
+    await vnet.delete("datapaths/dp-test")
+    assert not vnet.db.vnet_objects
 
 
 @pytest.mark.parametrize("missing", ["display_name", "dpid", "node_id"])
@@ -61,6 +64,9 @@ async def test_a_bridge_is_one_datapath(vnet: VnetApi) -> None:
     await vnet.post("datapaths", **{**GIVEN, "uuid": "dp-other", "dpid": "1"})
     await vnet.refused("PUT", "datapaths/dp-other", "ArgumentError", dpid="0xaaaaaaaaaaaa")
     assert (await vnet.put("datapaths/dp-other", dpid="1", node_id="x"))["node_id"] == "x"
+    assert (await vnet.put("datapaths/dp-other", dpid="2"))["dpid"] == "0x0000000000000002"
+    await vnet.datapath("dp-third", "1")
+    await vnet.refused("PUT", "datapaths/dp-other", "ArgumentError", dpid="1")
 
 
 async def test_a_datapath_changes_its_name_and_how_it_learns(vnet: VnetApi) -> None:
