@@ -7,7 +7,9 @@ at once by ``UNDOERS``.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from patchbay.intent.database import Delete, Write
+import msgspec
+
+from patchbay.intent.database import Delete, Update, Write
 from patchbay.model import VnetObject
 from patchbay.service.service import Service
 from patchbay.service.vnet import kinds
@@ -87,16 +89,28 @@ def _removal(service: Service, gone: Sequence[VnetObject], going: Kind | None) -
 
 
 def distinct(writes: Sequence[Write]) -> list[Write]:
-    """The writes, with each row deleted once, and not changed if it is deleted too."""
+    """The writes, with each row deleted once, not changed if it is deleted too, and else changed at most once."""
     deleted = {write.value.id for write in writes if isinstance(write, Delete)}
-    found: list[Write] = []
-    seen: set[str] = set()
+    found: dict[tuple[str, str], Write] = {}
     for write in writes:
-        if isinstance(write, Delete):
-            if write.value.id in seen:
-                continue
-            seen.add(write.value.id)
-        elif (write.new.id if hasattr(write, "new") else write.value.id) in deleted:
+        id_ = write.new.id if isinstance(write, Update) else write.value.id
+        if id_ in deleted and not isinstance(write, Delete):
             continue
-        found.append(write)
-    return found
+        key = (type(write).__name__, id_)
+        earlier = found.get(key)
+        if isinstance(write, Update) and isinstance(earlier, Update):
+            found[key] = _both(earlier, write)
+        else:
+            found[key] = write
+    return list(found.values())
+
+
+def _both(one: Update, other: Update) -> Update:
+    """One change of a row with what two of them say; both began with the same."""
+    if other.new is other.old:
+        return one
+    if one.new is one.old:
+        return other
+    names = [name for name in other.new.__struct_fields__ if name not in ("revision_number", "updated_at")]
+    said = {name: getattr(other.new, name) for name in names if getattr(other.new, name) != getattr(other.old, name)}
+    return Update(one.old, msgspec.structs.replace(one.new, **said))

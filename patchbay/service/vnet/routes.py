@@ -4,7 +4,7 @@ Router interfaces and extra routes that Neutron's API made are shown as routes t
 """
 
 import uuid as uuids
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -20,12 +20,12 @@ from patchbay.service.router_rules import interfaces, subnets_of
 from patchbay.service.routers import remove_routes
 from patchbay.service.service import Service
 from patchbay.service.vnet import kept, simulated
+from patchbay.service.vnet.announcing import Leg, announced, leg_of
 from patchbay.service.vnet.cascade import UNDOERS, removal
 from patchbay.service.vnet.errors import ArgumentError, DeleteRestrictionError, InvalidUUID, UnknownUUIDResource
 from patchbay.service.vnet.kinds import INTERFACE, NETWORK, ROUTE, ROUTE_LINK, Kind
 from patchbay.service.vnet.objects import (
     Data,
-    changed,
     common,
     data_of,
     derived_uuid,
@@ -33,8 +33,6 @@ from patchbay.service.vnet.objects import (
     faces,
     find,
     number_of,
-    rows,
-    update,
     uuid_of,
 )
 from patchbay.service.vnet.route_rules import (
@@ -103,7 +101,16 @@ def _with_effect(service: Service, row: VnetObject) -> tuple[VnetObject, list[Wr
             "Delete its routes there first, or make another interface.",
         )
     row = msgspec.structs.replace(row, object_id=way.router.id)
-    return row, [*simulated.join(service, way.port, way.router.id), _rerouted(way.router, [way])]
+    legs = [*legs_of(service, effective(service, way.router.id)), *legs_of(service, [row])]
+    announcements = announced(service, {way.router.id: legs})
+    return row, [*simulated.join(service, way.port, way.router.id), _rerouted(way.router, [way]), *announcements]
+
+
+def legs_of(service: Service, found: Iterable[VnetObject]) -> list[Leg]:
+    """The routes as DHCP announces them."""
+    ways = [(row, way_of(service, row)) for row in found]
+    legs = [leg_of(service, row, way) for row, way in ways if way is not None]
+    return [leg for leg in legs if leg is not None]
 
 
 def _rerouted(router: Router, ways: Sequence[Way]) -> Write:
@@ -111,11 +118,6 @@ def _rerouted(router: Router, ways: Sequence[Way]) -> Write:
     extra = [way.extra for way in ways if way.extra is not None]
     new = msgspec.structs.replace(router, routes=with_extra(router.routes, extra))
     return Update(router, revised(router, new) if new != router else touched(router))
-
-
-def waiting(service: Service, interface: str) -> list[VnetObject]:
-    """The routes over an interface that are only kept, for as long as it has no address or is another's."""
-    return [row for row in rows(service, ROUTE, interface_uuid=interface) if not row.object_id]
 
 
 def _undo(service: Service, gone: Sequence[VnetObject], going: Kind | None) -> list[Write]:
@@ -127,11 +129,15 @@ def _undo(service: Service, gone: Sequence[VnetObject], going: Kind | None) -> l
     in_effect = [row for row in gone if row.kind == ROUTE.name and row.object_id and is_done(service, row)]
     writes: list[Write] = []
     for router_id in dict.fromkeys(row.object_id for row in in_effect):
-        left = [way for row in effective(service, router_id) if row.id not in ids and (way := way_of(service, row))]
+        stay = [row for row in effective(service, router_id) if row.id not in ids]
+        left = [way for row in stay if (way := way_of(service, row))]
         going_ways = [way for row in in_effect if row.object_id == router_id and (way := way_of(service, row))]
         writes.append(_without(service.db.routers[router_id], going_ways, left))
+        held = {way.port.id for way in left}
+        parted = [way.port for way in going_ways if way.port.id not in held]
+        writes += announced(service, {router_id: legs_of(service, stay)}, parted)
         if going is None:
-            writes += _left(service, in_effect, {way.port.id for way in left}, router_id)
+            writes += _left(service, in_effect, held, router_id)
     return writes
 
 
@@ -270,13 +276,3 @@ def _destination(service: Service, route: Shown) -> str:
 def _network_uuid(service: Service, port: Port) -> str | None:
     found = ipv4_subnet(service, port)
     return None if found is None else uuid_of(service, NETWORK, found[0].id)
-
-
-def settled(service: Service, interface: str) -> list[Write]:
-    """The writes that let routes have their effect that waited for the interface's address, which it has now."""
-    writes: list[Write] = []
-    for row in waiting(service, interface):
-        new, more = _with_effect(service, row)
-        if new is not row:
-            writes += [*update(row, changed(row, object_id=new.object_id)), *more]
-    return writes

@@ -3,7 +3,7 @@
 So the order of interface, addresses, routes and services makes no difference.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,9 +12,12 @@ from patchbay.model import HostRoute, Port, Router, VnetObject
 from patchbay.service.access import revised, touched
 from patchbay.service.service import Service
 from patchbay.service.vnet import network_services, simulated
+from patchbay.service.vnet.announcing import Leg, announced, leg_of
+from patchbay.service.vnet.cascade import distinct
 from patchbay.service.vnet.kinds import ROUTE, ROUTE_LINK
 from patchbay.service.vnet.objects import changed, data_of, find, rows, update
 from patchbay.service.vnet.route_rules import (
+    Way,
     chosen_port,
     destination,
     effective,
@@ -24,6 +27,7 @@ from patchbay.service.vnet.route_rules import (
     way_of,
     with_extra,
 )
+from patchbay.service.vnet.routes import legs_of
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -42,6 +46,7 @@ def settle(service: Service, interface: str, old: Mapping[str, Port], new: Mappi
         for id_ in dict.fromkeys(row.object_id for row in lost)
     }
     ports, writes = dict(new), list[Write]()
+    taken: list[tuple[VnetObject, Way]] = []
     for row in of_interface:
         if row.object_id and row not in lost:
             continue
@@ -49,15 +54,30 @@ def settle(service: Service, interface: str, old: Mapping[str, Port], new: Mappi
         if found is None:
             writes += update(row, changed(row, object_id=""))
             continue
-        port, router, extra = found
-        ports[port.id] = port
-        routes.setdefault(router.id, set(router.routes)).update([] if extra is None else [extra])
-        writes += update(row, changed(row, object_id=router.id))
+        ports[found.port.id] = found.port
+        extra = [] if found.extra is None else [found.extra]
+        routes.setdefault(found.router.id, set(found.router.routes)).update(extra)
+        writes += update(row, changed(row, object_id=found.router.id))
+        taken.append((row, found))
     writes += [_rerouted(service.db.routers[id_], wanted) for id_, wanted in routes.items()]
     for id_, port in old.items():
         if id_ in ports and ports[id_].device_id != port.device_id:
             writes += simulated.without_own_router(service, port)
-    return Settled(ports, [*writes, *_serving(service, interface, old, ports)])
+    writes += _announced(service, routes, lost, taken)
+    return Settled(ports, distinct([*writes, *_serving(service, interface, old, ports)]))
+
+
+def _announced(
+    service: Service, routers: Iterable[str], lost: Sequence[VnetObject], taken: Sequence[tuple[VnetObject, Way]]
+) -> list[Write]:
+    """What DHCP announces of these routers, without the routes that are lost and with those taken in."""
+    ids = {row.id for row in lost}
+    links: dict[str, list[Leg]] = {}
+    for router_id in routers:
+        stay = legs_of(service, [row for row in effective(service, router_id) if row.id not in ids])
+        more = [leg_of(service, row, way) for row, way in taken if way.router.id == router_id]
+        links[router_id] = [*stay, *(leg for leg in more if leg is not None)]
+    return announced(service, links, [way.port for row in lost if (way := way_of(service, row)) is not None])
 
 
 def _stays(service: Service, row: VnetObject, new: Mapping[str, Port]) -> bool:
@@ -79,9 +99,7 @@ def _only_of(service: Service, router_id: str, lost: Iterable[VnetObject]) -> se
     return theirs - others
 
 
-def _taking_effect(
-    service: Service, row: VnetObject, ports: Iterable[Port]
-) -> tuple[Port, Router, HostRoute | None] | None:
+def _taking_effect(service: Service, row: VnetObject, ports: Iterable[Port]) -> Way | None:
     """The port as an interface of the route link's router, and the extra route; None when the route waits on."""
     data, link = data_of(row), find(service, ROUTE_LINK, data_of(row)["route_link_uuid"])
     port = chosen_port(service, data["interface_uuid"], data["network_uuid"], list(ports))
@@ -94,7 +112,8 @@ def _taking_effect(
             return None
         simulated.check_apart(service, port, router.id)
         port = simulated.interface_of(port, router.id)
-    return port, router, extra_route(service, port, destination(data["ipv4_network"], data["ipv4_prefix"]))
+    extra = extra_route(service, port, destination(data["ipv4_network"], data["ipv4_prefix"]))
+    return Way(router, port, extra)
 
 
 def _rerouted(router: Router, routes: Iterable[HostRoute]) -> Write:

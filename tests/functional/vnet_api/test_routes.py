@@ -329,3 +329,64 @@ async def test_an_interface_takes_waiting_routes_along(vnet: VnetApi) -> None:
     await gateway(vnet, 1)
     [router] = await routers(vnet)
     assert await addresses(vnet, router["id"]) == {"172.16.2.254"}
+
+
+async def announced(vnet: VnetApi) -> dict[str, set[tuple[str, str]]]:
+    """The host routes of each subnet, which DHCP announces."""
+    subnets = await vnet.neutron("GET", "/subnets")
+    return {
+        subnet["cidr"]: {(route["destination"], route["nexthop"]) for route in subnet["host_routes"]}
+        for subnet in subnets
+    }
+
+
+async def linked(vnet: VnetApi, number: int, **more: Any) -> None:
+    """A route of one of the networks into the route link."""
+    values = {"interface_uuid": f"if-gw{number}", "ipv4_network": f"172.16.{number}.0", **more}
+    await vnet.post("routes", uuid=f"r-{number}", route_link_uuid="rl-one", **values)
+
+
+async def test_each_network_is_told_where_the_route_link_leads(vnet: VnetApi) -> None:
+    await two_networks(vnet)
+    await linked(vnet, 1)
+    assert await announced(vnet) == {"172.16.1.0/24": set(), "172.16.2.0/24": set()}
+    await linked(vnet, 2)
+    both = {
+        "172.16.1.0/24": {("172.16.2.0/24", "172.16.1.254")},
+        "172.16.2.0/24": {("172.16.1.0/24", "172.16.2.254")},
+    }
+    assert await announced(vnet) == both
+    far = {"interface_uuid": "if-gw2", "route_link_uuid": "rl-one", "ipv4_network": "10.0.0.0"}
+    await vnet.post("routes", uuid="r-far", **far)
+    assert ("10.0.0.0/24", "172.16.1.254") in (await announced(vnet))["172.16.1.0/24"]
+    await vnet.post("routes", uuid="r-quiet", **{**far, "ipv4_network": "10.1.0.0"}, egress=False)
+    assert "10.1.0.0/24" not in {route for route, _ in (await announced(vnet))["172.16.1.0/24"]}
+    await vnet.delete("routes/r-far")
+    assert await announced(vnet) == both
+    await vnet.delete("interfaces/if-gw2")
+    assert await announced(vnet) == {"172.16.1.0/24": set(), "172.16.2.0/24": set()}
+
+
+async def test_a_network_without_ingress_is_told_nothing(vnet: VnetApi) -> None:
+    await two_networks(vnet)
+    await linked(vnet, 1, ingress=False)
+    await linked(vnet, 2)
+    told = await announced(vnet)
+    assert told["172.16.1.0/24"] == set()
+    assert told["172.16.2.0/24"] == {("172.16.1.0/24", "172.16.2.254")}
+    await vnet.delete("route_links/rl-one")
+    assert await announced(vnet) == {"172.16.1.0/24": set(), "172.16.2.0/24": set()}
+
+
+async def test_what_is_announced_follows_the_address(vnet: VnetApi) -> None:
+    await later(vnet)
+    assert await announced(vnet) == {"172.16.1.0/24": set(), "172.16.2.0/24": set()}
+    lease = {"network_uuid": "nw-net1", "mac_lease_uuid": "ml-one", "ipv4_address": "172.16.1.254"}
+    await vnet.post("network_services", uuid="ns-1", mode="dhcp", interface_uuid="if-gw1")
+    await vnet.post("ip_leases", uuid="il-one", **lease)
+    told = await announced(vnet)
+    assert told["172.16.1.0/24"] == {("172.16.2.0/24", "172.16.1.254")}
+    assert told["172.16.2.0/24"] == {("172.16.1.0/24", "172.16.2.254"), ("10.0.0.0/24", "172.16.2.254")}
+    await vnet.delete("interfaces/if-gw1")
+    assert await announced(vnet) == {"172.16.1.0/24": set(), "172.16.2.0/24": set()}
+    assert not any(subnet["enable_dhcp"] for subnet in await vnet.neutron("GET", "/subnets"))
