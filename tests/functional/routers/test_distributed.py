@@ -53,12 +53,8 @@ def lab() -> Iterator[Lab]:
         Lab.up(parse_topology(TOPOLOGY, Path("distributed.yaml"))) as found,
         contextlib.closing(found.client()) as client,
     ):
-        agents = client.request("GET", "/v2.0/agents?agent_type=L3+agent&host=compute1")["agents"]
-        body = {"router_id": router(client)["id"]}
-        client.request("POST", f"/v2.0/agents/{agents[0]['id']}/l3-routers", body)
-        until(lambda: home(client) == ["compute1"], "the home on compute1")
-        (other,) = client.request("GET", "/v2.0/agents?agent_type=L3+agent&host=compute2")["agents"]
-        enable(client, [other["id"]], is_up=False)
+        take_home(client, "compute1")
+        enable(client, [agent_on(client, "compute2")], is_up=False)
         until(lambda: "qrouter" in namespaces(found, "compute1"), "the router on compute1")
         found.wait_until_active()
         yield found
@@ -68,6 +64,18 @@ def router(client: ServiceClient) -> dict:
     """The router as the API shows it."""
     (found,) = client.request("GET", "/v2.0/routers?name=r1")["routers"]
     return found
+
+
+def agent_on(client: ServiceClient, host: str) -> str:
+    """The id of the L3 agent of a host."""
+    (agent,) = client.request("GET", f"/v2.0/agents?agent_type=L3+agent&host={host}")["agents"]
+    return agent["id"]
+
+
+def take_home(client: ServiceClient, host: str) -> None:
+    """Move the router's home to a host."""
+    client.request("POST", f"/v2.0/agents/{agent_on(client, host)}/l3-routers", {"router_id": router(client)["id"]})
+    until(lambda: home(client) == [host], f"the home on {host}")
 
 
 def home(client: ServiceClient) -> list[str]:
@@ -108,6 +116,17 @@ def test_the_end_of_its_home_moves_what_goes_out_and_nothing_else(lab: Lab) -> N
     assert (reports["inside"].lost, reports["floating"].lost) == (0, 0), reports
     assert reports["outward"].lost > 0, reports
     is_met(lab)
+
+
+def test_the_home_comes_to_the_host_of_a_floating_ip_and_leaves_it_again(lab: Lab) -> None:
+    with contextlib.closing(lab.client()) as client, lab.ping_stream("red1", "10.0.2.11", 0.02) as inside:
+        enable(client, [agent_on(client, "compute2")], is_up=True)
+        for host, is_needed in (("compute2", False), ("compute3", True), ("compute2", False), ("compute1", True)):
+            take_home(client, host)
+            until(lambda: bool(floating_gateways(lab, "compute2")) == is_needed, f"the home on {host} is there")  # noqa: B023
+            lab.wait_until_active()
+            is_met(lab)
+        assert inside.stop().lost == 0
 
 
 def test_a_router_becomes_centralized_and_distributed_again(lab: Lab) -> None:
