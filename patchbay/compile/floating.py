@@ -5,16 +5,25 @@ IPs itself; the service makes these ports and takes them away. A floating IP liv
 if that host has one, else at home. So the rule needs nothing but ports, and all hosts find the same.
 """
 
+from collections.abc import Set
+
 from patchbay.compile.view import HostView
 from patchbay.model import FloatingIP, Port, Router
 
 
 def floating_host(view: HostView, router: Router, floatingip: FloatingIP) -> str:
     """The name of the host where the floating IP lives ("": its router has no home)."""
+    return _host_of(view, router, floatingip, _carrying(view, router))
+
+
+def _host_of(view: HostView, router: Router, floatingip: FloatingIP, carrying: Set[str]) -> str:
     port = view.ports.get(floatingip.port_id or "")
-    if port is not None and any(gateway.host == port.host for gateway in floating_gateways(view, router)):
-        return port.host
-    return router.host
+    return port.host if port is not None and port.host in carrying else router.host
+
+
+def _carrying(view: HostView, router: Router) -> Set[str]:
+    """Names of the hosts besides the home that carry floating IPs."""
+    return {port.host for port in floating_gateways(view, router)}
 
 
 def floating_gateways(view: HostView, router: Router) -> list[Port]:
@@ -35,12 +44,13 @@ def outlet(view: HostView, router: Router) -> Port | None:
 
 def floatingips_living_here(view: HostView, router: Router) -> list[FloatingIP]:
     """The router's floating IPs that live on this host, in the order of their ids."""
-    host = view.facts.host
-    return [item for item in view.floatingips_of(router.id) if floating_host(view, router, item) == host]
+    host, carrying = view.facts.host, _carrying(view, router)
+    return [item for item in view.floatingips_of(router.id) if _host_of(view, router, item, carrying) == host]
 
 
 def floatingips_away(view: HostView, router: Router) -> list[FloatingIP]:
     """Those that live on other hosts than the router's home, which is this host, in the order of their ids."""
     if not view.is_home(router):
         return []
-    return [item for item in view.floatingips_of(router.id) if floating_host(view, router, item) != router.host]
+    carrying = _carrying(view, router)
+    return [item for item in view.floatingips_of(router.id) if _host_of(view, router, item, carrying) != router.host]
