@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from patchbay.lab.apply import apply_topology
 from patchbay.lab.client import ServiceClient
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import parse_topology
@@ -131,10 +132,11 @@ def test_the_home_comes_to_the_host_of_a_floating_ip_and_leaves_it_again(lab: La
 
 def test_a_router_becomes_centralized_and_distributed_again(lab: Lab) -> None:
     with contextlib.closing(lab.client()) as client:
-        path = f"/v2.0/routers/{router(client)['id']}"
         for is_distributed in (False, True, False, True):
-            client.request("PUT", path, {"router": {"admin_state_up": False, "distributed": is_distributed}})
-            client.request("PUT", path, {"router": {"admin_state_up": True}})
+            said = TOPOLOGY.replace("distributed: true", f"distributed: {str(is_distributed).lower()}")
+            applied = apply_topology(client, parse_topology(said, Path("distributed.yaml")))
+            assert applied.updated == (("distribution of router", "r1"),)
+            assert router(client)["admin_state_up"]
             elsewhere = {"qrouter"} if is_distributed else set()
             for host in ("compute2", "compute3"):
                 until(lambda: namespaces(lab, host) & {"qrouter"} == elsewhere, f"{elsewhere} on {host}")  # noqa: B023
