@@ -167,8 +167,11 @@ UNDOERS.append(_undo)
 def all_routes(service: Service) -> list[VnetObject | Shown]:
     """The routes that OpenVNet made, in the order of their creation, and then those of Neutron's routers."""
     made = [row for row in kept.all_of(service, ROUTE) if is_done(service, row)]
-    links = [service.db.routers[face.object_id] for face in faces(service, ROUTE_LINK) if face.object_id]
-    return [*made, *(one for router in links for one in _of_neutron(service, router))]
+    return [*made, *(one for router in _links(service) for one in _of_neutron(service, router))]
+
+
+def _links(service: Service) -> list[Router]:
+    return [service.db.routers[face.object_id] for face in faces(service, ROUTE_LINK) if face.object_id]
 
 
 def _of_neutron(service: Service, router: Router) -> list[Shown]:
@@ -201,7 +204,11 @@ def get_route(service: Service, uuid: str) -> VnetObject | Shown:
     """The route. Raises InvalidUUID or UnknownUUIDResource."""
     if not uuid.startswith(f"{ROUTE.prefix}-"):
         raise InvalidUUID(ROUTE, uuid)
-    found = next((route for route in all_routes(service) if route.uuid == uuid), None)
+    face = find(service, ROUTE, uuid)
+    if face is not None and face.row is not None and kept.is_whole(service, face.row) and is_done(service, face.row):
+        return face.row
+    shown = (route for router in _links(service) for route in _of_neutron(service, router))
+    found = next((route for route in shown if route.uuid == uuid), None)
     if found is None:
         raise UnknownUUIDResource(ROUTE, uuid)
     return found

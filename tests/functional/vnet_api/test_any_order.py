@@ -1,5 +1,6 @@
 """Whatever the order in which OpenVNet's objects come and go, what is there in the end follows from what was said."""
 
+import asyncio
 import random
 from typing import Any
 
@@ -166,3 +167,17 @@ async def test_objects_go_in_any_order_and_nothing_is_left(vnet: VnetApi, seed: 
     db = vnet.db
     for table in (db.routers, db.ports, db.subnets, db.networks, db.vnet_objects):
         assert not table
+
+
+async def test_objects_come_and_go_at_once(vnet: VnetApi) -> None:
+    others = [call for call in calls() if call[0] != "routes"]
+    await say(vnet, others)
+    await asyncio.gather(*(vnet.post(collection, **values) for collection, values in calls() if collection == "routes"))
+    state = without_chosen(found(vnet))
+    assert state["subnets"] == WANTED_SUBNETS
+    await asyncio.gather(
+        *(vnet.delete(f"{collection}/{values['uuid']}") for collection, values in calls() if collection == "routes")
+    )
+    state = without_chosen(found(vnet))
+    assert state["routers"] == [("if-gw1", ()), ("if-gw2", ()), ("rl-one", ())]
+    assert all(not subnet.host_routes for subnet in vnet.db.subnets.values())
