@@ -42,7 +42,7 @@ def figures(routers: int, ports: int) -> Iterator[Figure]:
     """All of them."""
     networks = routers * SUBNETS
     values = [*hosts(), *routed(routers)]
-    values += [one for number in range(ports) for one in instance(number, number % networks)]
+    values += [one for number in range(ports) for one in instance(number, networks)]
     plain = [
         value for value in values if not isinstance(value, Router) and getattr(value, "device_owner", "") in ("", OWNER)
     ]
@@ -69,10 +69,10 @@ def more(values: list[Value], routers: int, ports: int) -> Iterator[Figure]:
     observed = Observed(compiled.state.values())
     networks = routers * SUBNETS
     kinds: dict[str, Callable[[int], list[Value]]] = {
-        "one more port here": lambda number: instance(ports + number, number % networks),
-        "one more port on another host": lambda number: [port(ports + number, number % networks, host="host1")],
+        "one more port here": lambda number: instance(ports + number, networks),
+        "one more port on another host": lambda number: [port(ports + number, networks, host="host1")],
         "one more route": lambda number: [router(number % routers, HostRoute("192.0.2.0/24", "10.0.0.99"))],
-        "one more subnet of a router": lambda number: one_subnet(networks + number, number % routers, "10.99.0.0/24"),
+        "one more subnet of a router": lambda number: one_subnet(networks + number, number % routers, "10.99.0.0/16"),
     }
     for name, made in kinds.items():
         say(name)
@@ -142,7 +142,7 @@ def routed(routers: int) -> Iterator[Value]:
     for number in range(routers):
         yield router(number)
         for index in range(SUBNETS):
-            yield from one_subnet(number * SUBNETS + index, number, f"10.{index}.0.0/24")
+            yield from one_subnet(number * SUBNETS + index, number, f"10.{index}.0.0/16")
 
 
 def router(number: int, *routes: HostRoute) -> Router:
@@ -153,7 +153,7 @@ def router(number: int, *routes: HostRoute) -> Router:
 
 def one_subnet(number: int, router_number: int, cidr: str) -> list[Value]:
     """A network with a subnet and the router's interface on it."""
-    gateway = cidr.replace(".0/24", ".1")
+    gateway = cidr.replace(".0/16", ".1")
     network, subnet = ident(NETWORK, number), ident(SUBNET, number)
     interface = Port(
         id=ident(INTERFACE, number),
@@ -173,9 +173,9 @@ def one_subnet(number: int, router_number: int, cidr: str) -> list[Value]:
 OWNER = "compute:vm"
 
 
-def instance(number: int, network: int) -> list[Value]:
+def instance(number: int, networks: int) -> list[Value]:
     """An instance of this host with one port."""
-    found = port(number, network, host="host0")
+    found = port(number, networks, host="host0")
     return [
         found,
         Instance(
@@ -188,9 +188,10 @@ def instance(number: int, network: int) -> list[Value]:
     ]
 
 
-def port(number: int, network: int, *, host: str) -> Port:
-    """A port with one address in the subnet of its network."""
-    address = f"10.{network % SUBNETS}.0.{number % 200 + 20}"
+def port(number: int, networks: int, *, host: str) -> Port:
+    """A port with one address; ports are dealt out to the networks in turn."""
+    index, network = divmod(number, networks)
+    address = f"10.{network % SUBNETS}.{index // 200 + 1}.{index % 200 + 20}"
     return Port(
         id=ident(PORT, number),
         network_id=ident(NETWORK, network),
