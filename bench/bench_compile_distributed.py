@@ -25,7 +25,7 @@ from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED
 from patchbay.plan.diff import diff
 from patchbay.plan.observed import Observed
 
-SUBNETS, ROUNDS, FULL_ROUNDS = 10, 51, 3
+SUBNETS, ROUNDS, FULL_ROUNDS = 10, 51, 5
 NETWORK, SUBNET, ROUTER, INTERFACE, PORT, INSTANCE, HOST = range(1, 8)
 
 
@@ -53,11 +53,9 @@ def figures(routers: int, ports: int) -> Iterator[Figure]:
     yield figure("of them for routing", routed_flows, "")
     yield figure("of them for routing, for each router", routed_flows / routers, "")
     yield figure("resources besides flows", len(start(values)[1].state) - sum(flows.values()), "")
-    yield figure(
-        "all compiled", statistics.median(milliseconds(lambda: start(values)) for _ in range(FULL_ROUNDS)), "ms"
-    )
-    without = statistics.median(milliseconds(lambda: start(plain)) for _ in range(FULL_ROUNDS))
-    yield figure("the same without the routers", without, "ms")
+    both = [(milliseconds(lambda: start(values)), milliseconds(lambda: start(plain))) for _ in range(FULL_ROUNDS)]
+    yield figure("all compiled, median", statistics.median(whole for whole, _ in both), "ms")
+    yield figure("the same without the routers, median", statistics.median(without for _, without in both), "ms")
     yield figure("memory of view and state", megabytes(values), "MB")
     yield figure("memory of the same without the routers", megabytes(plain), "MB")
     yield from more(values, routers, ports)
