@@ -24,7 +24,8 @@ from patchbay.compile.view import Fragment, HostView
 from patchbay.host.netlink_apply import Failure
 from patchbay.hoststate import Key
 from patchbay.intent.database import Change, IntentDatabase
-from patchbay.model import AddressScope, SubnetPool
+from patchbay.model import AddressScope, Quota, RBACPolicy, SubnetPool
+from patchbay.model.security import AddressGroup, SecurityGroup, SecurityGroupRule
 from patchbay.plan.diff import diff, is_ours, is_same
 from patchbay.plan.operations import Operation
 
@@ -35,6 +36,8 @@ TABLES = ("hosts", "networks", "subnets", "instances", "plugs", "routers", "floa
 FAILING_ATTEMPTS = 4
 """What was tried so often is not late but wrong."""
 QUICK_RETRY_S, FIRST_RETRY_S, LAST_RETRY_S = 0.02, 0.2, 30.0
+NOT_OF_HOSTS = (AddressGroup, AddressScope, Quota, RBACPolicy, SecurityGroup, SecurityGroupRule, SubnetPool)
+"""Values that decide nothing on a host."""
 WATCH_PATIENCE_S = 1.0
 """So long a change waits for what must be known with it; the answer may come later, and repairs do not wait for it."""
 
@@ -148,7 +151,7 @@ class Agent:
             changes, self._changes = self._changes, []
             for change in changes:
                 value = change.new or change.old
-                if value is None or isinstance(value, SubnetPool | AddressScope):
+                if value is None or isinstance(value, NOT_OF_HOSTS):
                     continue
                 dirty |= self.view.put(value) if change.new is not None else self.view.remove(value)
             if self._is_fact_changed():

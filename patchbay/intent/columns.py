@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from patchbay.model import (
+    AddressGroup,
     AddressPair,
     AddressScope,
     AllocationPool,
@@ -23,18 +24,42 @@ from patchbay.model import (
     Plug,
     Port,
     PortForwarding,
+    Quota,
+    RBACPolicy,
     Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Subnet,
     SubnetPool,
     VnetObject,
 )
 from patchbay.ovsdb import Value, ovs_map, ovs_set, uuid_ref
 
-Model = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP | SubnetPool | AddressScope | VnetObject
+Model = (
+    Network
+    | Subnet
+    | Port
+    | Instance
+    | Host
+    | Plug
+    | Router
+    | FloatingIP
+    | SubnetPool
+    | AddressScope
+    | VnetObject
+    | AddressGroup
+    | SecurityGroup
+    | SecurityGroupRule
+    | RBACPolicy
+    | Quota
+)
 MODELS: dict[str, type[Model]] = {
     "Host": Host,
     "AddressScope": AddressScope,
     "SubnetPool": SubnetPool,
+    "AddressGroup": AddressGroup,
+    "SecurityGroup": SecurityGroup,
+    "SecurityGroupRule": SecurityGroupRule,
     "Network": Network,
     "Subnet": Subnet,
     "Port": Port,
@@ -43,6 +68,8 @@ MODELS: dict[str, type[Model]] = {
     "Instance": Instance,
     "Plug": Plug,
     "VnetObject": VnetObject,
+    "RBACPolicy": RBACPolicy,
+    "Quota": Quota,
 }
 TABLES: dict[type[Model], str] = {model: table for table, model in MODELS.items()}
 
@@ -76,6 +103,10 @@ def _write_optional(value: Any) -> Any:
 
 def _write_optional_reference(value: str | None) -> Any:
     return ovs_set(()) if value is None else uuid_ref(value)
+
+
+def _write_references(values: tuple[str, ...]) -> Any:
+    return ovs_set(uuid_ref(value) for value in values)
 
 
 def _read_strings(value: frozenset[str]) -> tuple[str, ...]:
@@ -164,12 +195,25 @@ _CODECS: dict[str, _Codec] = {
     "floating_network_id": _REFERENCE,
     "floating_port_id": _REFERENCE,
     "router_id": _OPTIONAL_REFERENCE,
+    "security_groups": (_read_strings, _write_references),
+    "security_group_id": _REFERENCE,
+    "remote_group_id": _OPTIONAL_REFERENCE,
+    "remote_address_group_id": _OPTIONAL_REFERENCE,
+    "protocol": _OPTIONAL,
+    "port_range_min": _OPTIONAL,
+    "port_range_max": _OPTIONAL,
+    "remote_ip_prefix": _OPTIONAL,
+    "addresses": _STRINGS,
+    "limits": (None, ovs_map),
     "fixed_ip_address": _OPTIONAL,
     "port_forwardings": (_read_forwardings, _write_list),
     "extra_dhcp_opts": (_read_options, _write_list),
     "allowed_address_pairs": (_read_pairs, _write_pairs),
 }
-_OF_MODEL: dict[tuple[type[Model], str], _Codec] = {(FloatingIP, "port_id"): _OPTIONAL_REFERENCE}
+_OF_MODEL: dict[tuple[type[Model], str], _Codec] = {
+    (FloatingIP, "port_id"): _OPTIONAL_REFERENCE,
+    (RBACPolicy, "object_id"): _REFERENCE,
+}
 """Where a model's field of a common name is written in another way."""
 _REFERENCES = {
     "network_id",
@@ -180,6 +224,9 @@ _REFERENCES = {
     "floating_network_id",
     "floating_port_id",
     "router_id",
+    "security_group_id",
+    "remote_group_id",
+    "remote_address_group_id",
 }
 _COLUMNS = {name: name.removesuffix("_id") for name in (*_REFERENCES, "object_id")}
 JOINED = "fixed_ips"

@@ -64,6 +64,8 @@ AGENT_COLUMNS: Columns = {
         "dns_name",
         "dns_domain",
         "extra_dhcp_opts",
+        "port_security_enabled",
+        "security_groups",
         "interface_name",
     ),
     "Address": _ADDRESS,
@@ -82,6 +84,21 @@ AGENT_COLUMNS: Columns = {
     "SubnetPool": (),
     "AddressScope": (),
     "VnetObject": ("kind", "uuid", "dpid"),
+    "AddressGroup": ("addresses",),
+    "SecurityGroup": ("project_id", "name", "stateful"),
+    "SecurityGroupRule": (
+        "security_group",
+        "direction",
+        "ethertype",
+        "protocol",
+        "port_range_min",
+        "port_range_max",
+        "remote_ip_prefix",
+        "remote_group",
+        "remote_address_group",
+    ),
+    "RBACPolicy": ("project_id", "object_type", "object", "action", "target_project"),
+    "Quota": ("project_id",),
 }
 
 
@@ -120,6 +137,11 @@ class AgentScope(msgspec.Struct, frozen=True):
             "FloatingIP": _any_of([["router", "includes", uuid_ref(router)] for router in routers]),
             "SubnetPool": _any_of([]),
             "AddressScope": _any_of([]),
+            "AddressGroup": _any_of([]),
+            "SecurityGroup": _any_of([]),
+            "SecurityGroupRule": _any_of([]),
+            "RBACPolicy": _any_of([]),
+            "Quota": _any_of([]),
             "VnetObject": [["kind", "==", DATAPATH]],
         }
 

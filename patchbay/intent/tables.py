@@ -3,12 +3,13 @@
 ``IntentDatabase`` is one of these, kept up to date by its replica. Mappings are live.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from patchbay.intent.columns import MODELS, Model, address_number
 from patchbay.intent.index import Index
 from patchbay.model import (
+    AddressGroup,
     AddressScope,
     FloatingIP,
     Host,
@@ -16,12 +17,34 @@ from patchbay.model import (
     Network,
     Plug,
     Port,
+    Quota,
+    RBACPolicy,
     Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Subnet,
     SubnetPool,
     VnetObject,
 )
 
+_COLLECTIONS: dict[str, str] = {
+    "hosts": "Host",
+    "networks": "Network",
+    "subnets": "Subnet",
+    "ports": "Port",
+    "instances": "Instance",
+    "plugs": "Plug",
+    "routers": "Router",
+    "floatingips": "FloatingIP",
+    "subnetpools": "SubnetPool",
+    "address_scopes": "AddressScope",
+    "vnet_objects": "VnetObject",
+    "address_groups": "AddressGroup",
+    "security_groups": "SecurityGroup",
+    "security_group_rules": "SecurityGroupRule",
+    "rbac_policies": "RBACPolicy",
+    "quotas": "Quota",
+}
 _INDEXES: dict[str, tuple[str, str]] = {
     "hosts_by_name": ("Host", "name"),
     "networks_by_name": ("Network", "name"),
@@ -47,6 +70,16 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "vnet_objects_by_kind": ("VnetObject", "kind"),
     "vnet_objects_by_uuid": ("VnetObject", "uuid"),
     "vnet_objects_by_object": ("VnetObject", "object_id"),
+    "address_groups_by_name": ("AddressGroup", "name"),
+    "security_groups_by_name": ("SecurityGroup", "name"),
+    "security_groups_by_project": ("SecurityGroup", "project_id"),
+    "rules_by_security_group": ("SecurityGroupRule", "security_group_id"),
+    "rules_by_remote_group": ("SecurityGroupRule", "remote_group_id"),
+    "rules_by_address_group": ("SecurityGroupRule", "remote_address_group_id"),
+    "rbac_policies_by_object": ("RBACPolicy", "object_id"),
+    "rbac_policies_by_target": ("RBACPolicy", "target_project"),
+    "quotas_by_project": ("Quota", "project_id"),
+    "ports_by_security_group": ("Port", "security_groups"),
 }
 _SERVICE_ONLY = frozenset({"ports_by_device"})
 """Indexes that an agent, which must stay small, does without."""
@@ -55,45 +88,65 @@ _SERVICE_ONLY = frozenset({"ports_by_device"})
 class Tables:
     """All values that are in scope. A key that nothing has is in no index."""
 
+    hosts: Mapping[str, Host]
+    networks: Mapping[str, Network]
+    subnets: Mapping[str, Subnet]
+    ports: Mapping[str, Port]
+    instances: Mapping[str, Instance]
+    plugs: Mapping[str, Plug]
+    routers: Mapping[str, Router]
+    floatingips: Mapping[str, FloatingIP]
+    subnetpools: Mapping[str, SubnetPool]
+    address_scopes: Mapping[str, AddressScope]
+    vnet_objects: Mapping[str, VnetObject]
+    address_groups: Mapping[str, AddressGroup]
+    security_groups: Mapping[str, SecurityGroup]
+    security_group_rules: Mapping[str, SecurityGroupRule]
+    rbac_policies: Mapping[str, RBACPolicy]
+    quotas: Mapping[str, Quota]
+    hosts_by_name: Index
+    networks_by_name: Index
+    subnets_by_name: Index
+    subnets_by_network: Index
+    subnets_by_pool: Index
+    ports_by_name: Index
+    ports_by_network: Index
+    ports_by_device: Index
+    ports_by_host: Index
+    instances_by_name: Index
+    instances_by_host: Index
+    plugs_by_port: Index
+    plugs_by_host: Index
+    routers_by_name: Index
+    routers_by_host: Index
+    floatingips_by_router: Index
+    floatingips_by_port: Index
+    floatingips_by_network: Index
+    subnetpools_by_name: Index
+    subnetpools_by_scope: Index
+    address_scopes_by_name: Index
+    vnet_objects_by_kind: Index
+    vnet_objects_by_uuid: Index
+    vnet_objects_by_object: Index
+    address_groups_by_name: Index
+    security_groups_by_name: Index
+    security_groups_by_project: Index
+    rules_by_security_group: Index
+    rules_by_remote_group: Index
+    rules_by_address_group: Index
+    rbac_policies_by_object: Index
+    rbac_policies_by_target: Index
+    quotas_by_project: Index
+    ports_by_security_group: Index
+
     def __init__(self, *, is_whole: bool) -> None:
-        self.hosts: Mapping[str, Host] = {}
-        self.networks: Mapping[str, Network] = {}
-        self.subnets: Mapping[str, Subnet] = {}
-        self.ports: Mapping[str, Port] = {}
-        self.instances: Mapping[str, Instance] = {}
-        self.plugs: Mapping[str, Plug] = {}
-        self.routers: Mapping[str, Router] = {}
-        self.floatingips: Mapping[str, FloatingIP] = {}
-        self.subnetpools: Mapping[str, SubnetPool] = {}
-        self.address_scopes: Mapping[str, AddressScope] = {}
-        self.vnet_objects: Mapping[str, VnetObject] = {}
-        self.hosts_by_name, self.networks_by_name, self.subnets_by_name = Index(), Index(), Index()
-        self.subnets_by_network, self.subnets_by_pool, self.ports_by_name = Index(), Index(), Index()
-        self.ports_by_network, self.ports_by_device, self.ports_by_host = Index(), Index(), Index()
-        self.instances_by_name, self.instances_by_host = Index(), Index()
-        self.plugs_by_port, self.plugs_by_host = Index(), Index()
-        self.routers_by_name, self.routers_by_host = Index(), Index()
-        self.floatingips_by_router, self.floatingips_by_port, self.floatingips_by_network = Index(), Index(), Index()
-        self.subnetpools_by_name, self.subnetpools_by_scope, self.address_scopes_by_name = Index(), Index(), Index()
-        self.vnet_objects_by_kind, self.vnet_objects_by_uuid, self.vnet_objects_by_object = Index(), Index(), Index()
         self._is_whole = is_whole
         self._used: dict[str, dict[int, str]] = {}
-        self._tables = cast(
-            dict[str, dict[str, Model]],
-            {
-                "Host": self.hosts,
-                "Network": self.networks,
-                "Subnet": self.subnets,
-                "Port": self.ports,
-                "Instance": self.instances,
-                "Plug": self.plugs,
-                "Router": self.routers,
-                "FloatingIP": self.floatingips,
-                "SubnetPool": self.subnetpools,
-                "AddressScope": self.address_scopes,
-                "VnetObject": self.vnet_objects,
-            },
-        )
+        self._tables: dict[str, dict[str, Model]] = {table: {} for table in MODELS}
+        for name, table in _COLLECTIONS.items():
+            setattr(self, name, self._tables[table])
+        for name in _INDEXES:
+            setattr(self, name, Index())
         self._indexes = self._by_table()
 
     def _by_table(self) -> dict[str, list[tuple[str, Index]]]:
@@ -123,10 +176,10 @@ class Tables:
             after = None if new is None else getattr(new, field)
             if before == after:
                 continue
-            if old is not None and before:
-                index.discard(before, old.id)
-            if new is not None and after:
-                index.add(after, new.id)
+            for key in _keys(before):
+                index.discard(key, old.id if old is not None else "")
+            for key in _keys(after):
+                index.add(key, new.id if new is not None else "")
         if table == "Port" and self._is_whole:
             self._put_addresses(cast(Port | None, old), cast(Port | None, new))
 
@@ -142,3 +195,8 @@ class Tables:
         for ip in after:
             assert new is not None
             self._used.setdefault(ip.subnet_id, {})[address_number(ip.ip_address)] = new.id
+
+
+def _keys(value: str | tuple[str, ...] | None) -> Iterable[str]:
+    """The keys under which a field's value is found: each of several, none for what is empty."""
+    return ((value,) if isinstance(value, str) else value) if value else ()

@@ -11,9 +11,11 @@ from patchbay.model.pool import AddressScope, SubnetPool
 from patchbay.model.port import AddressPair, DhcpOption, FixedIP, Port
 from patchbay.model.resource import Resource
 from patchbay.model.router import FloatingIP, PortForwarding, Router
+from patchbay.model.security import AddressGroup, Quota, RBACPolicy, SecurityGroup, SecurityGroupRule
 from patchbay.model.vnet import VnetObject
 
 __all__ = [
+    "AddressGroup",
     "AddressPair",
     "AddressScope",
     "AllocationPool",
@@ -27,8 +29,12 @@ __all__ = [
     "Plug",
     "Port",
     "PortForwarding",
+    "Quota",
+    "RBACPolicy",
     "Resource",
     "Router",
+    "SecurityGroup",
+    "SecurityGroupRule",
     "Subnet",
     "SubnetPool",
     "VnetObject",

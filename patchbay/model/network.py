@@ -13,7 +13,7 @@ class Network(Resource, frozen=True, kw_only=True):
     ``network_type`` is local, flat, vlan or vxlan; ``physical_network`` is set for flat and vlan;
     ``segmentation_id`` is the VLAN id (vlan) or VNI (vxlan), else None. ``mtu`` counts bytes of the IP packet.
     ``external``: routers have their gateways here, and floating IPs come from here. ``dns_domain`` ends with a dot, or
-    is "".
+    is "". ``port_security_enabled`` is what new ports have when nothing is said.
     """
 
     admin_state_up: bool = True
@@ -25,6 +25,7 @@ class Network(Resource, frozen=True, kw_only=True):
     segmentation_id: int | None = None
     dns_domain: str = ""
     is_default: bool = False
+    port_security_enabled: bool = True
 
 
 class AllocationPool(msgspec.Struct, frozen=True):

@@ -36,6 +36,8 @@ class Port(Resource, frozen=True, kw_only=True):
 
     Its status is not stored: it follows from the ``Plug`` rows that agents write.
     ``profile`` is the JSON text of ``binding:profile``. ``dns_name`` is its host name ("" : made from its address).
+    With ``port_security_enabled`` it sends only from its own MAC and addresses and those of its
+    ``allowed_address_pairs``, and is sent and sends only what the groups in ``security_groups`` (ids) allow.
     ``interface_name``: the interface of this name, on a bridge that is registered as an OpenVNet datapath, is this
     port's, wherever it is plugged (``host`` "") or only on ``host``.
     """
@@ -53,4 +55,6 @@ class Port(Resource, frozen=True, kw_only=True):
     dns_name: str = ""
     dns_domain: str = ""
     extra_dhcp_opts: tuple[DhcpOption, ...] = ()
+    port_security_enabled: bool = True
+    security_groups: tuple[str, ...] = ()
     interface_name: str = ""

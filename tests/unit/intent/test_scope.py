@@ -23,6 +23,11 @@ def test_a_new_agent_asks_for_its_own_and_for_no_network() -> None:
         "FloatingIP": [False],
         "SubnetPool": [False],
         "AddressScope": [False],
+        "AddressGroup": [False],
+        "SecurityGroup": [False],
+        "SecurityGroupRule": [False],
+        "RBACPolicy": [False],
+        "Quota": [False],
         "VnetObject": [["kind", "==", "datapath"]],
     }
 
