@@ -9,7 +9,7 @@ from typing import Protocol, TypedDict, TypeVar
 import msgspec
 
 from patchbay.intent.database import Duplicate, Stale, StillReferenced, Update, Write
-from patchbay.model import Network, Resource
+from patchbay.model import Resource
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import RevisionNumberConstraintFailed, TooMuchContention
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
@@ -73,10 +73,10 @@ def beginning(context: RequestContext, spec: Described) -> Beginning:
 
 
 def is_visible(context: RequestContext, resource: Resource) -> bool:
-    """Whether the caller may see the object: administrators everything, others their project's and shared networks."""
-    if context.is_admin or resource.project_id == context.project_id:
+    """Whether the caller may see the object: administrators everything, others their project's and what is shared."""
+    if context.is_admin or (resource.project_id == context.project_id and "reader" in context.roles):
         return True
-    return isinstance(resource, Network) and (resource.shared or resource.external)
+    return getattr(resource, "shared", False) or resource.id in context.shared
 
 
 def check_revision(resource: Resource, if_match: int | None) -> None:

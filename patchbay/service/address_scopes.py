@@ -30,7 +30,7 @@ from patchbay.service.specs import AddressScopeSpec
 def get_address_scope(service: Service, context: RequestContext, scope_id: str) -> AddressScope:
     """The address scope, or AddressScopeNotFound."""
     scope = service.db.address_scopes.get(scope_id)
-    if scope is None or not (scope.shared or is_visible(context, scope)):
+    if scope is None or not is_visible(context, scope):
         raise AddressScopeNotFound(scope_id)
     return scope
 

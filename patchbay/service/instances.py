@@ -29,7 +29,7 @@ from patchbay.service.errors import (
     PortInUse,
     TooMuchContention,
 )
-from patchbay.service.ports import get_port
+from patchbay.service.ports import get_own_port
 from patchbay.service.service import ATTEMPTS, Service
 from patchbay.service.specs import InstanceSpec
 
@@ -110,7 +110,7 @@ def _bound(service: Service, context: RequestContext, instances: Sequence[Instan
     writes: dict[str, Write] = {}
     for instance in instances:
         for port_id in instance.interfaces.values():
-            port = get_port(service, context, port_id)
+            port = get_own_port(service, context, port_id)
             if port.device_id not in ("", instance.id) or port_id in writes:
                 raise PortInUse(port.id, port.network_id, port.device_id or instance.id)
             new = msgspec.structs.replace(port, device_id=instance.id, device_owner=DEVICE_OWNER, host=instance.host)

@@ -16,7 +16,7 @@ from patchbay.service.associations import ipv4_addresses, router_between
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.floatingips import get_floatingip
-from patchbay.service.ports import get_port
+from patchbay.service.ports import get_own_port
 from patchbay.service.router_errors import (
     FloatingIPPortAlreadyAssociated,
     PortForwardingNotFound,
@@ -114,7 +114,7 @@ def _placed(
     spec: PortForwardingSpec,
 ) -> tuple[FloatingIP, PortForwarding, tuple[Port, Router]]:
     """The floating IP with the forwarding, which has an address now, and the port and router it leads to."""
-    port = get_port(service, context, forwarding.internal_port_id)
+    port = get_own_port(service, context, forwarding.internal_port_id)
     if floatingip.port_id is not None:
         raise FloatingIPPortAlreadyAssociated(
             floatingip.id,

@@ -36,11 +36,20 @@ from patchbay.service.settings import NetworkSettings
 from patchbay.service.specs import PortSpec, WantedIP, WantedPair
 from patchbay.service.status import UNPLUGGED_VIF_TYPES, vif_type
 
+from patchbay.service.targets import owns_network
 
 def get_port(service: Service, context: RequestContext, port_id: str) -> Port:
     """The port, or PortNotFound."""
     port = service.db.ports.get(port_id)
-    if port is None or not is_visible(context, port):
+    if port is None or not (is_visible(context, port) or owns_network(service, context, port)):
+        raise PortNotFound(port_id)
+    return port
+
+
+def get_own_port(service: Service, context: RequestContext, port_id: str) -> Port:
+    """A port that the caller may attach something to: one of its project. PortNotFound for those of others."""
+    port = get_port(service, context, port_id)
+    if not is_visible(context, port):
         raise PortNotFound(port_id)
     return port
 

@@ -15,8 +15,9 @@ from patchbay.service.access import Attempt, carry_out, revised, touched
 from patchbay.service.allocation import Allocator
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, PortInUse
+from patchbay.service.policy import authorize
 from patchbay.service.port_uses import deletion, released
-from patchbay.service.ports import get_port, new_port, readdressed
+from patchbay.service.ports import get_own_port, new_port, readdressed
 from patchbay.service.router_errors import (
     RouterInterfaceNotFound,
     RouterInterfaceNotFoundForSubnet,
@@ -35,6 +36,7 @@ from patchbay.service.routers import get_router
 from patchbay.service.service import Service
 from patchbay.service.specs import PortSpec, WantedIP
 from patchbay.service.subnets import get_subnet
+from patchbay.service.targets import target_of_new
 
 
 class Interface(msgspec.Struct, frozen=True):
@@ -60,6 +62,7 @@ async def add_interface(
             port, subnets, write = _attached(service, context, router, port_id)
         else:
             subnet = get_subnet(service, context, subnet_id or "")
+            _check_may_join(service, context, subnet)
             port, write = _on_subnet(service, context, attempt, router, subnet)
             subnets = [subnet]
         ids = tuple(dict.fromkeys(subnet.id for subnet in subnets))
@@ -71,7 +74,7 @@ async def add_interface(
 def _attached(
     service: Service, context: RequestContext, router: Router, port_id: str
 ) -> tuple[Port, list[Subnet], Write]:
-    old = get_port(service, context, port_id)
+    old = get_own_port(service, context, port_id)
     if old.device_id:
         raise PortInUse(old.id, old.network_id, old.device_id)
     if not old.fixed_ips:
@@ -86,6 +89,13 @@ def _attached(
         raise BadRequestFor("router", "Cannot have multiple IPv4 subnets on router port")
     new = revised(old, as_interface(router, msgspec.structs.replace(old, device_id=router.id)))
     return new, subnets, Update(old, new)
+
+
+def _check_may_join(service: Service, context: RequestContext, subnet: Subnet) -> None:
+    """A network that is only external is for gateways, not for interfaces. Raises PolicyNotAuthorized."""
+    if not context.is_admin:
+        named = {"network_id": subnet.network_id}
+        authorize(context, "create_port", target_of_new(service, context, named))
 
 
 def _check_address_mode(subnet: Subnet) -> None:

@@ -86,7 +86,7 @@ def check_scope(
     if pool.address_scope_id is None:
         return
     scope = db.address_scopes.get(pool.address_scope_id)
-    if scope is None or not (scope.shared or is_visible(context, scope)):
+    if scope is None or not is_visible(context, scope):
         raise AddressScopeNotFound(pool.address_scope_id)
     if scope.ip_version != pool.ip_version:
         raise IllegalSubnetPoolIpVersionAssociationToAddressScope(pool.id, scope.id, scope.ip_version)

@@ -33,7 +33,7 @@ from patchbay.service.subnetpool_rules import (
 def get_subnetpool(service: Service, context: RequestContext, pool_id: str) -> SubnetPool:
     """The subnet pool, or SubnetPoolNotFound."""
     pool = service.db.subnetpools.get(pool_id)
-    if pool is None or not (pool.shared or is_visible(context, pool)):
+    if pool is None or not is_visible(context, pool):
         raise SubnetPoolNotFound(pool_id)
     return pool
 

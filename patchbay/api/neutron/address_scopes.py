@@ -46,7 +46,7 @@ def _encoded(service: Service, scope: AddressScope) -> bytes:
 
 def _candidates(service: Service, context: RequestContext, filters: Filters) -> Iterable[AddressScope]:
     scopes = narrowed(filters, service.db.address_scopes, {"name": service.db.address_scopes_by_name})
-    return [scope for scope in scopes if scope.shared or is_visible(context, scope)]
+    return [scope for scope in scopes if is_visible(context, scope)]
 
 
 def _spec(item: Body) -> AddressScopeSpec:

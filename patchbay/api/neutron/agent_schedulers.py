@@ -14,6 +14,8 @@ from patchbay.api.neutron.agents import view_agent
 from patchbay.api.neutron.networks import view_network
 from patchbay.api.neutron.routers import view_router
 from patchbay.service import agent_scheduling
+from patchbay.service.policy import authorize
+from patchbay.service.policy_rules import Target
 from patchbay.service.service import Service
 
 AGENTS_OF = {
@@ -24,6 +26,7 @@ ADD = {
     "dhcp-networks": ("network_id", agent_scheduling.add_network),
     "l3-routers": ("router_id", agent_scheduling.add_router),
 }
+VERBS = {"POST": "create", "DELETE": "delete"}
 REMOVE = {"dhcp-networks": agent_scheduling.remove_network, "l3-routers": agent_scheduling.remove_router}
 
 
@@ -37,6 +40,8 @@ def is_scheduling(parts: Sequence[str]) -> bool:
 async def answer(service: Service, request: Request, parts: Sequence[str]) -> Response:
     """The answer to a request for one of these paths; errors are raised."""
     context, method = request.context, request.method
+    action = f"{VERBS[method]}_{parts[2].removesuffix('s')}" if method in VERBS else f"get_{parts[2]}"
+    authorize(context, action, Target(project_id=context.project_id))
     match parts:
         case [owner, id_, kind] if (owner, kind) in AGENTS_OF and method == "GET":
             agents = AGENTS_OF[owner, kind](service, context, id_)

@@ -28,6 +28,7 @@ from patchbay.service.ports import create_ports, delete_port, get_port, update_p
 from patchbay.service.service import Service
 from patchbay.service.specs import PortSpec
 from patchbay.service.status import OVS, is_hybrid, port_status, vif_type
+from patchbay.service.targets import owns_network
 
 VNIC_TYPES = (
     "normal",
@@ -218,7 +219,9 @@ def _candidates(service: Service, context: RequestContext, filters: Filters) -> 
     db = service.db
     indexes = {"device_id": db.ports_by_device, "name": db.ports_by_name, "network_id": db.ports_by_network}
     ports = narrowed(filters, db.ports, indexes, _with_address(service, filters))
-    return ports if context.is_admin else [port for port in ports if is_visible(context, port)]
+    if context.is_admin:
+        return ports
+    return [port for port in ports if is_visible(context, port) or owns_network(service, context, port)]
 
 
 def _spec(item: Body) -> PortSpec:

@@ -16,6 +16,15 @@ from patchbay.api.neutron.extensions import EXTENSIONS, get_extension
 from patchbay.api.neutron.floatingips import FLOATINGIPS
 from patchbay.api.neutron.instances import INSTANCES
 from patchbay.api.neutron.networks import NETWORKS
+from patchbay.api.neutron.permissions import (
+    check_action,
+    check_change,
+    check_creation,
+    check_look,
+    encoded_for,
+    view_for,
+    visible,
+)
 from patchbay.api.neutron.port_forwardings import port_forwardings_of
 from patchbay.api.neutron.ports import PORTS
 from patchbay.api.neutron.query import cut, grouped, links, ordered, predicates, read_filters, read_page, selected
@@ -25,6 +34,7 @@ from patchbay.api.neutron.routers import ROUTERS
 from patchbay.api.neutron.subnetpools import PREFIX_ACTIONS, SUBNETPOOLS
 from patchbay.api.neutron.subnets import SUBNETS
 from patchbay.service.errors import BadRequestFor
+from patchbay.service.policy import may_look
 from patchbay.service.service import Service
 from patchbay.service.tags import GETTERS as TAGGED
 
@@ -65,6 +75,8 @@ async def _answer_collection(
 ) -> Response:
     if request.method == "DELETE" and request.body:
         raise HTTPBadRequest("Request body is not supported in DELETE.")
+    if parts[1:2] == ["tags"] and collection.name in TAGGED and request.method != "GET":
+        check_action(service, request.context, collection, parts[0], f"update_{collection.member}")
     match parts:
         case []:
             return await _answer_list(service, request, collection)
@@ -79,6 +91,7 @@ async def _answer_collection(
         case [id_, action] if action in ACTIONS.get(collection.name, {}):
             if request.method != "PUT":
                 raise HTTPMethodNotAllowed(request.method, request.path)
+            check_action(service, request.context, collection, id_, action)
             return await ACTIONS[collection.name][action](service, request, id_)
     raise HTTPNotFound
 
@@ -89,9 +102,11 @@ async def _answer_list(service: Service, request: Request, collection: Collectio
     if request.method != "POST" or collection.create is None:
         raise HTTPMethodNotAllowed(request.method, request.path)
     items, is_bulk = read_items(request.body, collection.member, collection.name)
+    context = request.context
     values = [checked(collection.attributes, item, is_create=True) for item in items]
+    check_creation(service, context, collection, values)
     created = [
-        collection.encoded(service, value) for value in await collection.create(service, request.context, values)
+        encoded_for(service, context, collection, value) for value in await collection.create(service, context, values)
     ]
     if is_bulk:
         return Response(status=201, body=_wrapped(collection.name, b"[" + b",".join(created) + b"]"))
@@ -101,16 +116,19 @@ async def _answer_list(service: Service, request: Request, collection: Collectio
 async def _answer_item(service: Service, request: Request, collection: Collection, id_: str) -> Response:
     context = request.context
     if request.method == "GET":
+        check_look(context, collection)
         value = collection.get(service, context, id_)
         fields = frozenset(grouped(request.query).get("fields", ())) - {""}
         if fields:
-            return json_response({collection.member: selected(collection.view(service, value), fields)})
-        return Response(body=_wrapped(collection.member, collection.encoded(service, value)))
+            return json_response({collection.member: selected(view_for(service, context, collection, value), fields)})
+        return Response(body=_wrapped(collection.member, encoded_for(service, context, collection, value)))
     if request.method == "PUT" and collection.update is not None:
         item = checked(collection.attributes, read_item(request.body, collection.member), is_create=False)
+        check_change(service, context, collection, id_, item)
         updated = await collection.update(service, context, id_, item, if_match(request))
-        return Response(body=_wrapped(collection.member, collection.encoded(service, updated)))
+        return Response(body=_wrapped(collection.member, encoded_for(service, context, collection, updated)))
     if request.method == "DELETE" and collection.delete is not None:
+        check_change(service, context, collection, id_, None)
         await collection.delete(service, context, id_, if_match(request))
         return Response(status=204)
     raise HTTPMethodNotAllowed(request.method, request.path)
@@ -121,13 +139,14 @@ def _wrapped(name: str, encoded: bytes) -> bytes:
 
 
 def _list(service: Service, request: Request, collection: Collection) -> Response:
-    query = grouped(request.query)
-    page = read_page(query, collection.attributes)
-    filters = read_filters(query, collection.attributes)
+    context, query = request.context, grouped(request.query)
+    attributes = visible(context, collection)
+    page = read_page(query, attributes)
+    filters = read_filters(query, attributes)
     done = {"id", *collection.indexed}
     others = {key: wanted for key, wanted in filters.items() if key not in done}
-    of_value, of_view = predicates(others, collection.attributes)
-    values = collection.candidates(service, request.context, filters)
+    of_value, of_view = predicates(others, attributes)
+    values = collection.candidates(service, context, filters) if may_look(context, collection.member) else ()
     if of_value is not None:
         values = [value for value in values if of_value(value)]
     if of_view is None and not page.sorts and not page.fields:
@@ -136,9 +155,9 @@ def _list(service: Service, request: Request, collection: Collection) -> Respons
         chosen = cut(by_id, page, ids)
         if chosen is None:
             raise _marker_not_found(service, request, collection, page.marker)
-        encoded = b"[" + b",".join([collection.encoded(service, value) for value in chosen]) + b"]"
+        encoded = b"[" + b",".join([encoded_for(service, context, collection, value) for value in chosen]) + b"]"
         return _list_response(collection, encoded, links(_url(request), request.query, page, _ids(chosen)))
-    views = [collection.view(service, value) for value in values]
+    views = [view_for(service, context, collection, value) for value in values]
     views = ordered((view for view in views if of_view is None or of_view(view)), page.sorts)
     part = cut(views, page, [view["id"] for view in views])
     if part is None:

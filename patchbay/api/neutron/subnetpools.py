@@ -97,7 +97,7 @@ def _candidates(service: Service, context: RequestContext, filters: Filters) -> 
     db = service.db
     indexes = {"name": db.subnetpools_by_name, "address_scope_id": db.subnetpools_by_scope}
     pools = narrowed(filters, db.subnetpools, indexes)
-    return [pool for pool in pools if pool.shared or is_visible(context, pool)]
+    return [pool for pool in pools if is_visible(context, pool)]
 
 
 def _spec(item: Body) -> SubnetPoolSpec:

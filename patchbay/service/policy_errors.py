@@ -1,0 +1,49 @@
+"""What a caller is told who may not do something, under Neutron's names (oslo.policy, neutron-lib)."""
+
+from patchbay.errors import BadRequest, Conflict, Forbidden, NotFound
+
+
+class PolicyNotAuthorized(Forbidden):
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"{rule} is disallowed by policy", "Ask the object's owner, or an administrator.")
+
+
+class AdminRequired(Forbidden):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"User does not have admin privileges: {reason}.")
+
+
+class RbacPolicyNotFound(NotFound):
+    def __init__(self, policy_id: str) -> None:
+        super().__init__(f"RBAC policy of type unknown with ID {policy_id} not found")
+
+
+class RbacPolicyInUse(Conflict):
+    def __init__(self, object_id: str, details: str) -> None:
+        super().__init__(
+            f"RBAC policy on object {object_id} cannot be removed because other objects depend on it.\n"
+            f"Details: {details}",
+            "Delete first what the project has there.",
+        )
+
+
+class DuplicateRbacPolicy(Conflict):
+    def __init__(self) -> None:
+        super().__init__("An RBAC policy already exists with those values.")
+
+
+class OverQuota(Conflict):
+    def __init__(self, overs: list[str]) -> None:
+        super().__init__(
+            f"Quota exceeded for resources: {overs}.", "Delete what is no longer needed, or ask for a larger quota."
+        )
+
+
+class QuotaMissingTenant(BadRequest):
+    def __init__(self) -> None:
+        super().__init__("Tenant-id was missing from quota request.")
+
+
+class TenantQuotaNotFound(NotFound):
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f"Quota for project {project_id} could not be found.")
