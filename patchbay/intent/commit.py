@@ -23,10 +23,15 @@ _DURABLE_WRITE: list[Operation] = [
 
 
 class CommitQueue:
-    """Transactions on their way to a connection."""
+    """Transactions on their way to a connection.
 
-    def __init__(self, connection: Connection) -> None:
+    ``may_count``: false for an agent, whose role lets it write nothing but its own rows. Each of its transactions asks
+    for its own sync.
+    """
+
+    def __init__(self, connection: Connection, *, may_count: bool = True) -> None:
         self._connection = connection
+        self._may_count = may_count
         self._waiting: list[tuple[list[Operation], asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -40,7 +45,8 @@ class CommitQueue:
 
     async def flush(self) -> None:
         """Returns when everything that the server has executed is durable."""
-        await self.commit(list(_DURABLE_WRITE[:1]))
+        if self._may_count:
+            await self.commit(list(_DURABLE_WRITE[:1]))
 
     async def ensure_row(self) -> None:
         """Makes the row that durable writes go to, in a new database."""
@@ -62,7 +68,7 @@ class CommitQueue:
         clustered = self._connection.is_clustered
         if clustered and len(batch) > 1 and await self._send_merged(batch):
             return
-        each_durable = clustered or len(batch) == 1
+        each_durable = clustered or len(batch) == 1 or not self._may_count
         transactions = [[*operations, _COMMIT] if each_durable else operations for operations, _ in batch]
         if not each_durable:
             transactions.append(_DURABLE_WRITE)

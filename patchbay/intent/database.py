@@ -17,6 +17,7 @@ from patchbay.intent.columns import MODELS, Model
 from patchbay.intent.commit import CommitQueue
 from patchbay.intent.errors import (
     Duplicate,
+    NotPermitted,
     Refused,
     SchemaMismatch,
     Stale,
@@ -32,6 +33,7 @@ from patchbay.ovsdb import (
     Connection,
     ConnectionLost,
     ConstraintViolation,
+    Credentials,
     DuplicateUUID,
     Inexpressible,
     OvsdbError,
@@ -78,7 +80,7 @@ class IntentDatabase(Tables):
         self._scope = scope
         self._columns = ALL_COLUMNS if scope is None else AGENT_COLUMNS
         self._replica = Replica(connection, self._columns, scope.conditions() if scope else None)
-        self._queue = CommitQueue(connection)
+        self._queue = CommitQueue(connection, may_count=scope is None)
         self._subscribers: list[Subscriber] = []
         self._unjoined: set[str] = set()
         self._readers: dict[str, Reader] = {table: reader(table, self._columns[table]) for table in MODELS}
@@ -91,6 +93,7 @@ class IntentDatabase(Tables):
         *,
         timeout_s: float | None = None,
         leader_only: bool | None = None,
+        credentials: Credentials | None = None,
     ) -> Self:
         """Connects to one of ``remotes`` and returns when the scope's content is here.
 
@@ -100,7 +103,9 @@ class IntentDatabase(Tables):
         """
         only = scope is None if leader_only is None else leader_only
         try:
-            connection = await Connection.open(remotes, DATABASE, leader_only=only, timeout_s=timeout_s)
+            connection = await Connection.open(
+                remotes, DATABASE, leader_only=only, timeout_s=timeout_s, credentials=credentials
+            )
         except ConnectionLost as error:
             raise Unavailable(error.message, "Is 'patchbay serve' running?") from error
         database = cls(connection, scope)
@@ -150,9 +155,9 @@ class IntentDatabase(Tables):
     async def transact(self, *writes: Write) -> None:
         """Makes all the changes or none, durably. When it returns they show here.
 
-        Raises Duplicate (an index), StillReferenced (references), Stale (changed meanwhile), or Unavailable: no server
-        within ``PATIENCE_S``, so that for a write that was under way its outcome is not known. A write whose answer is
-        lost is looked up, and repeated only if it did not happen.
+        Raises Duplicate (an index), StillReferenced (references), Stale (changed meanwhile), NotPermitted (an agent's
+        role), or Unavailable: no server within ``PATIENCE_S``, so that for a write that was under way its outcome is
+        not known. A write whose answer is lost is looked up, and repeated only if it did not happen.
         """
         if not writes:
             return
@@ -286,7 +291,7 @@ def newer_schema(theirs: str, ours: str) -> SchemaMismatch:
     )
 
 
-def _explained(error: TransactionError) -> Exception:
+def _explained(error: TransactionError) -> Exception:  # noqa: PLR0911  # one for each kind
     """The intent layer's word for a refused transaction."""
     if isinstance(error, ConstraintViolation):
         return duplicate_from(error) or Refused(f"The intent database refused the change: {error.details}.")
@@ -296,6 +301,8 @@ def _explained(error: TransactionError) -> Exception:
         return Stale("The object was changed or deleted in the meantime.")
     if isinstance(error, DuplicateUUID):
         return Duplicate("object", ("id",), error.details)
+    if error.error == "permission error":
+        return NotPermitted(f"The intent database refused the change: {error.details}.")
     if error.error in _BAD_VALUES:
         return Refused(f"The intent database refused the change: {error.message}.")
     return Unavailable(f"The intent database failed: {error.message}.")
@@ -309,6 +316,7 @@ __all__ = [
     "Insert",
     "IntentDatabase",
     "Model",
+    "NotPermitted",
     "Refused",
     "SchemaMismatch",
     "Stale",

@@ -29,6 +29,10 @@ class Refused(IntentError):
     """A value that the database cannot hold: a NUL character, a number out of range."""
 
 
+class NotPermitted(IntentError):
+    """The role of this client does not let it write that row or column."""
+
+
 class Unavailable(IntentError):
     """The database could not be reached in time. Whether the write happened is not known."""
 

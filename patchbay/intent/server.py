@@ -21,6 +21,7 @@ import msgspec
 
 from patchbay.errors import IntentError
 from patchbay.intent.database import DATABASE, newer_schema, version_number
+from patchbay.intent.roles import CONNECTIONS
 from patchbay.ovsdb.remote import short_path
 
 logger = logging.getLogger(__name__)
@@ -49,28 +50,50 @@ class ClusterMember(msgspec.Struct, frozen=True):
     join: tuple[str, ...] = ()
 
 
+class ServerFiles(msgspec.Struct, frozen=True):
+    """What the server encrypts with (PEM files): its key and certificate, and whose certificates its clients need.
+
+    The server reads a file again when it has changed.
+    """
+
+    key: Path
+    certificate: Path
+    clients: Path
+
+
 class EmbeddedServer:
     """See the module. ``start`` makes one; ``remote`` is where it listens."""
 
-    def __init__(self, state_dir: Path, listen: Sequence[str], cluster: ClusterMember | None) -> None:
+    def __init__(
+        self, state_dir: Path, listen: Sequence[str], cluster: ClusterMember | None, files: ServerFiles | None = None
+    ) -> None:
         self.state_dir = state_dir
         self.file = state_dir / "intent.db"
         self.socket = state_dir / "intent.sock"
         self.remote = f"unix:{self.socket}"
         self._listen = tuple(listen)
         self._cluster = cluster
+        self._files = files
+        self._has_connections = False
         self._lock: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, state_dir: Path, listen: Sequence[str] = (), cluster: ClusterMember | None = None) -> Self:
+    async def start(
+        cls,
+        state_dir: Path,
+        listen: Sequence[str] = (),
+        cluster: ClusterMember | None = None,
+        files: ServerFiles | None = None,
+    ) -> Self:
         """A running server that takes connections at ``state_dir``/intent.sock.
 
-        ``listen`` adds passive OVSDB remotes, such as ``ptcp:6640:127.0.0.1``. Raises StateDirInUse, SchemaMismatch
-        (the file was made by a newer Patchbay) or ServerFailed.
+        ``listen`` adds passive OVSDB remotes, such as ``ptcp:6640:127.0.0.1``, whose clients may do all. ``files`` are
+        for remotes with TLS: those between the members of a cluster, and those of ``open_connections``. Raises
+        StateDirInUse, SchemaMismatch (the file was made by a newer Patchbay) or ServerFailed.
         """
-        server = cls(state_dir, listen, cluster)
+        server = cls(state_dir, listen, cluster, files)
         server._take_lock()
         try:
             await server._prepare_file()
@@ -105,6 +128,20 @@ class EmbeddedServer:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    async def open_connections(self) -> None:
+        """Listen where the database says, to clients that have the role which it says (see ``roles``)."""
+        await self._control("ovsdb-server/add-remote", CONNECTIONS)
+        self._has_connections = True
+
+    async def end_sessions(self) -> None:
+        """Every client has to connect, and show its certificate, again."""
+        await self._control("ovsdb-server/reconnect")
+
+    async def _control(self, *command: str) -> None:
+        code, _, complaint = await _run_tool(("-t", self.state_dir / "intent.ctl", *command), "ovs-appctl")
+        if code != 0:
+            raise ServerFailed(f"ovsdb-server refused {' '.join(command)}: {complaint}.")
 
     def _take_lock(self) -> None:
         """Held until this process ends; the kernel gives it back then."""
@@ -170,7 +207,7 @@ class EmbeddedServer:
 
     async def _spawn(self) -> None:
         """Starts the child; setpriv asks the kernel to kill it when this process ends."""
-        remotes = [f"punix:{self.socket}", *self._listen]
+        remotes = [f"punix:{self.socket}", *self._listen, *([CONNECTIONS] if self._has_connections else [])]
         self._process = await asyncio.create_subprocess_exec(
             "setpriv",
             "--pdeathsig=KILL",
@@ -181,6 +218,7 @@ class EmbeddedServer:
             "-vconsole:off",
             "-vsyslog:off",
             *(f"--remote={remote}" for remote in remotes),
+            *_tls_options(self._files),
             str(self.file),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -223,6 +261,17 @@ class EmbeddedServer:
                 pause_s = FIRST_PAUSE_S
 
 
+def _tls_options(files: ServerFiles | None) -> list[str]:
+    if files is None:
+        return []
+    return [
+        f"--private-key={files.key}",
+        f"--certificate={files.certificate}",
+        f"--ca-cert={files.clients}",
+        "--ssl-protocols=TLSv1.2",
+    ]
+
+
 def _accepts(path: Path) -> bool:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe, short_path(str(path)) as name:
         probe.connect(name)
@@ -246,10 +295,10 @@ async def _tool_says_yes(*arguments: str | Path) -> bool:
     return code == 0
 
 
-async def _run_tool(arguments: Sequence[str | Path]) -> tuple[int, str, str]:
+async def _run_tool(arguments: Sequence[str | Path], tool: str = "ovsdb-tool") -> tuple[int, str, str]:
     try:
         process = await asyncio.create_subprocess_exec(
-            "ovsdb-tool",
+            tool,
             "-vsyslog:off",
             *(str(argument) for argument in arguments),
             stdin=asyncio.subprocess.DEVNULL,
@@ -257,6 +306,6 @@ async def _run_tool(arguments: Sequence[str | Path]) -> tuple[int, str, str]:
             stderr=asyncio.subprocess.PIPE,
         )
     except FileNotFoundError:
-        raise ServerFailed("ovsdb-tool is not installed.", "Install the package openvswitch-switch.") from None
+        raise ServerFailed(f"{tool} is not installed.", "Install the package openvswitch-switch.") from None
     output, complaint = await process.communicate()
     return process.returncode or 0, output.decode().strip(), complaint.decode(errors="replace").strip()

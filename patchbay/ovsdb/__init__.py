@@ -18,12 +18,14 @@ from patchbay.ovsdb.errors import (
     WaitFailed,
 )
 from patchbay.ovsdb.replica import Replica, RowChange
+from patchbay.ovsdb.tls import Credentials
 from patchbay.ovsdb.values import Row, Value, named_uuid, ovs_map, ovs_set, uuid_ref
 
 __all__ = [
     "Connection",
     "ConnectionLost",
     "ConstraintViolation",
+    "Credentials",
     "DuplicateUUID",
     "Inexpressible",
     "OvsdbError",

@@ -17,6 +17,7 @@ import msgspec
 from patchbay.ovsdb.errors import ConnectionLost, OvsdbError, RemoteError, raise_for
 from patchbay.ovsdb.remote import Remote, parse_remote, short_path
 from patchbay.ovsdb.session import Session
+from patchbay.ovsdb.tls import Credentials, client_context
 from patchbay.ovsdb.values import Schema, parse_schema
 
 logger = logging.getLogger(__name__)
@@ -77,8 +78,17 @@ _decode_any = msgspec.json.Decoder().decode
 class Connection:
     """See the module. ``schema`` and ``is_clustered`` are those that the server told last."""
 
-    def __init__(self, remotes: Sequence[str], database: str, *, leader_only: bool, probe_s: float) -> None:
+    def __init__(
+        self,
+        remotes: Sequence[str],
+        database: str,
+        *,
+        leader_only: bool,
+        probe_s: float,
+        credentials: Credentials | None = None,
+    ) -> None:
         self.database = database
+        self._credentials = credentials
         self.schema: Schema = {}
         self.schema_version = ""
         self.is_clustered = False
@@ -104,13 +114,15 @@ class Connection:
         leader_only: bool = False,
         probe_s: float = PROBE_S,
         timeout_s: float | None = None,
+        credentials: Credentials | None = None,
     ) -> Self:
-        """Connects to the first of ``remotes`` (``unix:PATH``, ``tcp:ADDRESS:PORT``) that serves ``database``.
+        """Connects to the first of ``remotes`` (``unix:PATH``, ``tcp:…``, ``ssl:ADDRESS:PORT``) with ``database``.
 
         Waits until one does, or ``timeout_s`` seconds and then raises ConnectionLost. ``probe_s``: seconds of silence
-        after which the server is asked for a sign of life.
+        after which the server is asked for a sign of life. ``credentials`` are read again for every session with
+        an ``ssl:`` remote.
         """
-        connection = cls(remotes, database, leader_only=leader_only, probe_s=probe_s)
+        connection = cls(remotes, database, leader_only=leader_only, probe_s=probe_s, credentials=credentials)
         connection._task = asyncio.create_task(connection._run(), name=f"ovsdb {database}")
         try:
             await connection.wait_connected(timeout_s)
@@ -235,7 +247,10 @@ class Connection:
 
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             if remote.port:
-                _, session = await loop.create_connection(protocol, remote.address, remote.port)
+                context = client_context(self._credentials, remote) if remote.is_tls else None
+                _, session = await loop.create_connection(
+                    protocol, remote.address, remote.port, ssl=context, server_hostname="" if context else None
+                )
             else:
                 with short_path(remote.address) as path:
                     _, session = await loop.create_unix_connection(protocol, path)

@@ -1,4 +1,4 @@
-"""Where an OVSDB server listens, as ovsdb(7) writes it: ``unix:PATH`` or ``tcp:ADDRESS:PORT``."""
+"""Where an OVSDB server listens, as ovsdb(7) writes it: ``unix:PATH``, ``tcp:ADDRESS:PORT`` or ``ssl:ADDRESS:PORT``."""
 
 import contextlib
 import os
@@ -13,15 +13,17 @@ UNIX_PATH_BYTES = 108
 
 
 class Remote(msgspec.Struct, frozen=True):
-    """``address`` is an IP address or name, or with ``port`` 0 the path of a Unix socket."""
+    """``address`` is an IP address or name, or with ``port`` 0 the path of a Unix socket. ``is_tls``: ``ssl:``."""
 
     address: str
     port: int
+    is_tls: bool = False
 
     def __str__(self) -> str:
         if not self.port:
             return f"unix:{self.address}"
-        return f"tcp:[{self.address}]:{self.port}" if ":" in self.address else f"tcp:{self.address}:{self.port}"
+        kind = "ssl" if self.is_tls else "tcp"
+        return f"{kind}:[{self.address}]:{self.port}" if ":" in self.address else f"{kind}:{self.address}:{self.port}"
 
 
 def parse_remote(text: str) -> Remote:
@@ -29,13 +31,14 @@ def parse_remote(text: str) -> Remote:
     kind, _, rest = text.partition(":")
     if kind == "unix" and rest:
         return Remote(rest, 0)
-    if kind == "tcp" and rest:
+    if kind in ("tcp", "ssl") and rest:
+        is_tls = kind == "ssl"
         address, colon, port = rest.rpartition(":")
         if not colon or rest.endswith("]"):
-            return Remote(rest.strip("[]"), DEFAULT_PORT)
+            return Remote(rest.strip("[]"), DEFAULT_PORT, is_tls)
         if address and port.isdecimal() and 0 < int(port) < 65536:
-            return Remote(address.strip("[]"), int(port))
-    raise OvsdbError(f"{text!r} is not an OVSDB remote.", "Write unix:PATH or tcp:ADDRESS:PORT.")
+            return Remote(address.strip("[]"), int(port), is_tls)
+    raise OvsdbError(f"{text!r} is not an OVSDB remote.", "Write unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT.")
 
 
 @contextlib.contextmanager

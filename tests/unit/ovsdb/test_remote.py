@@ -18,6 +18,8 @@ from patchbay.ovsdb.remote import Remote, parse_remote, short_path
         ("tcp:[2001:db8::1]:6641", Remote("2001:db8::1", 6641)),
         ("tcp:[2001:db8::1]", Remote("2001:db8::1", 6640)),
         ("tcp:control.example:6641", Remote("control.example", 6641)),
+        ("ssl:172.21.12.8:6641", Remote("172.21.12.8", 6641, is_tls=True)),
+        ("ssl:[2001:db8::1]", Remote("2001:db8::1", 6640, is_tls=True)),
     ],
 )
 def test_a_remote_is_read(text: str, remote: Remote) -> None:
@@ -25,9 +27,9 @@ def test_a_remote_is_read(text: str, remote: Remote) -> None:
     assert parse_remote(str(remote)) == remote
 
 
-@pytest.mark.parametrize("text", ["", "unix:", "tcp:", "tcp::6641", "tcp:host:port", "tcp:host:99999", "/run/db.sock"])
+@pytest.mark.parametrize("text", ["", "unix:", "tcp:", "tcp::6641", "tcp:host:port", "tcp:host:99999", "/run/db.sock", "ssl:"])
 def test_what_is_no_remote_is_refused_with_what_would_be(text: str) -> None:
-    with pytest.raises(OvsdbError, match="Write unix:PATH or tcp:ADDRESS:PORT"):
+    with pytest.raises(OvsdbError, match="Write unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT"):
         parse_remote(text)
 
 
