@@ -40,7 +40,7 @@ class Allocator:
     """Chooses addresses for the ports of one network within one request."""
 
     def __init__(self, service: Service, network_id: str, taken: Reservations, spread: bool) -> None:
-        self._service = service
+        self.service = service
         self._network_id = network_id
         self._taken = taken
         self._spread = spread
@@ -114,7 +114,7 @@ class Allocator:
         if wanted.subnet_id is not None:
             subnet = next((s for s in self._subnets if s.id == wanted.subnet_id), None)
             if subnet is None:
-                if wanted.subnet_id not in self._service.db.subnets:
+                if wanted.subnet_id not in self.service.db.subnets:
                     raise SubnetNotFound(wanted.subnet_id)
                 raise InvalidInput(
                     f"Failed to create port on network {self._network_id}, because fixed_ips included invalid "
@@ -133,7 +133,7 @@ class Allocator:
     def is_free_mac(self, mac_address: str) -> bool:
         """Whether nobody on the network has the automatic addresses that the MAC would get."""
         return all(
-            int(ip_address(eui64_address(subnet.cidr, mac_address))) not in self._service.db.addresses(subnet.id)
+            int(ip_address(eui64_address(subnet.cidr, mac_address))) not in self.service.db.addresses(subnet.id)
             for subnet in self._subnets
             if is_automatic(subnet)
         )
@@ -147,13 +147,13 @@ class Allocator:
     def _take(self, subnet: Subnet, address: str) -> FixedIP:
         if subnet.dhcp_ranges and contains(subnet.dhcp_ranges, ip_address(address)):
             raise IpAddressInDhcpRange(address, subnet.id)
-        if not self._taken.named(self._service.address_pool(subnet), int(ip_address(address))):
+        if not self._taken.named(self.service.address_pool(subnet), int(ip_address(address))):
             raise IpAddressAlreadyAllocated(address, subnet.id)
         return FixedIP(subnet.id, address)
 
     def _lowest(self, subnets: Iterable[Subnet]) -> FixedIP:
         for subnet in subnets:
-            number = self._taken.lowest(self._service.address_pool(subnet), self._spread)
+            number = self._taken.lowest(self.service.address_pool(subnet), self._spread)
             if number is not None:
                 address = IPv4Address(number) if subnet.ip_version == 4 else IPv6Address(number)
                 return FixedIP(subnet.id, str(address))

@@ -81,6 +81,7 @@ def new_network(
         segmentation_id=segment.segmentation_id,
         dns_domain="" if spec.dns_domain is UNSET else spec.dns_domain,
         is_default=spec.is_default is True and spec.external is True,
+        port_security_enabled=spec.port_security_enabled is not False,
     )
     _check_default(service, network)
     return msgspec.structs.replace(network, mtu=_checked_mtu(service, network, spec)), segment
@@ -140,6 +141,9 @@ def _changed(service: Service, old: Network, spec: NetworkSpec) -> Network:
         mtu=old.mtu if spec.mtu is UNSET else _checked_mtu(service, old, spec),
         dns_domain=old.dns_domain if spec.dns_domain is UNSET else spec.dns_domain,
         is_default=(old.is_default if spec.is_default is UNSET else spec.is_default) and external,
+        port_security_enabled=(
+            old.port_security_enabled if spec.port_security_enabled is UNSET else spec.port_security_enabled
+        ),
     )
     if not old.is_default:
         _check_default(service, new)

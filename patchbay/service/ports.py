@@ -30,16 +30,17 @@ from patchbay.service.errors import (
     TooMuchContention,
 )
 from patchbay.service.networks import get_network
+from patchbay.service.port_security import guards, missing_defaults, protection, secured
 from patchbay.service.port_uses import check_change, check_deletion, check_owner, deletion, released
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 from patchbay.service.settings import NetworkSettings
 from patchbay.service.specs import PortSpec, WantedIP, WantedPair
 from patchbay.service.status import UNPLUGGED_VIF_TYPES, vif_type
-
 from patchbay.service.targets import owns_network
 
+
 def get_port(service: Service, context: RequestContext, port_id: str) -> Port:
-    """The port, or PortNotFound."""
+    """The port, or PortNotFound. Who owns a network sees the ports of others there."""
     port = service.db.ports.get(port_id)
     if port is None or not (is_visible(context, port) or owns_network(service, context, port)):
         raise PortNotFound(port_id)
@@ -66,7 +67,12 @@ async def create_ports(service: Service, context: RequestContext, specs: Sequenc
             # The networks are written as they are: this fails when one has got subnets that do not show here yet.
             networks = [service.db.networks[id_] for id_ in dict.fromkeys(port.network_id for port in ports)]
             try:
-                await service.commit(*(Update(one, one) for one in networks), *(Insert(port) for port in ports))
+                await service.commit(
+                    *(Update(one, one) for one in networks),
+                    *missing_defaults(service, ports),
+                    *guards(service, ports),
+                    *(Insert(port) for port in ports),
+                )
             except Duplicate as error:
                 _explain(service, error, list(zip(specs, ports, strict=True)))
             except (Stale, StillReferenced):
@@ -101,6 +107,7 @@ def new_port(settings: NetworkSettings, context: RequestContext, spec: PortSpec,
     """A port as asked for, with what was left open chosen; not yet in the database. Raises as ``create_ports``."""
     mac_address = _free_mac(settings, allocator) if spec.mac_address is UNSET else spec.mac_address
     device_owner = "" if spec.device_owner is UNSET else spec.device_owner
+    port_security_enabled, security_groups = protection(allocator.service, context, spec)
     return Port(
         **beginning(context, spec),
         tags=tuple(sorted(set(spec.tags))),
@@ -117,6 +124,8 @@ def new_port(settings: NetworkSettings, context: RequestContext, spec: PortSpec,
         dns_name="" if spec.dns_name is UNSET else spec.dns_name,
         dns_domain="" if spec.dns_domain is UNSET else spec.dns_domain,
         extra_dhcp_opts=changed_options((), spec.extra_dhcp_opts or ()),
+        port_security_enabled=port_security_enabled,
+        security_groups=security_groups,
     )
 
 
@@ -178,7 +187,8 @@ async def update_port(
         old = get_port(service, context, port_id)
         check_revision(old, if_match)
         with reservations() as taken:
-            new = revised(old, _changed(service, old, spec, Allocator(service, old.network_id, taken, attempt > 0)))
+            new = _changed(service, old, spec, Allocator(service, old.network_id, taken, attempt > 0))
+            new = revised(old, secured(service, context, old, new, spec))
             if new is old:
                 if attempt:
                     return old
@@ -186,7 +196,8 @@ async def update_port(
                 continue
             check_change(service, old, new)
             try:
-                await service.commit(*released(service, old, new.fixed_ips), Update(old, new))
+                guarded = guards(service, [new]) if new.security_groups != old.security_groups else []
+                await service.commit(*released(service, old, new.fixed_ips), *guarded, Update(old, new))
             except Duplicate as error:
                 _explain(service, error, [(spec, new)])
             except (Stale, StillReferenced):

@@ -27,7 +27,11 @@ def interfaces(service: Service, router_id: str) -> list[Port]:
 
 
 def as_interface(router: Router, port: Port) -> Port:
-    """The port with the owner and host that an interface of this router has: a distributed one's is bound nowhere."""
+    """The port with the owner and host that an interface of this router has: a distributed one's is bound nowhere.
+
+    Ports of the network itself have no port security and are in no group.
+    """
+    port = msgspec.structs.replace(port, port_security_enabled=False, security_groups=())
     if router.distributed:
         return msgspec.structs.replace(port, device_owner=ROUTER_INTERFACE_DISTRIBUTED, host="")
     return msgspec.structs.replace(port, device_owner=ROUTER_INTERFACE, host=router.host)

@@ -27,6 +27,7 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     segmentation_id: int | UnsetType = UNSET
     dns_domain: str | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
+    port_security_enabled: bool | UnsetType = UNSET
 
 
 class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +120,8 @@ class PortSpec(msgspec.Struct, frozen=True, kw_only=True):
     dns_name: str | UnsetType = UNSET
     dns_domain: str | UnsetType = UNSET
     extra_dhcp_opts: tuple[WantedOption, ...] | UnsetType = UNSET
+    port_security_enabled: bool | UnsetType = UNSET
+    security_groups: tuple[str, ...] | UnsetType = UNSET
 
 
 class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):

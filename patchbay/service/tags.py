@@ -1,10 +1,10 @@
-"""Tags of networks, subnets, ports, routers and instances (Neutron API reference, "Tags")."""
+"""Tags of networks, subnets, ports, routers, security groups and instances (Neutron API reference, "Tags")."""
 
 from collections.abc import Callable, Iterable
 
 import msgspec
 
-from patchbay.model import FloatingIP, Instance, Network, Port, Router, Subnet, SubnetPool
+from patchbay.model import FloatingIP, Instance, Network, Port, Router, SecurityGroup, Subnet, SubnetPool
 from patchbay.service.access import revise
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, TagNotFound
@@ -13,13 +13,14 @@ from patchbay.service.instances import get_instance
 from patchbay.service.networks import get_network
 from patchbay.service.ports import get_port
 from patchbay.service.routers import get_router
+from patchbay.service.security_groups import get_security_group
 from patchbay.service.service import Service
 from patchbay.service.subnetpools import get_subnetpool
 from patchbay.service.subnets import get_subnet
 
 MAX_TAGS = 50
 
-Tagged = Network | Subnet | Port | Router | FloatingIP | Instance | SubnetPool
+Tagged = Network | Subnet | Port | Router | FloatingIP | Instance | SubnetPool | SecurityGroup
 
 GETTERS: dict[str, Callable[[Service, RequestContext, str], Tagged]] = {
     "networks": get_network,
@@ -29,6 +30,7 @@ GETTERS: dict[str, Callable[[Service, RequestContext, str], Tagged]] = {
     "routers": get_router,
     "floatingips": get_floatingip,
     "instances": get_instance,
+    "security_groups": get_security_group,
 }
 """How to find an object of each collection that has tags."""
 

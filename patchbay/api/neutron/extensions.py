@@ -20,6 +20,7 @@ class Extension(msgspec.Struct, frozen=True):
 EXTENSIONS = tuple(
     Extension(*row)
     for row in (
+        ("address-group", "Address group", "Support address group"),
         ("address-scope", "Address scope", "Address scopes extension."),
         ("agent", "agent", "The agent management extension."),
         ("dhcp_agent_scheduler", "DHCP Agent Scheduler", "Schedule networks among dhcp agents"),
@@ -84,6 +85,12 @@ EXTENSIONS = tuple(
         ("pagination", "Pagination support", "Extension that indicates that pagination is enabled."),
         ("patchbay-instances", "Instances", "Namespaces on hosts that stand in for virtual machines."),
         ("project-id", "project_id field enabled", "Extension that indicates that project_id field is enabled."),
+        ("port-security", "Port Security", "Provides port security"),
+        (
+            "port-security-groups-filtering",
+            "Port filtering on security groups",
+            "Provides security groups filtering when listing ports",
+        ),
         ("provider", "Provider Network", "Expose mapping of virtual networks to physical networks"),
         (
             "revision-if-match",
@@ -91,6 +98,32 @@ EXTENSIONS = tuple(
             "Extension indicating that If-Match based on revision_number is supported.",
         ),
         ("router", "Neutron L3 Router", "Routers between networks, with gateways to external ones, and floating IPs."),
+        ("security-group", "security-group", "The security groups extension."),
+        (
+            "security-groups-default-rules",
+            "Default rules for security groups",
+            "Shows the rules that every new security group gets",
+        ),
+        (
+            "security-groups-normalized-cidr",
+            "Normalized CIDR field for security group rules",
+            "Add new field with normalized remote_ip_prefix cidr in SG rule",
+        ),
+        (
+            "security-groups-remote-address-group",
+            "Remote address group id field for security group rules",
+            "Add new field of remote address group id in SG rules",
+        ),
+        (
+            "security-groups-rules-belongs-to-default-sg",
+            "Security group rule belongs to the project's default security group",
+            "Flag to determine if the security group rule belongs to the project's default security group",
+        ),
+        (
+            "security-groups-shared-filtering",
+            "Security group filtering on the shared field",
+            "Support filtering security groups on the shared field",
+        ),
         ("sorting", "Sorting support", "Extension that indicates that sorting is enabled."),
         (
             "standard-attr-description",
@@ -104,13 +137,19 @@ EXTENSIONS = tuple(
         ),
         (
             "standard-attr-tag",
-            "Tag support for resources with standard attribute: network, subnet, port, router, floatingip, instance",
+            "Tag support for resources with standard attribute: network, subnet, port, router, floatingip, instance, "
+            "security_group",
             "Enables to set tag on resources with standard attribute.",
         ),
         (
             "standard-attr-timestamp",
             "Resource timestamps",
             "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.",
+        ),
+        (
+            "stateful-security-group",
+            "Stateful security group",
+            "Indicates if the security group is stateful or not",
         ),
         (
             "subnetpool-prefix-ops",

@@ -37,6 +37,7 @@ ATTRIBUTES: Attributes = {
     "ipv6_address_scope": LIST,
     "dns_domain": writable("dns_domain", convert=names.to_lower, check=names.domain),
     "is_default": writable("is_default", convert=checks.to_bool, is_sort_key=False),
+    "port_security_enabled": writable("port_security_enabled", convert=checks.to_bool, is_sort_key=False),
 }
 
 
@@ -67,6 +68,7 @@ def view_network(service: Service, network: Network) -> View:
         "dns_domain": network.dns_domain,
         **_scopes(service, network),
         "is_default": network.is_default,
+        "port_security_enabled": network.port_security_enabled,
         "description": network.description,
         "tags": network.tags,
         "created_at": network.created_at,

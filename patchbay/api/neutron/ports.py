@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 import msgspec
 
 from patchbay.api.errors import HTTPBadRequest
-from patchbay.api.neutron import checks, dhcp_options, names
+from patchbay.api.neutron import checks, dhcp_options, names, security_checks
 from patchbay.api.neutron.attributes import (
     LIST,
     READ_ONLY,
@@ -114,6 +114,10 @@ ATTRIBUTES: Attributes = {
     "extra_dhcp_opts": writable(
         "extra_dhcp_opts", convert=dhcp_options.to_options, check=dhcp_options.options, is_sort_key=False
     ),
+    "port_security_enabled": writable("port_security_enabled", convert=checks.to_bool, is_sort_key=False),
+    "security_groups": writable(
+        "security_groups", convert=checks.none_to_list, check=security_checks.uuids, is_sort_key=False
+    ),
 }
 
 Facts = tuple[str, str, bool, str, str]
@@ -137,7 +141,7 @@ def view_port(service: Service, port: Port) -> View:
     if vif == OVS:
         details = {
             "connectivity": "l2",
-            "port_filter": False,
+            "port_filter": True,
             "ovs_hybrid_plug": hybrid,
             "datapath_type": datapath_type or "system",
             "bridge_name": "br-int",
@@ -155,20 +159,28 @@ def view_port(service: Service, port: Port) -> View:
         "device_id": port.device_id,
         "device_owner": port.device_owner,
         "fixed_ips": [{"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips],
-        "allowed_address_pairs": [
-            {"mac_address": pair.mac_address, "ip_address": pair.ip_address} for pair in port.allowed_address_pairs
-        ],
         "binding:vnic_type": port.vnic_type,
         "binding:host_id": port.host,
         "binding:profile": msgspec.json.decode(port.profile),
         "binding:vif_type": vif,
         "binding:vif_details": details,
+        **_security(port),
         **_names_and_options(port, domain),
         "description": port.description,
         "tags": port.tags,
         "created_at": port.created_at,
         "updated_at": port.updated_at,
         "revision_number": port.revision_number,
+    }
+
+
+def _security(port: Port) -> View:
+    return {
+        "port_security_enabled": port.port_security_enabled,
+        "security_groups": port.security_groups,
+        "allowed_address_pairs": [
+            {"mac_address": pair.mac_address, "ip_address": pair.ip_address} for pair in port.allowed_address_pairs
+        ],
     }
 
 
@@ -215,10 +227,20 @@ def _with_address(service: Service, filters: Filters) -> list[Port] | None:
     return [db.ports[id_] for id_ in dict.fromkeys(found) if id_ is not None]
 
 
+def _found(service: Service, filters: Filters) -> list[Port] | None:
+    """The ports that have a named address, or else are in a named group; None when neither is named."""
+    found = _with_address(service, filters)
+    groups = filters.get("security_groups")
+    if found is not None or not groups or "" in groups:
+        return found
+    db = service.db
+    return [db.ports[id_] for id_ in {id_ for group in groups for id_ in db.ports_by_security_group.get(group, ())}]
+
+
 def _candidates(service: Service, context: RequestContext, filters: Filters) -> Iterable[Port]:
     db = service.db
     indexes = {"device_id": db.ports_by_device, "name": db.ports_by_name, "network_id": db.ports_by_network}
-    ports = narrowed(filters, db.ports, indexes, _with_address(service, filters))
+    ports = narrowed(filters, db.ports, indexes, _found(service, filters))
     if context.is_admin:
         return ports
     return [port for port in ports if is_visible(context, port) or owns_network(service, context, port)]

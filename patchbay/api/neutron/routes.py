@@ -9,9 +9,11 @@ import msgspec
 from patchbay.api.errors import HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound
 from patchbay.api.http import Request, Response, json_response
 from patchbay.api.neutron import agent_schedulers, tags
+from patchbay.api.neutron.address_groups import ADDRESS_ACTIONS, ADDRESS_GROUPS
 from patchbay.api.neutron.address_scopes import ADDRESS_SCOPES
 from patchbay.api.neutron.agents import AGENTS
 from patchbay.api.neutron.attributes import checked, read_item, read_items
+from patchbay.api.neutron.default_security_group_rules import DEFAULT_SECURITY_GROUP_RULES
 from patchbay.api.neutron.extensions import EXTENSIONS, get_extension
 from patchbay.api.neutron.floatingips import FLOATINGIPS
 from patchbay.api.neutron.instances import INSTANCES
@@ -31,6 +33,8 @@ from patchbay.api.neutron.query import cut, grouped, links, ordered, predicates,
 from patchbay.api.neutron.resource import Collection
 from patchbay.api.neutron.routers import ACTIONS as ROUTER_ACTIONS
 from patchbay.api.neutron.routers import ROUTERS
+from patchbay.api.neutron.security_group_rules import SECURITY_GROUP_RULES
+from patchbay.api.neutron.security_groups import SECURITY_GROUPS
 from patchbay.api.neutron.subnetpools import PREFIX_ACTIONS, SUBNETPOOLS
 from patchbay.api.neutron.subnets import SUBNETS
 from patchbay.service.errors import BadRequestFor
@@ -40,10 +44,13 @@ from patchbay.service.tags import GETTERS as TAGGED
 
 COLLECTIONS = {
     collection.path: collection
-    for collection in (NETWORKS, SUBNETS, SUBNETPOOLS, ADDRESS_SCOPES, PORTS, ROUTERS, FLOATINGIPS, AGENTS, INSTANCES)
+    for collection in (
+        *(NETWORKS, SUBNETS, SUBNETPOOLS, ADDRESS_SCOPES, PORTS, ROUTERS, FLOATINGIPS, AGENTS, INSTANCES),
+        *(SECURITY_GROUPS, SECURITY_GROUP_RULES, DEFAULT_SECURITY_GROUP_RULES, ADDRESS_GROUPS),
+    )
 }
 
-ACTIONS = {ROUTERS.name: ROUTER_ACTIONS, SUBNETPOOLS.name: PREFIX_ACTIONS}
+ACTIONS = {ROUTERS.name: ROUTER_ACTIONS, SUBNETPOOLS.name: PREFIX_ACTIONS, ADDRESS_GROUPS.name: ADDRESS_ACTIONS}
 """What a PUT of a path below an object does, by collection."""
 
 
@@ -98,6 +105,8 @@ async def _answer_collection(
 
 async def _answer_list(service: Service, request: Request, collection: Collection) -> Response:
     if request.method == "GET":
+        if collection.prepare is not None:
+            await collection.prepare(service, request.context, grouped(request.query))
         return _list(service, request, collection)
     if request.method != "POST" or collection.create is None:
         raise HTTPMethodNotAllowed(request.method, request.path)

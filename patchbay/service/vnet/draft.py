@@ -17,8 +17,10 @@ from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED
 from patchbay.service.access import Attempt, revised
 from patchbay.service.allocation import Allocator
 from patchbay.service.context import RequestContext
+from patchbay.service.port_security import missing_defaults
 from patchbay.service.port_uses import check_deletion, deletion, released
 from patchbay.service.ports import new_port
+from patchbay.service.security_groups import default_group_id
 from patchbay.service.service import Service
 from patchbay.service.specs import PortSpec, WantedIP
 from patchbay.service.vnet import simulated
@@ -42,6 +44,9 @@ from patchbay.service.vnet.settling import settle
 VIF, SIMULATED = "vif", "simulated"
 MODES = ("host", "internal", "patch", "promiscuous", "remote", SIMULATED, VIF, "edge")
 """OpenVNet's modes of interfaces: today's, and that of 2013 for gateways to VLANs."""
+
+FILTERED = "enable_filtering"
+"""In an interface's data: whether its ports have port security. OpenVNet's interfaces have it only when asked for."""
 
 PLUGS = "interface_ports"
 """In an interface's data: which ports of bridges are its own: id, datapath_uuid, port_name, singular, created_at."""
@@ -197,6 +202,7 @@ class Draft:
             mac_address=UNSET if mac_address is None else mac_address,
             fixed_ips=tuple(wanted),
             device_owner=ROUTER_INTERFACE_DISTRIBUTED if self.is_simulated else "",
+            port_security_enabled=self.is_filtered,
         )
         port = new_port(service.settings, self._context, spec, self._allocator(network_id))
         if self.is_simulated:
@@ -206,7 +212,32 @@ class Draft:
         # The network is written as it is: this fails when it has gone, or got subnets that do not show here yet.
         self._more.append(Update(db.networks[network_id], db.networks[network_id]))
         self.ports[port.id] = port
+        self._note_group(port)
         return port
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the interface's ports have port security: by its enable_filtering, else as its ports have it."""
+        kept = self.data.get(FILTERED)
+        return kept is True if kept is not None else any(port.port_security_enabled for port in self.ports.values())
+
+    def protect(self) -> None:
+        """The ports have port security and the project's default group, or neither, as enable_filtering says."""
+        if self.is_simulated:
+            return
+        enabled = self.is_filtered
+        for id_, port in self.ports.items():
+            if port.port_security_enabled != enabled:
+                groups = (default_group_id(port.project_id),) if enabled else ()
+                new = msgspec.structs.replace(port, port_security_enabled=enabled, security_groups=groups)
+                self.ports[id_] = new
+                self._note_group(new)
+
+    def _note_group(self, port: Port) -> None:
+        """The default group is made with the first port in it."""
+        made = {write.value.id for write in self._more if isinstance(write, Insert)}
+        if made.isdisjoint(port.security_groups):
+            self._more += missing_defaults(self._service, [port])
 
     def rename(self, name: str) -> None:
         """Another display_name."""

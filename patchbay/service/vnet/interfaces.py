@@ -1,15 +1,16 @@
 """OpenVNet's interfaces: ports, or rows that become ports when they get addresses (``vnet/node_api/interface.rb``)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from patchbay.intent.database import Delete, Write
-from patchbay.model import Subnet, VnetObject
+from patchbay.model import Port, Subnet, VnetObject
 from patchbay.service.access import Attempt, carry_out, new_id, now
 from patchbay.service.context import RequestContext
+from patchbay.service.port_security import TRUSTED
 from patchbay.service.service import Service
 from patchbay.service.vnet.cascade import distinct, left_behind, removal_of_referring
-from patchbay.service.vnet.draft import MODES, PLUGS, SIMULATED, VIF, Draft, check_in_subnet
+from patchbay.service.vnet.draft import FILTERED, MODES, PLUGS, SIMULATED, VIF, Draft, check_in_subnet
 from patchbay.service.vnet.errors import InvalidID
 from patchbay.service.vnet.kinds import (
     DATAPATH,
@@ -46,7 +47,7 @@ from patchbay.service.vnet.objects import (
 )
 from patchbay.service.vnet.room import make_room
 
-FLAGS = ("enable_filtering", "enable_routing", "enable_route_translation")
+FLAGS = (FILTERED, "enable_routing", "enable_route_translation")
 """Attributes that only the row has: true or false, and false unless said."""
 
 
@@ -185,6 +186,7 @@ async def update_interface(service: Service, context: RequestContext, uuid: str,
         flags = {name: values[name] for name in FLAGS if name in values}
         if flags:
             draft.keep(**flags)
+            draft.protect()
         if "owner_datapath_uuid" in values:
             plugs = draft.data.get(PLUGS, []) or [new_plug(None, None)]
             moved = {**plugs[0], "datapath_uuid": values["owner_datapath_uuid"], "singular": True}
@@ -321,9 +323,16 @@ def interface_view(service: Service, face: Face) -> Data:
         "owner_datapath_id": None if owned is None else number_or_none(service, DATAPATH, owner),
         "owner_datapath_uuid": None if owned is None else owner,
         **{name: data.get(name, False) for name in FLAGS},
+        FILTERED: _is_filtered(ports, data),
         **addresses,
         "mac_leases": mac_leases,
     }
+
+
+def _is_filtered(ports: Sequence[Port], data: Data) -> bool:
+    """What the ports have; of an interface without ports, or in front of a router, what was asked for."""
+    own = [port for port in ports if not port.device_owner.startswith(TRUSTED)]
+    return any(port.port_security_enabled for port in own) if own else bool(data.get(FILTERED, False))
 
 
 def _only_network(service: Service, network_id: str) -> str | None:

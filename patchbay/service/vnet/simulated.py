@@ -42,7 +42,13 @@ def own_router(context: RequestContext, name: str) -> Router:
 def interface_of(port: Port, router_id: str) -> Port:
     """The port as one of the router's."""
     return msgspec.structs.replace(
-        port, device_owner=ROUTER_INTERFACE_DISTRIBUTED, device_id=router_id, host="", interface_name=""
+        port,
+        device_owner=ROUTER_INTERFACE_DISTRIBUTED,
+        device_id=router_id,
+        host="",
+        interface_name="",
+        port_security_enabled=False,
+        security_groups=(),
     )
 
 

@@ -32,6 +32,7 @@ async def test_a_network_without_wishes_has_neutron_s_defaults(api: Api) -> None
         "provider:segmentation_id": 1,
         "dns_domain": "",
         "is_default": False,
+        "port_security_enabled": True,
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
         "description": "",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from patchbay.service.security_groups import default_group_id
 from tests.functional.api.api_world import Api, Object
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,6 +30,8 @@ async def test_a_port_without_wishes_has_neutron_s_defaults(api: Api) -> None:
         "device_owner": "",
         "fixed_ips": [{"subnet_id": network["subnets"][0], "ip_address": "10.0.0.2"}],
         "allowed_address_pairs": [],
+        "port_security_enabled": True,
+        "security_groups": [default_group_id("")],
         "dns_name": "",
         "dns_domain": "",
         "dns_assignment": [

@@ -179,12 +179,14 @@ async def test_every_attribute_that_says_so_filters_and_sorts(api: Api, db: Inte
     await api.create("router")
     await api.create("subnetpool", name="pool", prefixes=["10.9.0.0/16"])
     await api.ask("POST", "/address-scopes", {"address_scope": {"name": "scope", "ip_version": 4}})
+    await api.ask("POST", "/address-groups", {"address_group": {"name": "group"}})
     outside = await api.network("203.0.113.0/24", router__external=True)
     await api.create("floatingip", floating_network_id=outside["id"])
     await db.transact(Insert(Host(id=new_id(), name="compute1")), Insert(Host(id=new_id(), name="compute2")))
     for name, attribute in COLLECTIONS[collection].attributes.items():
         if attribute.is_filter:
-            value = {"fixed_ips": "ip_address=10.0.0.2", "cidr": "10.0.0.0/24"}.get(name, "1")
+            known = {"fixed_ips": "ip_address=10.0.0.2", "cidr": "10.0.0.0/24", "ethertype": "IPv4"}
+            value = known.get(name, "10.0.0.0/24" if name == "remote_ip_prefix" else "1")
             assert (await api.ask("GET", f"/{collection}?{name}={value}")).status_code == 200, name
         if attribute.is_sort_key and name not in NOT_VISIBLE:
             assert len(await api.get(f"/{collection}?sort_key={name}&sort_dir=desc")) > 0, name

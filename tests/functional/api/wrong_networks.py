@@ -32,7 +32,7 @@ NETWORK_ROWS: list[Row] = [
     Row("PATCH", "/ports/{port}", {"port": {}}, 405, "HTTPMethodNotAllowed", "PATCH is not allowed"),
     Row("POST", "/agents", {"agent": {}}, 405, "HTTPMethodNotAllowed", "POST is not allowed"),
     Row("POST", "/extensions", {}, 405, "HTTPMethodNotAllowed", "POST is not allowed"),
-    Row("GET", "/extensions/security-group", None, 404, "ExtensionNotFound", "security-group"),
+    Row("GET", "/extensions/trunk", None, 404, "ExtensionNotFound", "trunk"),
     # what does not exist
     Row("GET", "/networks/net", None, 404, "NetworkNotFound", "Network net could not be found."),
     Row("GET", f"/networks/{NOWHERE}", None, 404, "NetworkNotFound", f"Network {NOWHERE} could not be found."),

@@ -34,7 +34,8 @@ async def empty(db: IntentDatabase) -> None:
     await db.transact(*map(Delete, values))
     rest = (*db.ports.values(), *db.subnets.values(), *db.networks.values())
     routed = (*db.floatingips.values(), *db.routers.values(), *db.subnetpools.values(), *db.address_scopes.values())
-    await db.transact(*map(Delete, (*rest, *routed)))
+    secured = (*db.security_group_rules.values(), *db.security_groups.values(), *db.address_groups.values())
+    await db.transact(*map(Delete, (*rest, *routed, *secured)))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
