@@ -16,10 +16,12 @@ from patchbay.agent.control import serve_control
 from patchbay.agent.loop import Agent
 from patchbay.agent.machine import Sources
 from patchbay.agent.neighbours import Neighbours
+from patchbay.agent.renewal import renewing
 from patchbay.agent.settings import AUTO, AgentSettings
 from patchbay.compile.facts import Facts
 from patchbay.errors import HostError
 from patchbay.host import probe
+from patchbay.host.credentials import credentials_in
 from patchbay.host.netlink import Kernel
 from patchbay.host.ovs import Switch
 from patchbay.host.own_process import give_memory_back, raise_file_limit
@@ -81,7 +83,12 @@ def _only_one(run_dir: Path) -> Iterator[None]:
 
 
 async def _live(settings: AgentSettings) -> None:
-    async with open_agent(settings) as agent, asyncio.TaskGroup() as tasks:
+    async with (
+        renewing(settings) as renewal,
+        open_agent(settings) as agent,
+        asyncio.TaskGroup() as tasks,
+    ):
+        renewal.watch(agent.intent)
         # First of all: what the service places here because this host is alive comes with the first plan.
         tasks.create_task(agent.reporter.beat())
         await agent.start()
@@ -118,7 +125,12 @@ async def open_agent(
         switch, intent = await asyncio.gather(
             _said(Switch.open(settings.ovs, timeout_s), "Open vSwitch", settings.ovs),
             _said(
-                IntentDatabase.open(settings.intent, AgentScope(settings.host), timeout_s=timeout_s),
+                IntentDatabase.open(
+                    settings.intent,
+                    AgentScope(settings.host),
+                    timeout_s=timeout_s,
+                    credentials=credentials_in(settings.credentials),
+                ),
                 "the intent database",
                 ", ".join(settings.intent),
             ),
@@ -174,5 +186,8 @@ def identify(settings: AgentSettings) -> Facts:
         bridge_mappings=dict(settings.bridge_mappings),
         run_dir=settings.run_dir,
         services=find_services(),
-        metadata_command=(sys.executable, "-m", "patchbay", "metadata", "--intent", ",".join(settings.intent)),
+        metadata_command=(
+            *(sys.executable, "-m", "patchbay", "metadata", "--intent", ",".join(settings.intent)),
+            *(("--credentials", settings.credentials) if settings.is_encrypted else ()),
+        ),
     )

@@ -39,7 +39,13 @@ AGENT_OPTIONS: dict[str, dict[str, Any]] = {
         "multiple": True,
         "default": ("unix:/var/lib/patchbay/intent.sock",),
         "show_default": True,
-        "help": "Intent database: unix:PATH or tcp:ADDRESS:PORT; several servers of a cluster by commas or repeats.",
+        "help": "Intent database: unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT; servers of a cluster by commas.",
+    },
+    "credentials": {
+        "metavar": "DIR",
+        "default": "/etc/patchbay",
+        "show_default": True,
+        "help": "What `patchbay host join` wrote: this host's key and certificate, for ssl: remotes.",
     },
     "tunnel-ip": {
         "metavar": "ADDRESS",
@@ -92,6 +98,7 @@ def agent_settings(given: Mapping[str, Any]) -> "AgentSettings":
         run_dir=given["run_dir"],
         ovs=given["ovs"],
         ovs_rundir=given["ovs_rundir"],
+        credentials=given["credentials"],
     )
 
 
@@ -99,8 +106,11 @@ def remotes_of(written: tuple[str, ...]) -> tuple[str, ...]:
     """``unix:/a,tcp:1.2.3.4:6641`` (and repeats) as remotes."""
     remotes = tuple(part.strip() for one in written for part in one.split(",") if part.strip())
     for remote in remotes:
-        if not remote.startswith(("unix:", "tcp:")):
-            raise BadRequest(f"Intent remote {remote}: not understood.", "Write unix:PATH or tcp:ADDRESS:PORT.")
+        if not remote.startswith(("unix:", "tcp:", "ssl:")):
+            raise BadRequest(
+                f"Intent remote {remote}: not understood.",
+                "Write unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT.",
+            )
     return remotes
 
 
@@ -108,8 +118,11 @@ def passive_remotes_of(written: tuple[str, ...]) -> tuple[str, ...]:
     """``ptcp:6641:192.0.2.10`` (and repeats, and commas): where the intent database listens besides its own socket."""
     remotes = tuple(part.strip() for one in written for part in one.split(",") if part.strip())
     for remote in remotes:
-        if not re.fullmatch(r"ptcp:[0-9]{1,5}(:[0-9a-fA-F.:\[\]]+)?|punix:/.+", remote):
-            raise BadRequest(f"Intent listener {remote}: not understood.", "Write ptcp:PORT:ADDRESS or punix:PATH.")
+        if not re.fullmatch(r"p(tcp|ssl):[0-9]{1,5}(:[0-9a-fA-F.:\[\]]+)?|punix:/.+", remote):
+            raise BadRequest(
+                f"Intent listener {remote}: not understood.",
+                "Write pssl:PORT:ADDRESS, ptcp:PORT:ADDRESS or punix:PATH.",
+            )
     return remotes
 
 

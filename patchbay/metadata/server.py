@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from patchbay.errors import HostError
+from patchbay.host.credentials import credentials_in
 from patchbay.host.own_process import give_memory_back, raise_file_limit
 from patchbay.intent.errors import Unavailable
 from patchbay.metadata.answers import Answers
@@ -20,7 +21,7 @@ from patchbay.metadata.http import GuestConnection
 from patchbay.metadata.limits import REQUESTS_PER_S, Limits
 from patchbay.metadata.listeners import Listeners, read_listeners
 from patchbay.metadata.lookup import Place, find_guest
-from patchbay.ovsdb import Connection, ConnectionLost
+from patchbay.ovsdb import Connection, ConnectionLost, Credentials
 from patchbay.ovsdb.remote import parse_remote
 
 logger = logging.getLogger(__name__)
@@ -30,11 +31,13 @@ FIRST_LOOK_S = 0.3
 
 
 class MetadataSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``intent``: remotes of the intent database; ``listeners``: the file with the list; see ``patchbay metadata``."""
+    """``intent``: remotes of the intent database, ``credentials``: the folder of this host's certificate for them;
+    ``listeners``: the file with the list; see ``patchbay metadata``."""
 
     intent: tuple[str, ...]
     listeners: Path
     requests_per_s: int = REQUESTS_PER_S
+    credentials: str = "/etc/patchbay"
 
 
 class Database:
@@ -43,14 +46,15 @@ class Database:
     Raises OvsdbError when one of ``remotes`` is none.
     """
 
-    def __init__(self, remotes: tuple[str, ...]) -> None:
+    def __init__(self, remotes: tuple[str, ...], credentials: Credentials | None = None) -> None:
+        self._credentials = credentials
         for remote in remotes:
             parse_remote(remote)
         self._connection: Connection | None = None
         self._opening = asyncio.create_task(self._open(remotes))
 
     async def _open(self, remotes: tuple[str, ...]) -> None:
-        self._connection = await Connection.open(remotes, DATABASE)
+        self._connection = await Connection.open(remotes, DATABASE, credentials=self._credentials)
 
     async def look(self, timeout_s: float) -> None:
         """Wait for it, but not long."""
@@ -78,7 +82,7 @@ async def serve_metadata(settings: MetadataSettings, ready: Callable[[], None]) 
     read at first; later the old one stays.
     """
     raise_file_limit()
-    database = Database(settings.intent)
+    database = Database(settings.intent, credentials_in(settings.credentials))
     answers, limits = Answers(database.find_guest), Limits(settings.requests_per_s)
     listeners = Listeners(lambda place: GuestConnection(place, answers.trees, limits))
     stop = asyncio.Event()

@@ -24,6 +24,7 @@ from patchbay.service.enrolment.certificates import (
     agent_certificate,
     derived_key,
     fingerprint,
+    is_issued_by,
     key_pem,
     new_key,
     pem,
@@ -53,13 +54,14 @@ class Authority:
         self._servers = servers
         self._secret = secret
         self._number = 0
-        self._agents = self._issuer(0)
+        self._agents = self.issuer(0)
 
     @classmethod
     def open(cls, folder: Path, names: Iterable[str], agent_life_s: float = DEFAULT_AGENT_LIFE_S) -> "Authority":
         """The authority of this folder, made if there is none; with a new certificate for this server.
 
-        ``names`` are the host names and addresses under which the server is reached. Raises AuthorityUnusable.
+        ``names`` are the host names and addresses under which the server is reached. No agent is let in before
+        ``use`` says which certificates count. Raises AuthorityUnusable.
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,7 +70,7 @@ class Authority:
             servers = read_issuer(folder / "authority.key", folder / "authority.pem")
             authority = cls(folder, servers, (folder / "agents.secret").read_bytes(), agent_life_s)
             authority.renew_server(names)
-            authority.use(0)
+            write_private(authority.files.clients, pem(authority.certificate))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise AuthorityUnusable(
@@ -91,21 +93,31 @@ class Authority:
 
     def use(self, number: int) -> None:
         """Agents need certificates of this number from now on; the server's own are good too (for a cluster)."""
-        self._number, self._agents = number, self._issuer(number)
+        self._number, self._agents = number, self.issuer(number)
         write_private(self.files.clients, pem(self._agents.certificate) + pem(self.certificate))
 
     def issue(self, host: str, public_key: ec.EllipticCurvePublicKey) -> x509.Certificate:
         """A certificate for the agent of a host."""
         return agent_certificate(self._agents, public_key, host, self.agent_life)
 
-    def issuers(self) -> Iterable[Issuer]:
-        """Those of agents, the present one first; who stays after a removal shows a certificate of an earlier one."""
-        yield self._agents
-        for number in range(self._number - 1, -1, -1):
-            yield self._issuer(number)
+    @property
+    def number(self) -> int:
+        """Which certificates of agents count now."""
+        return self._number
 
-    def _issuer(self, number: int) -> Issuer:
-        """Alike on every member of a cluster, but for the serial number and the signature of its certificate."""
+    def issuer_of(self, certificate: x509.Certificate) -> Issuer | None:
+        """Who of ours has signed an agent's certificate, now or before a removal; None: somebody else has."""
+        words = certificate.issuer.rfc4514_string().rpartition(" ")
+        if words[0] != f"CN={AGENTS_NAME}" or not words[2].isdecimal() or int(words[2]) > self._number:
+            return None
+        issuer = self.issuer(int(words[2]))
+        return issuer if is_issued_by(issuer, certificate) else None
+
+    def issuer(self, number: int) -> Issuer:
+        """The agents' issuer of that number.
+
+        It is alike on every member of a cluster, but for the serial number and the signature of its certificate.
+        """
         key = derived_key(self._secret, f"agents {number}")
         begins = self._servers.certificate.not_valid_before_utc
         return Issuer(key, self_signed(key, f"{AGENTS_NAME} {number}", begins, YEARS))
