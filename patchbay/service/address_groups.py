@@ -16,7 +16,6 @@ from patchbay.service.security_errors import (
     AddressGroupInUse,
     AddressGroupNotFound,
 )
-from patchbay.service.security_groups import policies_of
 from patchbay.service.security_specs import AddressGroupSpec
 from patchbay.service.service import Service
 
@@ -107,6 +106,6 @@ async def delete_address_group(
         check_revision(group, if_match)
         if service.db.rules_by_address_group.get(group_id):
             raise AddressGroupInUse(group_id)
-        return None, [*map(Delete, policies_of(service, group_id)), Delete(group)]
+        return None, [Delete(group)]
 
     await carry_out(service, f"address group {group_id}", plan)

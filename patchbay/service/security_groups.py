@@ -6,13 +6,13 @@ project, so that several servers which make the same one at once end with one.
 
 import functools
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET
 
 from patchbay.intent.database import Delete, Insert, Update, Write
-from patchbay.model import RBACPolicy, SecurityGroup, SecurityGroupRule
+from patchbay.model import SecurityGroup, SecurityGroupRule
 from patchbay.model.security import DEFAULT_GROUP, EGRESS, INGRESS, IPV4, IPV6
 from patchbay.service.access import (
     FIRST_REVISION,
@@ -35,11 +35,10 @@ from patchbay.service.security_errors import (
 )
 from patchbay.service.security_specs import SecurityGroupSpec
 from patchbay.service.service import Service
+from patchbay.service.sharing import EVERYBODY, SHARED, policies_of
 
 DEFAULT_GROUP_IDS = uuid.UUID("5b8f2f4e-7a3c-5d61-9c0e-3f1d8a6b2c47")
 DEFAULT_GROUP_DESCRIPTION = "Default security group"
-SHARED = "access_as_shared"
-EVERYBODY = "*"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -63,8 +62,7 @@ def get_security_group(service: Service, context: RequestContext, group_id: str)
 
 def is_shared(service: Service, group: SecurityGroup) -> bool:
     """Whether every project may use the group."""
-    policies = (service.db.rbac_policies[id_] for id_ in service.db.rbac_policies_by_object.get(group.id, ()))
-    return any(policy.action == SHARED and policy.target_project == EVERYBODY for policy in policies)
+    return any(policy.target_project == EVERYBODY for policy in policies_of(service.db, group.id, SHARED))
 
 
 def rules_of(service: Service, group_id: str) -> list[SecurityGroupRule]:
@@ -198,11 +196,5 @@ def _deletion(service: Service, group: SecurityGroup) -> list[Write]:
     return [
         *(Update(parent, touched(parent)) for parent in changed),
         *map(Delete, rules),
-        *map(Delete, policies_of(service, group.id)),
         Delete(group),
     ]
-
-
-def policies_of(service: Service, object_id: str) -> Iterable[RBACPolicy]:
-    """The RBAC policies that share an object; they go with it."""
-    return [service.db.rbac_policies[id_] for id_ in service.db.rbac_policies_by_object.get(object_id, ())]

@@ -81,4 +81,5 @@ class Api:
 def snapshot(db: IntentDatabase) -> dict[str, Model]:
     """Everything that the database holds."""
     tables = (db.networks, db.subnets, db.ports, db.routers, db.floatingips, db.instances, db.hosts, db.plugs)
-    return {id_: value for table in tables for id_, value in table.items()}
+    secured = (db.security_groups, db.security_group_rules, db.address_groups)
+    return {id_: value for table in (*tables, *secured) for id_, value in table.items()}
