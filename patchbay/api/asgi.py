@@ -115,6 +115,7 @@ def _request(scope: Message, headers: dict[str, str], body: bytes, request_id: s
         headers=headers,
         body=body,
         base_url=f"{scheme}://{headers.get('host', 'localhost')}",
+        client=(scope.get("client") or ("",))[0],
         context=RequestContext(project_id=project_id, request_id=request_id),
     )
 

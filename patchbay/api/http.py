@@ -8,7 +8,10 @@ JSON_TYPE = b"application/json"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request. ``query`` keeps the order and repeats of its parameters; header names are lower case."""
+    """One HTTP request. ``query`` keeps the order and repeats of its parameters; header names are lower case.
+
+    ``client`` is the address that it came from ("": by a unix socket).
+    """
 
     method: str
     path: str
@@ -16,6 +19,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     body: bytes = b""
     base_url: str = ""
+    client: str = ""
     context: RequestContext = ADMIN
 
 

@@ -4,21 +4,29 @@ from patchbay.errors import BadRequest, Conflict, Forbidden, NotFound
 
 
 class PolicyNotAuthorized(Forbidden):
+    """A policy forbids what the caller wants with an object that it sees."""
+
     def __init__(self, rule: str) -> None:
         super().__init__(f"{rule} is disallowed by policy", "Ask the object's owner, or an administrator.")
 
 
 class AdminRequired(Forbidden):
+    """Only administrators may."""
+
     def __init__(self, reason: str) -> None:
         super().__init__(f"User does not have admin privileges: {reason}.")
 
 
 class RbacPolicyNotFound(NotFound):
+    """There is no such RBAC policy for the caller."""
+
     def __init__(self, policy_id: str) -> None:
         super().__init__(f"RBAC policy of type unknown with ID {policy_id} not found")
 
 
 class RbacPolicyInUse(Conflict):
+    """The project has something that depends on the policy."""
+
     def __init__(self, object_id: str, details: str) -> None:
         super().__init__(
             f"RBAC policy on object {object_id} cannot be removed because other objects depend on it.\n"
@@ -28,11 +36,15 @@ class RbacPolicyInUse(Conflict):
 
 
 class DuplicateRbacPolicy(Conflict):
+    """The object is shared so already."""
+
     def __init__(self) -> None:
         super().__init__("An RBAC policy already exists with those values.")
 
 
 class OverQuota(Conflict):
+    """The project has as many as it may have."""
+
     def __init__(self, overs: list[str]) -> None:
         super().__init__(
             f"Quota exceeded for resources: {overs}.", "Delete what is no longer needed, or ask for a larger quota."
@@ -40,10 +52,14 @@ class OverQuota(Conflict):
 
 
 class QuotaMissingTenant(BadRequest):
+    """The caller is of no project."""
+
     def __init__(self) -> None:
         super().__init__("Tenant-id was missing from quota request.")
 
 
 class TenantQuotaNotFound(NotFound):
+    """The project has no limits of its own."""
+
     def __init__(self, project_id: str) -> None:
         super().__init__(f"Quota for project {project_id} could not be found.")

@@ -18,7 +18,9 @@ from patchbay.ovsdb import OvsdbError
 from patchbay.service.addresses import pool_ranges
 from patchbay.service.errors import DatabaseUnavailable, InvalidInput
 from patchbay.service.numbers import NumberPool
+from patchbay.service.quotas import Quotas
 from patchbay.service.settings import NetworkSettings
+from patchbay.service.sharing import ended_policies
 
 ATTEMPTS = 10
 """How often a change is tried again when another server, or another request, was quicker."""
@@ -37,6 +39,7 @@ class Service:
     def __init__(self, db: IntentDatabase, settings: NetworkSettings | None = None) -> None:
         self.db = db
         self.settings = settings or NetworkSettings()
+        self.quotas = Quotas(db, self.settings.quotas)
         self._address_pools: dict[str, NumberPool] = {}
         self._segment_pools: dict[tuple[str, str], NumberPool] = {}
         self._used_segments: dict[tuple[str, str], set[int]] = {}
@@ -53,9 +56,29 @@ class Service:
     async def commit(self, *writes: Write) -> None:
         """Make the changes, all or none, durably.
 
-        Raises Duplicate, StillReferenced or Stale of ``patchbay.intent`` for the caller to explain, InvalidInput for a
-        value that the database cannot hold, and DatabaseUnavailable for everything else.
+        Raises Duplicate, StillReferenced or Stale of ``patchbay.intent`` for the caller to explain, OverQuota (see
+        ``quotas.creating``), InvalidInput for a value that the database cannot hold, and DatabaseUnavailable for
+        everything else.
         """
+        writes = (*writes, *ended_policies(self.db, writes))
+        wanted = self.quotas.claims(writes)
+        if not wanted:
+            await self._transact(writes)
+            return
+        async with contextlib.AsyncExitStack() as stack:
+            for project_id in sorted(wanted):
+                await stack.enter_async_context(self.quotas.turn(project_id))
+            for _ in range(ATTEMPTS):
+                guards = self.quotas.guards(wanted)
+                try:
+                    await self._transact((*guards, *writes))
+                    return
+                except (Duplicate, Stale):
+                    if guards == self.quotas.guards(wanted):
+                        raise
+        raise Stale("Other servers create more for this project at the same time.")
+
+    async def _transact(self, writes: Sequence[Write]) -> None:
         try:
             await self.db.transact(*writes)
         except (Duplicate, StillReferenced, Stale):

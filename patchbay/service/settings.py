@@ -20,7 +20,7 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     computed; ``physical_network_mtus`` overrides ``global_physnet_mtu`` for one physical network. The other hosts are
     asked for one whose agent was not heard of for ``suspect_after_s`` (agents beat every 3 s). One of which nobody can
     say anything counts as gone after ``agent_down_time_s``. ``router_distributed``: what a router is whose request
-    does not say.
+    does not say. ``quotas``: what each project may have at most, None for no limits.
     """
 
     project_network_types: tuple[str, ...] = ("vxlan",)
@@ -40,3 +40,4 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     dhcp_agents_per_network: int = 1
     router_distributed: bool = False
     vnet_physical_network: str = ""
+    quotas: Mapping[str, int] | None = None

@@ -5,8 +5,9 @@ projects, which has no row of its own. An external network without any policy ``
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from patchbay.intent.rows import Delete, Write
 from patchbay.intent.tables import Tables
 from patchbay.model import AddressScope, Network, RBACPolicy, SubnetPool
 from patchbay.model.resource import Resource
@@ -47,6 +48,14 @@ def policies_of(db: Tables, object_id: str, action: str) -> Iterator[RBACPolicy]
     for id_ in db.rbac_policies_by_object.get(object_id, ()):
         if db.rbac_policies[id_].action == action:
             yield db.rbac_policies[id_]
+
+
+def ended_policies(db: Tables, writes: Iterable[Write]) -> list[Write]:
+    """The deletions of the policies on the objects that the writes delete."""
+    if not db.rbac_policies:
+        return []
+    gone = [write.value for write in writes if isinstance(write, Delete)]
+    return [Delete(db.rbac_policies[id_]) for value in gone for id_ in db.rbac_policies_by_object.get(value.id, ())]
 
 
 def is_shared(db: Tables, context: RequestContext, value: Resource) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from patchbay.api.errors import HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound
 from patchbay.api.http import Request, Response, json_response
-from patchbay.api.neutron import agent_schedulers, tags
+from patchbay.api.neutron import agent_schedulers, quotas, tags
 from patchbay.api.neutron.address_groups import ADDRESS_ACTIONS, ADDRESS_GROUPS
 from patchbay.api.neutron.address_scopes import ADDRESS_SCOPES
 from patchbay.api.neutron.agents import AGENTS
@@ -39,6 +39,7 @@ from patchbay.api.neutron.subnetpools import PREFIX_ACTIONS, SUBNETPOOLS
 from patchbay.api.neutron.subnets import SUBNETS
 from patchbay.service.errors import BadRequestFor
 from patchbay.service.policy import may_look
+from patchbay.service.quotas import creating
 from patchbay.service.service import Service
 from patchbay.service.tags import GETTERS as TAGGED
 
@@ -69,6 +70,8 @@ async def answer(service: Service, request: Request) -> Response:
         parts[-1] = parts[-1].removesuffix(".json")
     if parts[1] == "extensions":
         return _extensions(request, parts[2:])
+    if parts[1] == "quotas":
+        return await quotas.answer(service, request, parts[2:])
     if agent_schedulers.is_scheduling(parts[1:]):
         return await agent_schedulers.answer(service, request, parts[1:])
     collection = COLLECTIONS.get(parts[1])
@@ -114,9 +117,9 @@ async def _answer_list(service: Service, request: Request, collection: Collectio
     context = request.context
     values = [checked(collection.attributes, item, is_create=True) for item in items]
     check_creation(service, context, collection, values)
-    created = [
-        encoded_for(service, context, collection, value) for value in await collection.create(service, context, values)
-    ]
+    with creating(collection.member):
+        made = await collection.create(service, context, values)
+    created = [encoded_for(service, context, collection, value) for value in made]
     if is_bulk:
         return Response(status=201, body=_wrapped(collection.name, b"[" + b",".join(created) + b"]"))
     return Response(status=201, body=_wrapped(collection.member, created[0]))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from patchbay.api.asgi import MAX_BODY_BYTES, ASGIApp, application
+from patchbay.api.authentication.strategy import Authentication, identity_error, refused
 from patchbay.api.errors import HTTPNotFound, error_status
 from patchbay.api.http import Request, Response, json_response
 from patchbay.api.openvnet.bodies import answer_of, given_values
@@ -10,6 +11,7 @@ from patchbay.api.openvnet.endpoint import Endpoint
 from patchbay.api.openvnet.parameters import read_values
 from patchbay.api.openvnet.routes import find
 from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError, PreconditionFailed
+from patchbay.service.identity.errors import NoRoles, TooManyFailures, Unauthorized
 from patchbay.service.service import Service
 from patchbay.service.vnet.errors import ArgumentError, UnknownResource, VnetError
 
@@ -21,10 +23,14 @@ NOT_OURS = "500"
 """OpenVNet's code of every error that has none of its own."""
 
 
-def create_vnet_app(service: Service, max_body_bytes: int = MAX_BODY_BYTES) -> ASGIApp:
-    """The application that answers for the service."""
+def create_vnet_app(
+    service: Service, max_body_bytes: int = MAX_BODY_BYTES, authentication: Authentication | None = None
+) -> ASGIApp:
+    """The application that answers for the service; with ``authentication`` it answers administrators only."""
 
     async def answer_for(request: Request) -> Response:
+        if authentication is not None and (refusal := await _refusal(request, authentication)) is not None:
+            return refusal
         path, as_yaml = _without_suffix(request.path)
         try:
             endpoint, named = find(request.method, path)
@@ -38,6 +44,19 @@ def create_vnet_app(service: Service, max_body_bytes: int = MAX_BODY_BYTES) -> A
             return answer_of(body, as_yaml=as_yaml, status=status)
 
     return application(answer_for, explained, failed, max_body_bytes)
+
+
+async def _refusal(request: Request, authentication: Authentication) -> Response | None:
+    """The answer to somebody who is no administrator."""
+    try:
+        context = await authentication.authenticate(request)
+    except (Unauthorized, TooManyFailures) as error:
+        return refused(error, authentication.challenge, request)
+    except NoRoles as error:
+        return identity_error(403, "Forbidden", str(error))
+    if context.is_admin:
+        return None
+    return identity_error(403, "Forbidden", "OpenVNet's WebAPI answers administrators only.")
 
 
 async def _answer(service: Service, endpoint: Endpoint, request: Request, values: dict[str, Any]) -> object:

@@ -1,0 +1,171 @@
+"""Quotas: how many networks, ports, … a project may have (Neutron API reference, "Quotas").
+
+The limit is checked in the transaction that makes the object: with it the project's Quota row gets its next revision,
+so that of two requests which both take the last place one is refused by the database, and asked again. A project whose
+limit is -1 pays nothing for it. As in Neutron, what the service itself makes (DHCP ports, interfaces and gateways of
+routers) counts but is never refused.
+"""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+
+from patchbay.intent.database import Change, Insert, IntentDatabase, Update, Write
+from patchbay.model import (
+    FloatingIP,
+    Network,
+    Port,
+    Quota,
+    RBACPolicy,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    SubnetPool,
+)
+from patchbay.service.policy_errors import OverQuota
+
+UNLIMITED = -1
+NAMESPACE = uuid.UUID("0f3b4a57-6d1e-4a8c-9a7e-0d7c7d6f2b11")
+
+KINDS: Mapping[type, str] = {
+    Network: "network",
+    Subnet: "subnet",
+    Port: "port",
+    Router: "router",
+    FloatingIP: "floatingip",
+    SecurityGroup: "security_group",
+    SecurityGroupRule: "security_group_rule",
+    SubnetPool: "subnetpool",
+    RBACPolicy: "rbac_policy",
+}
+DEFAULTS: Mapping[str, int] = {
+    "network": 100,
+    "subnet": 100,
+    "port": 500,
+    "router": 10,
+    "floatingip": 50,
+    "security_group": 10,
+    "security_group_rule": 100,
+    "subnetpool": UNLIMITED,
+    "rbac_policy": 10,
+}
+"""Neutron's resources and limits (``neutron.conf``, [quotas])."""
+
+_limited: ContextVar[str] = ContextVar("limited", default="")
+"""The kind of resource that the request of this task creates; "" when nothing that it makes is refused."""
+
+
+@contextmanager
+def creating(kind: str) -> Iterator[None]:
+    """Within the block, objects of that kind are made for a user: no more of them than the project's quota allows."""
+    before = _limited.set(kind if kind in DEFAULTS else "")
+    try:
+        yield
+    finally:
+        _limited.reset(before)
+
+
+class Usage:
+    """How many objects of each kind each project has; follows the database."""
+
+    def __init__(self, db: IntentDatabase) -> None:
+        tables: Sequence[Mapping[str, Any]] = (
+            db.networks,
+            db.subnets,
+            db.ports,
+            db.routers,
+            db.floatingips,
+            db.security_groups,
+            db.security_group_rules,
+            db.subnetpools,
+            db.rbac_policies,
+        )
+        self._counts = Counter((KINDS[type(value)], value.project_id) for table in tables for value in table.values())
+        db.subscribe(self._follow)
+
+    def of(self, kind: str, project_id: str) -> int:
+        """The number of the project's objects of that kind."""
+        return self._counts[kind, project_id]
+
+    def _follow(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            for value, step in ((change.old, -1), (change.new, 1)):
+                kind = KINDS.get(type(value))
+                if kind is not None:
+                    self._counts[kind, getattr(value, "project_id", "")] += step
+
+
+class Quotas:
+    """The limits of all projects; ``defaults`` None: nothing is limited, unless a project has limits of its own."""
+
+    def __init__(self, db: IntentDatabase, defaults: Mapping[str, int] | None) -> None:
+        self._db = db
+        self.defaults: Mapping[str, int] = (
+            dict.fromkeys(DEFAULTS, UNLIMITED) if defaults is None else {**DEFAULTS, **defaults}
+        )
+        self._usage: Usage | None = None
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    @property
+    def usage(self) -> Usage:
+        """What projects have; counted when it is asked for first."""
+        if self._usage is None:
+            self._usage = Usage(self._db)
+        return self._usage
+
+    def row(self, project_id: str) -> Quota | None:
+        """The project's own limits, if it has any."""
+        return next((self._db.quotas[id_] for id_ in self._db.quotas_by_project.get(project_id, ())), None)
+
+    def limits(self, project_id: str) -> dict[str, int]:
+        """The limits of a project, by resource."""
+        row = self.row(project_id)
+        return {**self.defaults, **({} if row is None else row.limits)}
+
+    def limit(self, kind: str, project_id: str) -> int:
+        """The limit of a project for one kind of resource."""
+        row = self.row(project_id) if self._db.quotas else None
+        return self.defaults[kind] if row is None else row.limits.get(kind, self.defaults[kind])
+
+    def claims(self, writes: Iterable[Write]) -> Counter[str]:
+        """How many objects of the kind that is being created the writes make, by project, where there is a limit."""
+        kind = _limited.get()
+        wanted: Counter[str] = Counter()
+        if kind and (self._db.quotas or self.defaults[kind] != UNLIMITED):
+            for write in writes:
+                if isinstance(write, Insert) and KINDS.get(type(write.value)) == kind:
+                    wanted[getattr(write.value, "project_id", "")] += 1
+        return Counter({one: number for one, number in wanted.items() if self.limit(kind, one) != UNLIMITED})
+
+    def turn(self, project_id: str) -> asyncio.Lock:
+        """Held while something of the project is counted and made: requests here do not get in each other's way."""
+        return self._turns.setdefault(project_id, asyncio.Lock())
+
+    def guards(self, wanted: Mapping[str, int]) -> list[Write]:
+        """What is written along, so that nothing else is counted at the same time. Raises OverQuota."""
+        kind = _limited.get()
+        for project_id, number in wanted.items():
+            if self.usage.of(kind, project_id) + number > self.limit(kind, project_id):
+                raise OverQuota([kind])
+        return [self._counted(project_id) for project_id in wanted]
+
+    def _counted(self, project_id: str) -> Write:
+        old = self.row(project_id)
+        return Insert(new_quota(project_id)) if old is None else Update(old, next_revision(old))
+
+
+def new_quota(project_id: str, limits: Mapping[str, int] | None = None) -> Quota:
+    """A project's first row, whose id follows from the project: no two servers make two."""
+    return Quota(id=str(uuid.uuid5(NAMESPACE, project_id)), project_id=project_id, limits=dict(limits or {}))
+
+
+def next_revision(quota: Quota) -> Quota:
+    """The row as counted once more."""
+    return msgspec.structs.replace(quota, revision_number=quota.revision_number + 1)
