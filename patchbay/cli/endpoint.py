@@ -105,6 +105,9 @@ COMMAND_OF = {
     "port_forwarding": "port-forwarding",
     "subnetpool": "subnet-pool",
     "address_scope": "address-scope",
+    "security_group": "security-group",
+    "security_group_rule": "security-group-rule",
+    "address_group": "address-group",
 }
 
 

@@ -39,6 +39,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "patchbay.cli.resources:address_scope",
         "Address scopes: subnet pools whose prefixes never overlap.",
     ),
+    "security-group": ("patchbay.cli.security:security_group", "Security groups: what may go to ports, and from them."),
+    "security-group-rule": (
+        "patchbay.cli.security:security_group_rule",
+        "Rules of security groups: what a group lets in or out.",
+    ),
+    "address-group": (
+        "patchbay.cli.security:address_group",
+        "Address groups: CIDRs that rules of security groups name together.",
+    ),
     "host": ("patchbay.cli.hosts:host", "Hosts: machines with an agent; how they join and leave."),
     "apply": ("patchbay.cli.apply:apply", "Bring networks, subnets, ports and instances of a topology file about."),
     "plan": ("patchbay.cli.plan:plan", "What the agent would change on this host, as operations or as a script."),
@@ -60,6 +69,14 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """``security group rule`` is ``security-group-rule``: the openstack client writes such names apart."""
+        joined = ("-".join(args[:count]) for count in (3, 2) if len(args) >= count)
+        name = next((each for each in joined if each in COMMANDS), "")
+        return super().resolve_command(ctx, [name, *args[name.count("-") + 1 :]] if name else args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # as above
         with formatter.section("Commands"):

@@ -23,9 +23,10 @@ Naming = Literal["required", "optional", "none"]
 class Attribute(msgspec.Struct, frozen=True, kw_only=True):
     """One option and the attribute that it gives.
 
-    ``option`` is written as click takes it (``--share/--no-share`` for a boolean). ``reference`` names the collection
-    in which the value is looked up by name or id. ``parse`` turns the text into the value; an option that is
-    ``repeated`` gives a list. ``by_device``: the texts are ``[DEVICE=]HANDLE``, the value maps device names to ids.
+    ``option`` is written as click takes it (``--share/--no-share`` for a boolean); without dashes it is an argument.
+    ``reference`` names the collection in which the value is looked up by name or id. ``parse`` turns the text into the
+    value; an option that is ``repeated`` gives a list. ``by_device``: the texts are ``[DEVICE=]HANDLE``, the value maps
+    device names to ids.
     ``required``: create refuses to go without it. On ``unset`` the option is a switch that gives null to ``clears``,
     or to the attribute itself.
     """
@@ -41,7 +42,7 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
     by_device: bool = False
     reference: str = ""
     clears: str = ""
-    parse: Callable[[str], Any] | None = None
+    parse: Callable[[Any], Any] | None = None
 
 
 Shape = Callable[[Endpoint, Object, Object], Object]
@@ -112,4 +113,11 @@ NETWORK = Attribute(
 )
 DNS_DOMAIN = Attribute(
     option="--dns-domain", name="dns_domain", metavar="DOMAIN.", help="Domain of names, with a dot at the end."
+)
+PORT_SECURITY = Attribute(
+    option="--enable-port-security/--disable-port-security",
+    name="port_security_enabled",
+    kind=bool,
+    on=EVERYWHERE,
+    help="Ports send from their own addresses only and have security groups (default), or not.",
 )

@@ -13,6 +13,7 @@ from patchbay.cli.noun import (
     LIST,
     NETWORK,
     NEW_NAME,
+    PORT_SECURITY,
     PROJECT,
     TAG,
     Attribute,
@@ -67,6 +68,7 @@ NETWORKS = Noun(
         Attribute(
             option="--default/--no-default", name="is_default", kind=bool, on=EVERYWHERE, help="Preferred by users."
         ),
+        PORT_SECURITY,
         DNS_DOMAIN,
         TAG,
     ),
@@ -185,6 +187,7 @@ PORTS = Noun(
     name="port",
     help="Ports: where an instance meets a network.",
     collection="ports",
+    shape=shapes.of_port,
     columns=("id", "name", "mac_address", "fixed_ips", "binding:host_id", "status"),
     attributes=(
         NEW_NAME,
@@ -217,6 +220,17 @@ PORTS = Noun(
             parse=pairs_of(ip_address="ip_address", mac_address="mac_address"),
             help="A further address that the port may use; may be repeated. `set` replaces all.",
         ),
+        Attribute(
+            option="--security-group",
+            name="security_groups",
+            metavar="SECURITY-GROUP",
+            repeated=True,
+            on=EVERYWHERE,
+            reference="security-groups",
+            help="Security group, by name or id; may be repeated. `set` replaces all. New ports are in `default`.",
+        ),
+        Attribute(option="--no-security-group", name="no_security_group", kind=bool, help="In no security group."),
+        PORT_SECURITY,
         Attribute(option="--dns-name", name="dns_name", metavar="NAME", on=EVERYWHERE, help="Name in DNS."),
         DNS_DOMAIN,
         Attribute(

@@ -220,6 +220,11 @@ def attribute_options(noun: Noun, verb: str) -> Callable[[Callback], Callback]:
         for attribute in reversed(noun.attributes):
             if verb not in attribute.on:
                 continue
+            if not attribute.option.startswith("-"):
+                function = click.argument(parameter_of(attribute), metavar=attribute.metavar, required=verb == CREATE)(
+                    function
+                )
+                continue
             # A switch that is not given must be told from one given as "no"; the others have no default at all.
             kind: dict[str, Any] = (
                 {"default": None, "is_flag": True} if attribute.kind is bool else {"type": attribute.kind}

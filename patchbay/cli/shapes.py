@@ -53,6 +53,35 @@ def of_port_forwarding(_service: Endpoint, body: Object, _existing: Object) -> O
     return body
 
 
+def of_port(_service: Endpoint, body: Object, _existing: Object) -> Object:
+    """``--no-security-group`` is an empty list of groups."""
+    if body.pop("no_security_group", False):
+        if "security_groups" in body:
+            raise click.UsageError("--security-group and --no-security-group contradict each other: give one of them.")
+        body["security_groups"] = []
+    return body
+
+
+def of_security_group_rule(_service: Endpoint, body: Object, _existing: Object) -> Object:
+    """The port range of ``--dst-port``, or of ICMP type and code; direction and IP version when they are not given."""
+    first, _, last = body.pop("dst_port", "").partition(":")
+    kind, code = body.pop("icmp_type", None), body.pop("icmp_code", None)
+    if first:
+        if kind is not None or code is not None:
+            raise click.UsageError("--dst-port is for protocols with ports, --icmp-type for ICMP: give one of them.")
+        body |= {"port_range_min": first, "port_range_max": last or first}
+    else:
+        given = {"port_range_min": kind, "port_range_max": code}
+        body |= {name: number for name, number in given.items() if number is not None}
+    version = "IPv6" if ":" in body.get("remote_ip_prefix", "") else "IPv4"
+    return {"direction": "ingress", "ethertype": version} | body
+
+
+def block(written: str) -> str:
+    """An address alone as the CIDR of one address."""
+    return written if "/" in written else f"{written}/{128 if ':' in written else 32}"
+
+
 def file_text(path: str) -> str:
     """The text of a file that an option names."""
     try:
