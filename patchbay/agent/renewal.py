@@ -10,18 +10,20 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
-from patchbay.agent.joining import renew
 from patchbay.agent.settings import AgentSettings
 from patchbay.errors import HostError
 from patchbay.host.credentials import NotJoined, is_expired, read_identity
+from patchbay.host.joining import renew
 from patchbay.intent.database import IntentDatabase
 
 logger = logging.getLogger(__name__)
 
-LOOK_S = 0.5
-REFUSED_AFTER_S = 1.5
-"""So long without the database counts as being refused: whether it is, only the service can say."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
+LOOK_S = 0.25
+REFUSED = "SSL"
+"""In the words for a session that did not begin: the certificate is what the server does not take."""
+UNSEEN_AFTER_S = 3.0
+"""So long without the database at the start may be the certificate's fault too: only the service can say."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
 class Renewal:
@@ -43,7 +45,7 @@ class Renewal:
         """Renew for ever."""
         while True:
             if self._intent is not None and self._intent.is_connected:
-                self._connected_at = time.monotonic()
+                self._connected_at, self._pause_s = time.monotonic(), FIRST_PAUSE_S
             if time.monotonic() >= self._not_before and self._is_due():
                 await self._renew()
             await asyncio.sleep(LOOK_S)
@@ -54,23 +56,25 @@ class Renewal:
         except NotJoined as error:
             self._complain(error)
             return False
-        is_refused = time.monotonic() - self._connected_at > REFUSED_AFTER_S
-        return is_refused or is_expired(identity) or time.time() >= identity.renew_at()
+        return self._is_refused() or is_expired(identity) or time.time() >= identity.renew_at()
+
+    def _is_refused(self) -> bool:
+        if self._intent is None:
+            return time.monotonic() - self._connected_at > UNSEEN_AFTER_S
+        return not self._intent.is_connected and REFUSED in self._intent.connection.last_failure
 
     async def _renew(self) -> None:
         try:
             ends_at = await asyncio.to_thread(renew, self._folder)
         except (HostError, OSError) as error:
             self._complain(error)
-            self._not_before = time.monotonic() + self._pause_s
-            self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
-            return
-        logger.info("a new certificate for this host", extra={"until": time.strftime("%FT%TZ", time.gmtime(ends_at))})
-        self._told, self._connected_at = "", time.monotonic()
-        is_lasting = ends_at - time.time() > LONGEST_PAUSE_S * 2
-        self._pause_s = FIRST_PAUSE_S
-        # A database that is away for other reasons needs no new certificate every second.
-        self._not_before = time.monotonic() + (LONGEST_PAUSE_S / 4 if is_lasting else LOOK_S)
+        else:
+            until = time.strftime("%FT%TZ", time.gmtime(ends_at))
+            logger.info("a new certificate for this host", extra={"until": until})
+            self._told = ""
+        # If that one is refused too, others will be: the pause grows until the database takes one.
+        self._not_before = time.monotonic() + self._pause_s
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
     def _complain(self, error: Exception) -> None:
         if str(error) != self._told:

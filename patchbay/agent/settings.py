@@ -11,12 +11,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one agent.
 
     ``host`` is the name under which ports are bound to this host (``binding:host_id``). ``intent`` are the remotes of
-    the intent database (``unix:PATH``, ``tcp:ADDRESS:PORT``, ``ssl:ADDRESS:PORT``); for the last,
-    ``credentials`` is the folder with what ``patchbay host join`` wrote. ``tunnel_ip`` is the local end of VXLAN
-    tunnels; ``auto`` takes the address that the default route leaves from; "" means no tunnels. ``bridge_mappings`` maps physical
-    networks to bridges. ``datapath_type`` is netdev, system or ``auto`` (system where the kernel has it). ``ovs`` is
-    the remote of the host's Open vSwitch database, ``ovs_rundir`` where ovs-vswitchd keeps its sockets. The control
-    socket is ``<run_dir>/agent.ctl``.
+    the intent database (``unix:PATH``, ``tcp:ADDRESS:PORT``, ``ssl:ADDRESS:PORT``); for the last, ``credentials`` is
+    the folder with what ``patchbay host join`` wrote. ``tunnel_ip`` is the local end of VXLAN tunnels; ``auto`` takes
+    the address that the default route leaves from; "" means no tunnels. ``bridge_mappings`` maps physical networks to
+    bridges. ``datapath_type`` is netdev, system or ``auto`` (system where the kernel has it). ``ovs`` is the remote of
+    the host's Open vSwitch database, ``ovs_rundir`` where ovs-vswitchd keeps its sockets. The control socket is
+    ``<run_dir>/agent.ctl``.
     """
 
     host: str

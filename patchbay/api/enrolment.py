@@ -45,15 +45,20 @@ class Unencrypted(Forbidden):
     """A token would be read by others on the way."""
 
 
-def with_enrolment(app: ASGIApp, registrar: Registrar | None) -> ASGIApp:
-    """``app``, with the paths of hosts in front where there is a registrar."""
-    if registrar is None:
-        return app
+def enrolment(registrar: Registrar) -> ASGIApp:
+    """The application that answers hosts."""
 
     async def answer(request: Request) -> Response:
         return await _answer(registrar, request)
 
-    hosts = limited(application(answer, error_response, internal_error, BODY_BYTES), Buckets(PER_S, BURST))
+    return limited(application(answer, error_response, internal_error, BODY_BYTES), Buckets(PER_S, BURST))
+
+
+def with_enrolment(app: ASGIApp, registrar: Registrar | None) -> ASGIApp:
+    """``app``, with the paths of hosts in front where there is a registrar."""
+    if registrar is None:
+        return app
+    hosts = enrolment(registrar)
 
     async def either(scope: Message, receive: Receive, send: Send) -> None:
         is_of_hosts = scope["type"] == "http" and scope["path"].startswith(PREFIX)
@@ -70,7 +75,9 @@ async def _answer(registrar: Registrar, request: Request) -> Response:
     if request.method != method:
         raise HTTPMethodNotAllowed(request.method, request.path)
     if not request.base_url.startswith("https://"):
-        raise Unencrypted("Hosts join over TLS only.", "Start the service with --tls, and use https:// in --api.")
+        raise Unencrypted(
+            "Hosts join over TLS only.", "Start the service with --tls or --hosts-listen, and use https:// in --api."
+        )
     return await carry_out(registrar, request)
 
 

@@ -3,13 +3,18 @@
 import asyncio
 import contextlib
 import ipaddress
+import socket
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from patchbay.api.authentication.choice import is_private
+from patchbay.api.connections import Patience
+from patchbay.api.enrolment import enrolment
 from patchbay.api.limits import Buckets
-from patchbay.api.tls import TlsUnusable, names_of
+from patchbay.api.listening import http_server, listening_socket
+from patchbay.api.tls import TlsSettings, TlsUnusable, names_of, uvicorn_options
 from patchbay.intent.database import IntentDatabase
 from patchbay.intent.server import EmbeddedServer
 from patchbay.service.enrolment.authority import Authority
@@ -46,15 +51,37 @@ class Hosts(msgspec.Struct, frozen=True):
         await registrar.open()
         following = asyncio.create_task(registrar.run(), name="hosts")
         try:
-            yield cls(db, registrar, authority)
+            async with _answering(settings, registrar, authority):
+                yield cls(db, registrar, authority)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
 
 
+@contextlib.asynccontextmanager
+async def _answering(settings: "ServeSettings", registrar: Registrar, authority: Authority) -> AsyncIterator[None]:
+    """Hosts join and renew at an address of their own, if there is one."""
+    if not settings.tls.hosts_listen:
+        yield
+        return
+    tls = uvicorn_options(TlsSettings(is_on=True), authority)
+    server = http_server(enrolment(registrar), Patience(), tls)
+    with listening_socket(settings.tls.hosts_listen) as listener:
+        running = asyncio.create_task(server.serve(sockets=[listener]), name="joining")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await running
+
+
 def open_authority(settings: "ServeSettings") -> Authority | None:
     """The authority in the state directory, when something needs it. Raises AuthorityUnusable or TlsUnusable."""
     targets = encrypted(settings)
+    if settings.tls.hosts_listen and not targets:
+        raise TlsUnusable(
+            "Hosts that join need an intent database that they can reach.", "Give --intent-listen pssl:PORT:ADDRESS."
+        )
     if targets and settings.intent:
         raise TlsUnusable(
             f"The intent database at {settings.intent[0]} is not this service's, so it cannot listen at {targets[0]}.",
@@ -74,7 +101,7 @@ def encrypted(settings: "ServeSettings") -> tuple[str, ...]:
 
 def names(settings: "ServeSettings") -> tuple[str, ...]:
     """Under which names and addresses this server is reached."""
-    return names_of(settings.tls, (settings.listen, settings.vnet_listen))
+    return names_of(settings.tls, (settings.listen, settings.vnet_listen, settings.tls.hosts_listen))
 
 
 def told(settings: "ServeSettings") -> tuple[str, ...]:
@@ -91,19 +118,9 @@ def told(settings: "ServeSettings") -> tuple[str, ...]:
     return tuple(found)
 
 
-def limits_of(settings: "ServeSettings", listen: str) -> Buckets | None:
-    """The bound of one client's requests on a socket there; None: no bound."""
+def limits_of(settings: "ServeSettings", listener: socket.socket) -> Buckets | None:
+    """The bound of one client's requests at a socket; None: no bound."""
     per_s = settings.requests_per_s
     if per_s is None:
-        address = listen.rpartition(":")[0].strip("[]")
-        per_s = 0.0 if _is_loopback(address) else DEFAULT_PER_S
+        per_s = 0.0 if is_private(listener) else DEFAULT_PER_S
     return Buckets(per_s, max(1.0, per_s * BURST_S)) if per_s else None
-
-
-def _is_loopback(address: str) -> bool:
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

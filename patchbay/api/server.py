@@ -10,20 +10,27 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import uvicorn
 
 from patchbay.api.app import create_app
 from patchbay.api.asgi import MAX_BODY_BYTES, ASGIApp
+from patchbay.api.authentication.choice import AuthSettings, check_exposure, read_strategies
+from patchbay.api.connections import Patience
+from patchbay.api.enrolment import with_enrolment
+from patchbay.api.hosts import Hosts, limits_of, open_authority
+from patchbay.api.limits import limited
+from patchbay.api.listening import HttpServer, http_server, listening_socket
 from patchbay.api.openvnet.app import create_vnet_app
+from patchbay.api.tls import TlsSettings, read_again, uvicorn_options
 from patchbay.errors import BadRequest
 from patchbay.intent.database import IntentDatabase
 from patchbay.intent.server import ClusterMember, EmbeddedServer
+from patchbay.service.enrolment.authority import Authority
 from patchbay.service.scheduler import Scheduler
 from patchbay.service.service import Service
 from patchbay.service.settings import NetworkSettings
@@ -32,8 +39,6 @@ T = TypeVar("T")
 
 log = logging.getLogger("patchbay.serve")
 
-GRACE_S, KEEP_ALIVE_S = 5, 75
-"""How long requests under way may take when the service stops, and how long an idle connection is kept."""
 WAIT_TOLD_S = 5.0
 """How often a wait for the database is told."""
 
@@ -49,7 +54,9 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     listening socket that is used instead; ``vnet_listen`` ("none": nowhere) and ``vnet_listen_fd`` are the same for
     OpenVNet's WebAPI. Without ``intent`` remotes the database is a child process with its file in
     ``state_dir``; ``intent_listen`` then adds passive OVSDB remotes for agents elsewhere (``ptcp:6640:10.0.0.1``), and
-    ``cluster`` makes it a member of a Raft cluster.
+    ``cluster`` makes it a member of a Raft cluster. ``pssl:`` in ``intent_listen`` lets in agents of hosts that have
+    joined. ``requests_per_s`` bounds what one client address may ask; None: 200, but no bound where only this machine
+    can ask; 0: no bound.
     """
 
     state_dir: Path = Path("/var/lib/patchbay")
@@ -62,51 +69,9 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     cluster: ClusterMember | None = None
     max_body_bytes: int = MAX_BODY_BYTES
     networks: NetworkSettings = NetworkSettings()
-
-
-class BadListenAddress(BadRequest):
-    """``listen`` is not ADDRESS:PORT."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(f"'{text}' is not an address to listen on.", "Write ADDRESS:PORT, for example 127.0.0.1:9696.")
-
-
-def parse_listen(text: str) -> tuple[str, int]:
-    """Address and port of ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``."""
-    address, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535 or not address:
-        raise BadListenAddress(text)
-    return address.removeprefix("[").removesuffix("]"), int(port)
-
-
-class CannotListen(BadRequest):
-    """Nobody may, or can, listen there."""
-
-    def __init__(self, where: str, error: OSError) -> None:
-        super().__init__(
-            f"Cannot listen on {where}: {error.strerror}.",
-            "Choose another address or port with --listen or --vnet-listen.",
-        )
-
-
-def listening_socket(listen: str, descriptor: int | None = None) -> socket.socket:
-    """A socket to answer on: ``descriptor``, or a new one at ``listen``. Raises BadListenAddress or CannotListen."""
-    if descriptor is not None:
-        try:
-            return socket.socket(fileno=descriptor)
-        except OSError as error:
-            raise CannotListen(f"file descriptor {descriptor}", error) from error
-    address, port = parse_listen(listen)
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise CannotListen(listen, error) from error
-    return listener
+    auth: AuthSettings = AuthSettings()
+    tls: TlsSettings = TlsSettings()
+    requests_per_s: float | None = None
 
 
 class Listeners(msgspec.Struct, frozen=True):
@@ -134,23 +99,23 @@ def listeners(settings: ServeSettings) -> Listeners:
         raise
 
 
-class HttpServer(uvicorn.Server):
-    """uvicorn without signal handlers of its own; ``serve`` has them."""
+class _Intent(msgspec.Struct, frozen=True):
+    """Where the intent database is; ``server`` when it is this process's child."""
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leaves signals alone."""
-        yield
+    remotes: tuple[str, ...]
+    server: EmbeddedServer | None = None
 
 
 @asynccontextmanager
-async def _intent_remotes(settings: ServeSettings) -> AsyncIterator[tuple[str, ...]]:
+async def _intent_server(settings: ServeSettings, authority: Authority | None) -> AsyncIterator[_Intent]:
     if settings.intent:
-        yield settings.intent
+        yield _Intent(settings.intent)
         return
-    server = await EmbeddedServer.start(settings.state_dir, settings.intent_listen, settings.cluster)
+    listen = [remote for remote in settings.intent_listen if not remote.startswith("pssl:")]
+    files = authority.files if authority is not None else None
+    server = await EmbeddedServer.start(settings.state_dir, listen, settings.cluster, files)
     try:
-        yield (server.remote,)
+        yield _Intent((server.remote,), server)
     finally:
         await server.stop()
 
@@ -161,15 +126,19 @@ async def serve(settings: ServeSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    authority = open_authority(settings)
+    uvicorn_options(settings.tls, authority)  # a certificate that cannot be used is told before anything begins
     sockets = listeners(settings)
-    async with _intent_remotes(settings) as remotes:
+    check_exposure(settings.auth, sockets.neutron, sockets.openvnet)
+    async with _intent_server(settings, authority) as intent:
         # A member of a cluster uses its own server, which passes writes on to the one that leads.
-        opening = IntentDatabase.open(remotes, leader_only=None if settings.intent else False)
-        log.info("opening the intent database", extra={"remotes": ",".join(remotes)})
+        opening = IntentDatabase.open(intent.remotes, leader_only=None if settings.intent else False)
+        log.info("opening the intent database", extra={"remotes": ",".join(intent.remotes)})
         db = await _unless(stopping, opening)
         if db is not None:
             try:
-                await _serve_http(settings, db, sockets, stopping)
+                async with Hosts.following(settings, db, authority, intent.server) as hosts:
+                    await _serve_http(settings, hosts, sockets, stopping)
             finally:
                 await db.close()
     sockets.close()
@@ -190,17 +159,27 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | 
     return None
 
 
-async def _serve_http(settings: ServeSettings, db: IntentDatabase, sockets: Listeners, stopping: asyncio.Event) -> None:
+async def _serve_http(settings: ServeSettings, hosts: Hosts, sockets: Listeners, stopping: asyncio.Event) -> None:
+    db = hosts.db
     service = Service(db, settings.networks)
+    strategies = read_strategies(settings.auth, settings.state_dir, db)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    servers = [http_server(create_app(service, settings.max_body_bytes))]
+    tls, patience = uvicorn_options(settings.tls, hosts.authority), Patience()
+
+    def server_of(app: ASGIApp, listener: socket.socket) -> HttpServer:
+        return http_server(limited(app, limits_of(settings, listener)), patience, tls)
+
+    app = with_enrolment(create_app(service, settings.max_body_bytes, strategies.neutron), hosts.registrar)
+    servers = [server_of(app, sockets.neutron)]
     running = [asyncio.create_task(servers[0].serve(sockets=[sockets.neutron]), name="http")]
     if sockets.openvnet is not None:
-        servers.append(http_server(create_vnet_app(service, settings.max_body_bytes)))
+        openvnet = create_vnet_app(service, settings.max_body_bytes, strategies.openvnet)
+        servers.append(server_of(openvnet, sockets.openvnet))
         running.append(asyncio.create_task(servers[1].serve(sockets=[sockets.openvnet]), name="openvnet"))
         host, port = sockets.openvnet.getsockname()[:2]
         log.info("answering as OpenVNet", extra={"address": host, "vnet_port": port})
     stop = asyncio.create_task(stopping.wait(), name="stop")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again, [one.config for one in servers], tls)
     host, port = sockets.neutron.getsockname()[:2]
     log.info("listening", extra={"address": host, "port": port, "networks": len(db.networks), "ports": len(db.ports)})
     scheduling = asyncio.create_task(Scheduler(service).run(), name="scheduler")
@@ -213,24 +192,6 @@ async def _serve_http(settings: ServeSettings, db: IntentDatabase, sockets: List
         server.should_exit = True
     stop.cancel()
     await asyncio.gather(*running)
-
-
-def http_server(app: ASGIApp) -> HttpServer:
-    """The HTTP server that an application answers through."""
-    return HttpServer(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_S,
-            timeout_keep_alive=KEEP_ALIVE_S,
-        )
-    )
 
 
 def notify_systemd(state: str) -> None:

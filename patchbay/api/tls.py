@@ -23,7 +23,8 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     service's authority makes a certificate, for ``names`` besides the host's name and the addresses listened on.
 
     ``client_ca``: clients need a certificate from there. ``agent_life_s``: how long certificates of hosts are good.
-    ``intent``: where hosts that join reach the intent database; by default where it listens, or where the API is.
+    ``hosts_listen`` (ADDRESS:PORT): where else hosts join and renew, with the authority's certificate whatever the APIs
+    have. ``intent``: where hosts that join reach the intent database; by default where it listens, or where the API is.
     """
 
     is_on: bool = False
@@ -32,6 +33,7 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     client_ca: Path | None = None
     names: tuple[str, ...] = ()
     agent_life_s: float = DEFAULT_AGENT_LIFE_S
+    hosts_listen: str = ""
     intent: tuple[str, ...] = ()
 
 

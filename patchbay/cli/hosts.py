@@ -96,7 +96,7 @@ def join(
     *, api: str, written: str, token_file: Path | None, name: str | None, credentials: str, cacert: str | None
 ) -> None:
     """Make this machine a host of the service: its key is made here and stays here."""
-    from patchbay.agent import joining  # noqa: PLC0415  # see above
+    from patchbay.host import joining  # noqa: PLC0415  # see above
     from patchbay.model.join_token import parse_token  # noqa: PLC0415  # see above
 
     hide_arguments(written)

@@ -45,6 +45,12 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="A further name or address of this server in certificates of the service's own authority.",
     ),
     click.option(
+        "--hosts-listen",
+        metavar="ADDRESS:PORT",
+        default="",
+        help="Where else than at the API hosts join and renew, over TLS whatever the API has.",
+    ),
+    click.option(
         "--intent-advertise",
         metavar="ssl:ADDRESS:PORT",
         multiple=True,
@@ -84,5 +90,6 @@ def tls_settings(given: Mapping[str, Any]) -> "TlsSettings":
         client_ca=given["tls_client_ca"],
         names=given["tls_name"],
         agent_life_s=given["host_certificate_life"],
+        hosts_listen=given["hosts_listen"],
         intent=remotes_of(given["intent_advertise"]),
     )

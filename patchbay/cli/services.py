@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 import click
 
+from patchbay.cli.auth_options import auth_options, auth_settings, quotas_of
 from patchbay.cli.config import config_option
 from patchbay.cli.logs import FORMATS, LEVELS, log_to_file, start_logging
 from patchbay.cli.options import agent_options, agent_settings, passive_remotes_of, range_of, remotes_of, vlan_ranges_of
+from patchbay.cli.serve_tls import tls_options, tls_settings
 from patchbay.errors import HostError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -61,9 +63,10 @@ def log_options(function: Command) -> Command:
 )
 @click.option(
     "--intent-listen",
-    metavar="ptcp:PORT[:ADDRESS]",
+    metavar="pssl:PORT[:ADDRESS]",
     multiple=True,
-    help="Where the embedded database answers agents on other hosts; may be repeated.",
+    help="Where the embedded database answers agents of other hosts, to those with a certificate (see `patchbay host "
+    "join`); ptcp: instead lets everybody do everything. May be repeated.",
 )
 @click.option(
     "--cluster-local",
@@ -142,6 +145,8 @@ def log_options(function: Command) -> Command:
     default="",
     help="Where OpenVNet's networks of mode physical are; by default on the first that a host has a bridge for.",
 )
+@tls_options
+@auth_options
 @log_options
 @config_option("listen: 192.0.2.10:9696")
 def serve(log_format: str, log_level: str, **given: Any) -> None:
@@ -165,6 +170,8 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
         intent=remotes_of(given["intent"]),
         intent_listen=passive_remotes_of(given["intent_listen"]),
         cluster=cluster,
+        tls=tls_settings(given),
+        requests_per_s=given["requests_per_second"],
         networks=NetworkSettings(
             project_network_types=given["network_type"],
             vni_ranges=tuple(range_of(one) for one in given["vni_range"]),
@@ -175,7 +182,9 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
             dhcp_agents_per_network=given["dhcp_agents_per_network"],
             vnet_physical_network=given["vnet_physical_network"],
             router_distributed=given["router_distributed"],
+            quotas=quotas_of(given["quota"], given["auth"]),
         ),
+        auth=auth_settings(given),
     )
     uvloop.run(server.serve(settings))
 
@@ -202,7 +211,14 @@ def agent(log_format: str, log_level: str, **given: Any) -> None:
     metavar="REMOTE",
     multiple=True,
     required=True,
-    help="Intent database: unix:PATH or tcp:ADDRESS:PORT; several servers of a cluster by commas or repeats.",
+    help="Intent database: unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT; servers of a cluster by commas.",
+)
+@click.option(
+    "--credentials",
+    metavar="DIR",
+    default="/etc/patchbay",
+    show_default=True,
+    help="This host's key and certificate, for ssl: remotes.",
 )
 @click.option(
     "--listeners",
@@ -235,7 +251,10 @@ def metadata(log_format: str, log_level: str, **given: Any) -> None:
 
     path = given["listeners"].absolute()
     settings = MetadataSettings(
-        intent=remotes_of(given["intent"]), listeners=path, requests_per_s=given["requests_per_second"]
+        intent=remotes_of(given["intent"]),
+        listeners=path,
+        requests_per_s=given["requests_per_second"],
+        credentials=given["credentials"],
     )
     pid_file = given["pid_file"] or path.with_name("pid")
     if given["foreground"]:

@@ -32,6 +32,7 @@ from patchbay.lab.apply import apply_topology
 from patchbay.lab.capture import ask_for_neighbours
 from patchbay.lab.check import Trial, check
 from patchbay.lab.client import ServiceClient
+from patchbay.lab.control_plane import service_options
 from patchbay.lab.frames import Address
 from patchbay.lab.namespaces import start_space
 from patchbay.lab.objects import Applied
@@ -123,10 +124,10 @@ class Lab:
         self, ports: Sequence[Iterable[int]], *, is_bare: bool, is_applied: bool, say: Callable[[str], None]
     ) -> None:
         self._remember(is_ready=False)
+        build_underlay(self.space, self.topology)
         if not is_bare:
             self._serve(*(open_listener(each) for each in ports))
             say(f"service at {self.endpoint}, as OpenVNet at {self.vnet_endpoint}")
-        build_underlay(self.space, self.topology)
         names, machines = list(self.topology.hosts), list(self.topology.outside)
         with ThreadPoolExecutor(max_workers=min(8, len(names) + len(machines))) as workers:
             booting = [workers.submit(self._boot, name, is_bare=is_bare) for name in names]
@@ -299,7 +300,7 @@ class Lab:
             descriptors = [listener.fileno(), vnet_listener.fileno()]
             command = [sys.executable, "-m", "patchbay", "serve", "--state-dir=/run/service"]
             command += [f"--listen-fd={descriptors[0]}", f"--vnet-listen-fd={descriptors[1]}"]
-            command += [f"--path-mtu={self._path_mtu()}"]
+            command += [f"--path-mtu={self._path_mtu()}", *service_options(self.topology)]
             self.space.spawn(command, log=SERVICE_LOG, pidfile=SERVICE_PID, descriptors=descriptors)
 
     def _path_mtu(self) -> int:

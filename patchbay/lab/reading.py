@@ -15,7 +15,7 @@ from patchbay.lab.expectations import read_expectations
 from patchbay.lab.reading_routers import read_each, read_floating_ips, read_outside, read_routers, read_routes
 from patchbay.lab.routing_rules import check_routing
 from patchbay.lab.rules import check_rules
-from patchbay.lab.topology import Host, Instance, Interface, Network, Subnet, Topology, Underlay
+from patchbay.lab.topology import ControlPlane, Host, Instance, Interface, Network, Subnet, Topology, Underlay
 from patchbay.lab.yamlfile import Document, FieldPath, TopologyError
 
 SHORT_FORM = ("network", "address", "addresses", "mac")
@@ -49,6 +49,7 @@ def parse_topology(text: str, path: Path) -> Topology:
         name=root.name or path.stem,
         path=str(path),
         underlay=underlay or Underlay(),
+        control_plane=root.control_plane,
         hosts=read_each(document, ("hosts",), root.hosts, _host),
         networks={name: _owned(network, root.name or path.stem) for name, network in networks.items()},
         instances=read_each(document, ("instances",), root.instances, _instance),
@@ -73,6 +74,7 @@ class _Root(msgspec.Struct):
     hosts: Any
     name: str = ""
     underlay: Any = None
+    control_plane: ControlPlane = "socket"
     networks: Any = None
     routers: Any = None
     floating_ips: Any = None

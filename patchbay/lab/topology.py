@@ -12,6 +12,7 @@ import msgspec
 NetworkType = Literal["local", "flat", "vlan", "vxlan"]
 Plugging = Literal["hybrid", "direct"]
 DatapathType = Literal["auto", "netdev", "system"]
+ControlPlane = Literal["socket", "tls"]
 RaMode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
 
@@ -216,11 +217,12 @@ Expectation = Reach | Resolve | Lease | Fetch
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """A whole file, consistent."""
+    """A whole file, consistent. ``control_plane``: agents reach the service by a shared socket, or join it over TLS."""
 
     name: str
     path: str = ""
     underlay: Underlay = Underlay()
+    control_plane: ControlPlane = "socket"
     hosts: Mapping[str, Host] = {}
     networks: Mapping[str, Network] = {}
     routers: Mapping[str, Router] = {}

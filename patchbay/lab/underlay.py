@@ -8,6 +8,7 @@ machine's own namespace: a pair is made inside the lab, its far end directly in 
 import hashlib
 from collections.abc import Sequence
 
+from patchbay.lab.control_plane import underlay_lines
 from patchbay.lab.namespaces import Space
 from patchbay.lab.topology import Topology
 
@@ -32,7 +33,10 @@ def build_underlay(lab: Space, topology: Topology) -> None:
             f"link set {bridge} addrgenmode none",
             f"link set {bridge} up",
         ]
-    run_ip(lab, lines)
+    address = underlay_lines(topology, UNDERLAY)
+    run_ip(lab, [*lines, *address])
+    if address:  # the userspace datapath of a host completes no checksums of what comes from another stack
+        lab.run(["ethtool", "-K", UNDERLAY, "tx", "off"], options=NETWORK_ONLY)
 
 
 def wire_host(lab: Space, host: Space, topology: Topology, name: str) -> Sequence[str]:

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from patchbay.errors import LabError
+from patchbay.lab.control_plane import agent_options
 from patchbay.lab.namespaces import Space, start_space
 from patchbay.lab.rules import underlay_block
 from patchbay.lab.topology import Host, Topology
 from patchbay.lab.underlay import card_address, wire_host
 
-INTENT = "unix:/run/service/intent.sock"
 AGENT_LOG, AGENT_PID = "/run/patchbay/agent.log", "/run/patchbay/agent.pid"
 PIDFILES = {
     "ovs-vswitchd": "/run/openvswitch/ovs-vswitchd.pid",
@@ -116,7 +116,8 @@ class VirtualHost:
     def agent_start(self, extra: Sequence[str] = ()) -> None:
         """Start the agent."""
         mappings = [f"--bridge-mapping={physnet}:{bridge}" for physnet, bridge in self.spec.bridge_mappings.items()]
-        command = [sys.executable, "-m", "patchbay", "agent", f"--host={self.name}", f"--intent={INTENT}"]
+        command = [sys.executable, "-m", "patchbay", "agent", f"--host={self.name}"]
+        command += agent_options(self.topology, self.name, self.lab, self.space)
         command += [f"--tunnel-ip={self.spec.tunnel_ip}", f"--datapath-type={self.datapath_type}", *mappings, *extra]
         self.space.spawn(command, log=AGENT_LOG, pidfile=AGENT_PID)
 

@@ -136,6 +136,11 @@ class Connection:
         """Whether a session with a suitable server exists."""
         return self._connected.is_set()
 
+    @property
+    def last_failure(self) -> str:
+        """Why the last session ended, or could not begin."""
+        return self._last_failure
+
     async def wait_connected(self, timeout_s: float | None = None) -> None:
         """Returns when connected; raises ConnectionLost after ``timeout_s`` seconds."""
         if self._task is None:

@@ -86,7 +86,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         (["--listen", "203.0.113.7:9696"], "Cannot listen on 203.0.113.7:9696"),
         (["--listen-fd", "77"], "Cannot listen on file descriptor 77"),
         (["--listen", "127.0.0.1:0", "--state-dir", "/proc/nowhere"], "cannot be used"),
-        (["--intent-listen", "garbage"], "Write ptcp:PORT:ADDRESS"),
+        (["--intent-listen", "garbage"], "Write pssl:PORT:ADDRESS, ptcp:PORT:ADDRESS"),
         (["--intent", "http://x"], "Write unix:PATH or tcp:ADDRESS:PORT."),
         (["--vni-range", "9:1"], "the first is larger than the last"),
         (["--vlan-range", "physnet1"], "Write FIRST:LAST."),
