@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import msgspec
 
 from patchbay.lab.apply_routers import apply_floating_ips, apply_routers
+from patchbay.lab.apply_security import apply_security, port_security_body, speaks_of_security
 from patchbay.lab.client import Client
 from patchbay.lab.objects import Applied, Key, Object, bring_about, together
 from patchbay.lab.topology import Instance, Interface, Network, Subnet, Topology
@@ -31,7 +32,8 @@ def apply_topology(client: Client, topology: Topology) -> Applied:
     networks: dict[Key, Object] = {
         (network.project, name): network_body(name, network) for name, network in topology.networks.items()
     }
-    network_ids = bring_about(client, "networks", networks, steps)
+    silent: Object = {} if speaks_of_security(topology) else {"port_security_enabled": False}
+    network_ids = bring_about(client, "networks", networks, steps, initially=silent)
     subnets: dict[Key, Object] = {
         (network.project, network_name, name): subnet_body(
             name, subnet, network, network_ids[network.project, network_name], addresses_on(topology, network_name)
@@ -43,6 +45,8 @@ def apply_topology(client: Client, topology: Topology) -> Applied:
     subnet_ids = bring_about(client, "subnets", subnets, steps, parents=parents)
     _apply_dhcp_servers(client, topology, network_ids, subnet_ids, steps)
     apply_routers(client, topology, network_ids, subnet_ids, steps)
+    projects = [project_of(topology, instance) for instance in topology.instances.values()]
+    groups = apply_security(client, topology, projects, steps)
     ports: dict[Key, Object] = {
         (project_of(topology, instance), f"{name}-{device}"): port_body(
             topology,
@@ -51,6 +55,7 @@ def apply_topology(client: Client, topology: Topology) -> Applied:
             interface,
             network_ids[topology.networks[interface.network].project, interface.network],
         )
+        | port_security_body(topology, instance, interface, project_of(topology, instance), groups)
         for name, instance in topology.instances.items()
         for device, interface in instance.interfaces.items()
     }
@@ -82,6 +87,8 @@ def network_body(name: str, network: Network) -> Object:
         body["provider:segmentation_id"] = network.segmentation_id
     if network.mtu is not None:
         body["mtu"] = network.mtu
+    if network.port_security is not None:
+        body["port_security_enabled"] = network.port_security
     return body
 
 

@@ -15,7 +15,9 @@ Object = dict[str, Any]
 Key = tuple[str, ...]
 
 # What may be given on create only: a difference cannot be repaired by an update.
-FIXED = frozenset(("project_id", "name", "network_id", "ip_version", "cidr", "ipv6_ra_mode", "ipv6_address_mode"))
+FIXED = frozenset(
+    ("project_id", "name", "network_id", "ip_version", "cidr", "ipv6_ra_mode", "ipv6_address_mode", "addresses")
+)
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -41,21 +43,28 @@ def bring_about(
     collection: str,
     wanted: Mapping[Key, Object],
     steps: list[Applied],
+    *,
     parents: Mapping[str, str] | None = None,
+    initially: Mapping[str, Any] | None = None,
 ) -> dict[Key, str]:
-    """Create and update one kind of object; returns the ids. Subnets are keyed by their network's name, too."""
+    """Create and update one kind of object; returns the ids. Subnets are keyed by their network's name, too.
+
+    ``initially`` is for objects that are created; those that are there keep what they have.
+    """
     if not wanted:
         return {}
-    listed = client.request("GET", f"/v2.0/{collection}")[collection]
+    wrapped = collection.replace("-", "_")
+    listed = client.request("GET", f"/v2.0/{collection}")[wrapped]
     known = {_key(each, parents): each for each in listed if parents is None or each["network_id"] in parents}
     missing = {key: body for key, body in wanted.items() if key not in known}
     if missing:
-        created = client.request("POST", f"/v2.0/{collection}", {collection: list(missing.values())})[collection]
+        bodies = [{**(initially or {}), **body} for body in missing.values()]
+        created = client.request("POST", f"/v2.0/{collection}", {wrapped: bodies})[wrapped]
         known |= dict(zip(missing, created, strict=True))
     changed = []
     for key in wanted.keys() - missing.keys():
         if change := difference(wanted[key], known[key]):
-            member = collection.removesuffix("s")
+            member = wrapped.removesuffix("s")
             client.request("PUT", f"/v2.0/{collection}/{known[key]['id']}", {member: change})
             changed.append(key)
     steps.append(
@@ -74,7 +83,7 @@ def difference(wanted: Object, found: Object) -> Object:
 
 
 def _named(collection: str, keys: Iterable[Key]) -> tuple[tuple[str, str], ...]:
-    return tuple((collection.removesuffix("s"), key[-1]) for key in keys)
+    return tuple((collection.removesuffix("s").replace("-", " "), key[-1]) for key in keys)
 
 
 def _key(found: Object, parents: Mapping[str, str] | None) -> Key:
@@ -90,6 +99,8 @@ def _comparable(name: str, value: Any, like: Any = None) -> Any:
         return sorted((each["start"], each["end"]) for each in value or [])
     if name in ("host_routes", "routes"):
         return sorted((each["destination"], each["nexthop"]) for each in value or [])
+    if name == "security_groups":
+        return sorted(value or [])
     if name == "external_gateway_info" and value is not None:
         return {part: _comparable(part, inner) for part, inner in value.items() if like is None or part in like}
     return value

@@ -13,6 +13,7 @@ import msgspec
 from patchbay.lab.address_rules import check_addressing
 from patchbay.lab.expectations import read_expectations
 from patchbay.lab.reading_routers import read_each, read_floating_ips, read_outside, read_routers, read_routes
+from patchbay.lab.reading_security import check_security, read_address_groups, read_security_groups
 from patchbay.lab.routing_rules import check_routing
 from patchbay.lab.rules import check_rules
 from patchbay.lab.topology import ControlPlane, Host, Instance, Interface, Network, Subnet, Topology, Underlay
@@ -54,18 +55,21 @@ def parse_topology(text: str, path: Path) -> Topology:
         networks={name: _owned(network, root.name or path.stem) for name, network in networks.items()},
         instances=read_each(document, ("instances",), root.instances, _instance),
         outside=read_outside(document, root.outside),
+        address_groups=read_address_groups(document, root.address_groups),
     )
     document.finish()
     topology = msgspec.structs.replace(
         topology,
         routers=read_routers(document, root.routers, topology),
         floating_ips=read_floating_ips(document, root.floating_ips, root.instances, topology),
+        security_groups=read_security_groups(document, root.security_groups, topology),
     )
     document.finish()
     topology = msgspec.structs.replace(topology, expect=read_expectations(document, root.expect, topology))
     check_rules(document, topology)
     check_routing(document, topology)
     check_addressing(document, topology)
+    check_security(document, topology)
     document.finish()
     return topology
 
@@ -79,6 +83,8 @@ class _Root(msgspec.Struct):
     routers: Any = None
     floating_ips: Any = None
     instances: Any = None
+    security_groups: Any = None
+    address_groups: Any = None
     outside: Any = None
     expect: Any = None
 

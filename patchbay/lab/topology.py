@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from patchbay.lab.topology_security import SecurityGroup
+
 NetworkType = Literal["local", "flat", "vlan", "vxlan"]
 Plugging = Literal["hybrid", "direct"]
 DatapathType = Literal["auto", "netdev", "system"]
@@ -58,7 +60,10 @@ class Subnet(msgspec.Struct, frozen=True):
 
 
 class Network(msgspec.Struct, frozen=True):
-    """A network of a project, with its provider segment. ``external``: routers have their gateways on it."""
+    """A network of a project, with its provider segment. ``external``: routers have their gateways on it.
+
+    ``security_groups``: those of its interfaces; ``port_security`` and they are None where the file says nothing.
+    """
 
     project: str = ""
     type: NetworkType = "vxlan"
@@ -68,6 +73,8 @@ class Network(msgspec.Struct, frozen=True):
     shared: bool = False
     external: bool = False
     dns_domain: str = ""
+    port_security: bool | None = None
+    security_groups: tuple[str, ...] | None = None
     subnets: Mapping[str, Subnet] = {}
 
 
@@ -87,7 +94,8 @@ class Instance(msgspec.Struct, frozen=True):
     """A namespace on a host that stands in for a virtual machine. ``interfaces``: device name → interface.
 
     ``dhcp``: a DHCP client asks for its addresses; else they are written. ``public_keys``, ``user_data`` and
-    ``metadata`` are what the metadata service tells it.
+    ``metadata`` are what the metadata service tells it. ``port_security`` and ``security_groups`` are those of all its
+    interfaces, None: as their networks say.
     """
 
     host: str
@@ -97,6 +105,8 @@ class Instance(msgspec.Struct, frozen=True):
     public_keys: tuple[str, ...] = ()
     user_data: str = ""
     metadata: Mapping[str, str] = {}
+    port_security: bool | None = None
+    security_groups: tuple[str, ...] | None = None
     interfaces: Mapping[str, Interface] = {}
 
 
@@ -228,6 +238,8 @@ class Topology(msgspec.Struct, frozen=True):
     routers: Mapping[str, Router] = {}
     floating_ips: tuple[FloatingIP, ...] = ()
     instances: Mapping[str, Instance] = {}
+    security_groups: Mapping[str, SecurityGroup] = {}
+    address_groups: Mapping[str, tuple[str, ...]] = {}
     outside: Mapping[str, Outside] = {}
     expect: tuple[Expectation, ...] = ()
 
