@@ -45,6 +45,20 @@ def apply_topology(client: Client, topology: Topology) -> Applied:
     subnet_ids = bring_about(client, "subnets", subnets, steps, parents=parents)
     _apply_dhcp_servers(client, topology, network_ids, subnet_ids, steps)
     apply_routers(client, topology, network_ids, subnet_ids, steps)
+    port_ids = _apply_ports(client, topology, network_ids, steps)
+    instances: dict[Key, Object] = {
+        (project_of(topology, instance), name): instance_body(topology, name, port_ids)
+        for name, instance in topology.instances.items()
+    }
+    bring_about(client, "instances", instances, steps)
+    apply_floating_ips(client, topology, network_ids, port_ids, steps)
+    return together(steps)
+
+
+def _apply_ports(
+    client: Client, topology: Topology, network_ids: Mapping[Key, str], steps: list[Applied]
+) -> dict[Key, str]:
+    """The ports of all interfaces, after the security groups that they are in."""
     projects = [project_of(topology, instance) for instance in topology.instances.values()]
     groups = apply_security(client, topology, projects, steps)
     ports: dict[Key, Object] = {
@@ -59,14 +73,7 @@ def apply_topology(client: Client, topology: Topology) -> Applied:
         for name, instance in topology.instances.items()
         for device, interface in instance.interfaces.items()
     }
-    port_ids = bring_about(client, "ports", ports, steps)
-    instances: dict[Key, Object] = {
-        (project_of(topology, instance), name): instance_body(topology, name, port_ids)
-        for name, instance in topology.instances.items()
-    }
-    bring_about(client, "instances", instances, steps)
-    apply_floating_ips(client, topology, network_ids, port_ids, steps)
-    return together(steps)
+    return bring_about(client, "ports", ports, steps)
 
 
 def project_of(topology: Topology, instance: Instance) -> str:
