@@ -10,6 +10,7 @@ from patchbay.compile.floating import outlet
 from patchbay.compile.fragments import Compiled
 from patchbay.compile.knowledge import ROUTER_PORTS, SERVICE_DEVICES
 from patchbay.compile.router_trouble import router_trouble
+from patchbay.compile.security_groups import key_of
 from patchbay.compile.view import Fragment
 from patchbay.hoststate import Key
 from patchbay.model import FloatingIP, Port
@@ -74,6 +75,9 @@ class Completeness:
             fragments.append(("dhcp", port.network_id))
         elif found := self._view.interface_of(port.id):
             fragments.append(("instance", found[0].id))
+        if port.is_secured:
+            key = key_of(port)
+            fragments += [("local-ports", port.network_id), ("ruleset", key), ("connections", key)]
         return fragments
 
     def _fragments_of_router(self, router_id: str) -> list[Fragment]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from patchbay.agent.flooding import without_ports
 from patchbay.errors import HostError
 from patchbay.host.netlink_apply import Failure
 from patchbay.host.openflow import (
@@ -176,13 +177,10 @@ class FlowTables:
             return flow
         for port in missing:
             self._held.setdefault((flow.bridge, port), set()).add(flow.key)
-        actions = flow.actions.split(",")
-        outputs = [f"output:{port}" for port in missing]
-        kept = [action for action in actions if action not in outputs]
-        is_flood = "(" not in flow.actions and len(actions) - len(kept) == len(missing)
-        if not is_flood or not any(action.startswith("output:") for action in kept):
+        actions = without_ports(flow.actions, missing)
+        if actions is None:
             return None
-        reduced = replace(flow, actions=",".join(kept))
+        reduced = replace(flow, actions=actions)
         return reduced if self._observed.get(flow.key) != reduced else None
 
     def _missing_ports(self, flow: Flow) -> frozenset[str]:

@@ -17,6 +17,7 @@ from patchbay.agent.complaints import Complaints
 from patchbay.agent.completeness import Completeness
 from patchbay.agent.machine import Machine, Sources
 from patchbay.agent.report import Reporter
+from patchbay.agent.scope import scope_of
 from patchbay.agent.settings import AgentSettings
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import Compiled
@@ -24,19 +25,22 @@ from patchbay.compile.view import Fragment, HostView
 from patchbay.host.netlink_apply import Failure
 from patchbay.hoststate import Key
 from patchbay.intent.database import Change, IntentDatabase
+from patchbay.intent.scope import AgentScope
 from patchbay.model import AddressScope, Quota, RBACPolicy, SubnetPool
-from patchbay.model.security import AddressGroup, SecurityGroup, SecurityGroupRule
 from patchbay.plan.diff import diff, is_ours, is_same
 from patchbay.plan.operations import Operation
 
 logger = logging.getLogger(__name__)
 
-TABLES = ("hosts", "networks", "subnets", "instances", "plugs", "routers", "floatingips", "vnet_objects", "ports")
+TABLES = (
+    *("hosts", "networks", "subnets", "instances", "plugs", "routers", "floatingips", "vnet_objects"),
+    *("security_groups", "security_group_rules", "address_groups", "ports"),
+)
 """What of the intent is compiled; ports last, for they refer to the others."""
 FAILING_ATTEMPTS = 4
 """What was tried so often is not late but wrong."""
 QUICK_RETRY_S, FIRST_RETRY_S, LAST_RETRY_S = 0.02, 0.2, 30.0
-NOT_OF_HOSTS = (AddressGroup, AddressScope, Quota, RBACPolicy, SecurityGroup, SecurityGroupRule, SubnetPool)
+NOT_OF_HOSTS = (AddressScope, Quota, RBACPolicy, SubnetPool)
 """Values that decide nothing on a host."""
 WATCH_PATIENCE_S = 1.0
 """So long a change waits for what must be known with it; the answer may come later, and repairs do not wait for it."""
@@ -72,7 +76,7 @@ class Agent:
         self._retries: dict[Key, Attempt] = {}
         self._deferred: set[Key] = set()
         self._changes: list[Change] = []
-        self._watched: tuple[frozenset[str], ...] | None = None
+        self._watched: AgentScope | None = None
         self._watching: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
@@ -177,19 +181,16 @@ class Agent:
 
     async def _watch(self, patience_s: float | None) -> bool:
         """Watch networks and routers that are here, and ports that others plugged, or whose interface they may have
-        plugged into a registered bridge; returns whether that brought more.
+        plugged into a registered bridge, and whom the rules of ports here name; returns whether that brought more.
 
         A database that does not answer within ``patience_s`` must not hold up repairs: its answer wakes the loop.
         Without a limit (at the start) nothing goes on before all is known.
         """
-        plugged = self.view.facts.plugged.items()
-        foreign = frozenset(port_id for port_id, interface in plugged if not interface.ours)
-        named = frozenset(self.view.attachments.places)
-        needed = frozenset(self.view.networks_here()), foreign, frozenset(self.view.routers_wanted()), named
+        needed = scope_of(self.view)
         if needed == self._watched or not (patience_s is None or self.intent.is_connected):
             return False
         self._watched = needed
-        task = asyncio.create_task(self.intent.watch(*needed))
+        task = asyncio.create_task(self.intent.watch(needed))
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
         done, _ = await asyncio.wait({task}, timeout=patience_s)

@@ -39,7 +39,13 @@ def compile_foreign_port(view: HostView, port_id: str) -> list[Resource]:
         return []  # Ours, but somebody took the mark off: the fragment that it is from puts it back.
     if port is not None and not view.is_here(port):
         port = None
-    tag = PortTag(name=plugged.name, tag=port_tag(view, port), other_config=other_config(view, port))
+    is_closed = port is not None and port.is_secured
+    tag = PortTag(
+        name=plugged.name,
+        tag=port_tag(view, port),
+        other_config=other_config(view, port),
+        is_closed=is_closed,
+    )
     return [tag, *drop_if_dead(plugged.name, tag.tag)]
 
 

@@ -79,6 +79,7 @@ def compile_attached_port(view: HostView, port: Port) -> list[Resource]:
             external_ids=external_ids,
             other_config=other_config(view, port),
             tag=tag,
+            is_closed=port.is_secured,
             owner=port.id,
         ),
         *drop_if_dead(inner, tag),

@@ -28,6 +28,7 @@ from patchbay.compile.pipeline import (
     ROUTER_ADDRESSES,
     ROUTER_ND,
     SLOW_PATH,
+    TRANSIENT,
     UCAST_TO_TUN,
 )
 from patchbay.compile.responder import ECHO_REPLY, ECHO_REPLY_V6, link_local, load_ipv6
@@ -48,7 +49,7 @@ def compile_routing_tables(view: HostView) -> list[Resource]:
     lifeless = (f"{version},nw_ttl={ttl}" for version in ("ip", "ipv6") for ttl in (0, 1))
     return [
         flow(ARP_SPOOF, 0, "", f"resubmit(,{ROUTED})"),
-        flow(ROUTED, 0, "", "NORMAL"),
+        flow(ROUTED, 0, "", f"resubmit(,{TRANSIENT})" if view.has_secured_ports() else "NORMAL"),
         *(flow(ROUTER_ADDRESSES, 10, match, _TO_SLOW_PATH) for match in _LINK_LOCAL),
         *(flow(ROUTER_ADDRESSES, 1, version, f"resubmit(,{L3_LOOKUP})") for version in ("ip", "ipv6")),
         flow(ROUTER_ADDRESSES, 0, "", _TO_SLOW_PATH),

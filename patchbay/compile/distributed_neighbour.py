@@ -11,6 +11,7 @@ from patchbay.compile.br_int import port_tag
 from patchbay.compile.leg import addresses, flow, next_hop_match
 from patchbay.compile.local_vlans import DEAD_VLAN
 from patchbay.compile.pipeline import ARP_SPOOF, LOCAL_SWITCHING, NEIGHBOUR, ROUTED_OUT
+from patchbay.compile.port_delivery import judged
 from patchbay.compile.provider import UNTAGGED
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Flow
@@ -36,9 +37,12 @@ def compile_neighbour(view: HostView, port: Port) -> Iterator[Flow]:
         return
     device = view.port_device(port.id)
     if device is not None and names.PORT_NAME.fullmatch(device):
-        actions = f"load:{local_vlan:#x}->NXM_NX_REG6[],resubmit(,{ARP_SPOOF})"
-        yield flow(LOCAL_SWITCHING, 5, f"in_port={device},{UNTAGGED}", actions)
-        way = f"{OUT}{device}"
+        if port.is_secured:
+            way = f"load:{local_vlan:#x}->NXM_NX_REG6[],load:0xffff->NXM_OF_IN_PORT[],{judged(device)}"
+        else:
+            actions = f"load:{local_vlan:#x}->NXM_NX_REG6[],resubmit(,{ARP_SPOOF})"
+            yield flow(LOCAL_SWITCHING, 5, f"in_port={device},{UNTAGGED}", actions)
+            way = f"{OUT}{device}"
     elif device is None and _is_reached_elsewhere(view, port):
         way = f"resubmit(,{ROUTED_OUT})"
     else:

@@ -16,8 +16,13 @@ from patchbay.compile.distributed_interface import compile_interface
 from patchbay.compile.distributed_neighbour import compile_neighbour
 from patchbay.compile.instance import compile_instance
 from patchbay.compile.metadata import compile_metadata
+from patchbay.compile.port_delivery import compile_local_ports
+from patchbay.compile.port_security import compile_secured_port
 from patchbay.compile.provider import compile_provider, compile_provider_network
 from patchbay.compile.router import compile_router
+from patchbay.compile.security_groups_connections import compile_connections
+from patchbay.compile.security_groups_rules import compile_conjunction, compile_remote, compile_rule_set
+from patchbay.compile.security_groups_tables import compile_security_tables
 from patchbay.compile.view import Fragment, HostView
 from patchbay.hoststate import HostState, Key, Resource
 from patchbay.model.network import FLAT, VLAN, VXLAN
@@ -29,7 +34,8 @@ def compile_fragment(view: HostView, fragment: Fragment) -> tuple[Resource, ...]
 
 
 def _compile_host(view: HostView) -> Iterable[Resource]:
-    return (*compile_integration_bridge(view.facts), *compile_tunnel_bridge(view.facts), *compile_routing_tables(view))
+    bridges = (*compile_integration_bridge(view.facts), *compile_tunnel_bridge(view.facts))
+    return (*bridges, *compile_routing_tables(view), *compile_security_tables(view))
 
 
 def _compile_network(view: HostView, network_id: str) -> Iterable[Resource]:
@@ -46,6 +52,7 @@ def _compile_port(view: HostView, port_id: str) -> Iterator[Resource]:
     if port_id in view.ports:
         yield from compile_attached_port(view, view.ports[port_id])
         yield from compile_known_port(view, view.ports[port_id])
+        yield from compile_secured_port(view, view.ports[port_id])
         yield from compile_neighbour(view, view.ports[port_id])
         yield from compile_interface(view, view.ports[port_id])
 
@@ -66,6 +73,11 @@ COMPILE: Mapping[str, Callable[..., Iterable[Resource]]] = {
     "dhcp": compile_dhcp,
     "router": compile_router,
     "metadata": compile_metadata,
+    "local-ports": compile_local_ports,
+    "ruleset": compile_rule_set,
+    "connections": compile_connections,
+    "conjunction": compile_conjunction,
+    "remote": compile_remote,
 }
 """The first word of a fragment, and the function that compiles it; the other words are its arguments."""
 

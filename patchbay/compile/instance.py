@@ -106,6 +106,7 @@ def _compile_plug(view: HostView, instance: Instance, port: Port, name: str) -> 
         external_ids=external_ids,
         other_config=other_config(view, port),
         tag=tag,
+        is_closed=port.is_secured,
         owner=port.id,
     )
     yield from drop_if_dead(name, tag)

@@ -18,6 +18,7 @@ from patchbay.compile.facts import Facts, Plugged
 from patchbay.compile.index import Index
 from patchbay.compile.instances import InstancesHere
 from patchbay.compile.local_vlans import LocalVlans
+from patchbay.compile.security_groups import Value as SecurityValue
 from patchbay.compile.segment import segment
 from patchbay.compile.tunnels import Tunnels
 from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet, VnetObject
@@ -34,9 +35,10 @@ from patchbay.model.router import (
 
 Fragment = tuple[str, ...]
 """("host",), ("tunnel", remote tunnel IP), ("provider", bridge), ("datapath", bridge), ("network", id), ("port", id),
-("instance", id), ("dhcp", network id), ("router", id), ("metadata",)"""
+("instance", id), ("dhcp", network id), ("router", id), ("metadata",), and of port security ("local-ports", network id),
+("ruleset", key), ("connections", key), ("conjunction", kind, id), ("remote", address)"""
 
-Value = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP | VnetObject
+Value = Network | Subnet | Port | Instance | Host | Plug | Router | FloatingIP | VnetObject | SecurityValue
 
 ROUTER_PORTS = (*ROUTER_INTERFACES, ROUTER_GATEWAY, FLOATING_GATEWAY)
 SERVICE_PORTS = (*ROUTER_PORTS, DHCP_SERVER)

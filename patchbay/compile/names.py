@@ -15,6 +15,9 @@ from patchbay.model import Instance
 BR_INT, BR_TUN = "br-int", "br-tun"
 PATCH_TUN, PATCH_INT = "patch-tun", "patch-int"
 """The port of br-int that leads to br-tun, and the port of br-tun that leads to br-int (seed 002)."""
+PATCH_SECURED, PATCH_SWITCH = "patch-secured", "patch-switch"
+"""Both in br-int: behind the first, ordinary switching finds all ports with port security; by the second they reach
+ordinary switching (``port_security``)."""
 
 DEVICE_NAME_MAX = 15
 """IFNAMSIZ without its terminating zero."""
@@ -78,6 +81,16 @@ def router_number(router_id: str) -> int:
         return uuid.UUID(router_id).int >> 64
     except ValueError:
         return int.from_bytes(hashlib.blake2b(router_id.encode(), digest_size=8).digest(), "big")
+
+
+def rule_set_number(key: str) -> int:
+    """The rule set of ports with these groups, in ``metadata`` of a flow: 64 bits of a hash."""
+    return int.from_bytes(hashlib.blake2b(f"rules/{key}".encode(), digest_size=8).digest(), "big")
+
+
+def port_number(port_id: str) -> int:
+    """The port in reg14 and reg15 of a flow: as ``router_number``."""
+    return router_number(port_id)
 
 
 def _shortened(prefix: str, name: str) -> str:

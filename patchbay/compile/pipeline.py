@@ -35,6 +35,7 @@ FLOOD_TO_TUN = 22
 ND_RESPONDER = 23
 
 ARP_SPOOF = 24
+MAC_SPOOF = 25
 ROUTED = 40
 ROUTER_ND = 41
 ROUTER_ADDRESSES = 42
@@ -44,6 +45,127 @@ NEIGHBOUR = 45
 GATEWAY = 46
 ROUTED_OUT = 47
 SLOW_PATH = 48
+TRANSIENT = 60
+TO_PORTS = 61
+PORT = 62
+BASE_EGRESS = 71
+RULES_EGRESS = 72
+ACCEPT_OR_INGRESS = 73
+TRACKED_EGRESS = 74
+BASE_INGRESS = 81
+RULES_INGRESS = 82
+ACCEPT_INGRESS = 83
+TRACKED_INGRESS = 84
+ACCEPTED_EGRESS = 91
+ACCEPTED_INGRESS = 92
+
+_SECURITY = (
+    Table(
+        bridge=names.BR_INT,
+        number=TRANSIENT,
+        name="TRANSIENT",
+        entered_from="tables 40 and 91, frames to be switched",
+        decides="from ports with port security (bit 5 of reg5): unicast for another such port goes there, multicast and"
+        " broadcast to those of the network and to switching, the rest to switching; from others: switching (NORMAL)",
+        goes_to=(TO_PORTS, PORT, BASE_INGRESS),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=TO_PORTS,
+        name="TO_PORTS",
+        entered_from="table 0, what switching has for ports with port security; table 60, their multicast",
+        decides="which ports with port security get it, by local VLAN and MAC; what is for none of them is dropped",
+        goes_to=(TO_PORTS, PORT, BASE_INGRESS),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=PORT,
+        name="PORT",
+        entered_from="tables 45, 60, 61 and 73, asked for one port (in its name)",
+        decides="nothing: writes down which port it is for (reg14, reg15) and its rule set (metadata)",
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=BASE_EGRESS,
+        name="BASE_EGRESS",
+        entered_from="table 25",
+        decides="what no rule is asked about: what a DHCP client and neighbour discovery say is accepted, what a DHCP"
+        " server says is dropped; the rest of IP is tracked, in the zone of its local VLAN",
+        goes_to=(RULES_EGRESS, ACCEPT_OR_INGRESS, TRACKED_EGRESS, ACCEPTED_EGRESS),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=RULES_EGRESS,
+        name="RULES_EGRESS",
+        entered_from="tables 71 and 74, and 84 for replies",
+        decides="whether a rule of the rule set allows what is sent (bit 3 of reg5)",
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ACCEPT_OR_INGRESS,
+        name="ACCEPT_OR_INGRESS",
+        entered_from="tables 71 and 74",
+        decides="drops what no rule allows; what is for a port with port security here is judged for that, too; else"
+        " the connection is noted as allowed by these rules as they are now (ct_label)",
+        goes_to=(PORT, TRACKED_INGRESS, ACCEPTED_EGRESS),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=TRACKED_EGRESS,
+        name="TRACKED_EGRESS",
+        entered_from="table 71, tracked",
+        decides="whether the connection was allowed by the rules as they are now; if not, asks them: for replies the"
+        " ingress rules about the connection's first packet",
+        goes_to=(RULES_EGRESS, RULES_INGRESS, ACCEPT_OR_INGRESS),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=BASE_INGRESS,
+        name="BASE_INGRESS",
+        entered_from="tables 45, 60 and 61, frames for the port in reg14 and reg15",
+        decides="as table 71, for what a port is sent: ARP, neighbour discovery, router advertisements and DHCP pass",
+        goes_to=(RULES_INGRESS, ACCEPT_INGRESS, TRACKED_INGRESS, ACCEPTED_INGRESS),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=RULES_INGRESS,
+        name="RULES_INGRESS",
+        entered_from="tables 81 and 84, and 74 for replies",
+        decides="whether a rule of the rule set allows what the port is sent (bit 3 of reg5)",
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ACCEPT_INGRESS,
+        name="ACCEPT_INGRESS",
+        entered_from="tables 81 and 84",
+        decides="drops what no rule allows; notes the connection as table 73 does, for both ends if both are here",
+        goes_to=(ACCEPTED_INGRESS,),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=TRACKED_INGRESS,
+        name="TRACKED_INGRESS",
+        entered_from="tables 73 and 81, tracked",
+        decides="as table 74, for what a port is sent",
+        goes_to=(RULES_EGRESS, RULES_INGRESS, ACCEPT_INGRESS),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ACCEPTED_EGRESS,
+        name="ACCEPTED_EGRESS",
+        entered_from="tables 24, 71 and 73",
+        decides="on to routing, or where no distributed router is to switching; marks it as from a secured port",
+        goes_to=(ROUTED, TRANSIENT),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=ACCEPTED_INGRESS,
+        name="ACCEPTED_INGRESS",
+        entered_from="tables 81 and 83",
+        decides="outputs to the port in reg14 and reg15",
+    ),
+)
+"""Port security and security groups."""
 
 TABLES = (
     Table(
@@ -53,25 +175,36 @@ TABLES = (
         entered_from="every port of br-int",
         decides="ordinary switching by MAC within local VLANs (NORMAL); frames of provider bridges get their"
         " local VLAN; frames of ports that must not talk are dropped; what a port sends on a network that a"
-        " distributed router joins gets its local VLAN into reg6 and goes to routing first",
-        goes_to=(ARP_SPOOF, ROUTED),
+        " distributed router joins gets its local VLAN into reg6 and goes to routing first; what a port with port"
+        " security sends gets its rule set into metadata, too, and goes to table 24, without a VLAN tag or not at all;"
+        " what switching has for such ports (patch-secured) comes in again at patch-switch",
+        goes_to=(ARP_SPOOF, ROUTED, TO_PORTS),
     ),
     Table(
         bridge=names.BR_INT,
         number=ARP_SPOOF,
         name="ARP_SPOOF",
-        entered_from="table 0, ports of networks that a distributed router joins",
-        decides="whether the sender may say this: everything passes",
-        goes_to=(ROUTED,),
+        entered_from="table 0, ports with port security, and ports of networks that a distributed router joins",
+        decides="with port security: ARP and neighbour discovery only for the port's own addresses, no router"
+        " advertisements; ARP is then accepted, other frames go on. Without: everything passes",
+        goes_to=(MAC_SPOOF, ROUTED, ACCEPTED_EGRESS),
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=MAC_SPOOF,
+        name="MAC_SPOOF",
+        entered_from="table 24, ports with port security",
+        decides="whether MAC and IP address of the sender are the port's; nothing but IP passes",
+        goes_to=(BASE_EGRESS,),
     ),
     Table(
         bridge=names.BR_INT,
         number=ROUTED,
         name="ROUTED",
-        entered_from="table 24, with the local VLAN in reg6",
+        entered_from="tables 24 and 91, with the local VLAN in reg6",
         decides="whether a frame is for a router: answers ARP requests and neighbour solicitations for its addresses;"
-        " what is sent to its MAC gets the router's number into metadata; everything else is switched (NORMAL)",
-        goes_to=(ROUTER_ND, ROUTER_ADDRESSES),
+        " what is sent to its MAC gets the router's number into metadata; everything else is switched",
+        goes_to=(ROUTER_ND, ROUTER_ADDRESSES, TRANSIENT),
     ),
     Table(
         bridge=names.BR_INT,
@@ -111,10 +244,10 @@ TABLES = (
         number=NEIGHBOUR,
         name="NEIGHBOUR",
         entered_from="tables 43 and 44",
-        decides="the MAC of the next hop: takes one from the time to live and outputs to its port; another distributed"
-        " router goes on from table 42; what is too large, has lived too long or has an unknown next hop goes to the"
-        " namespace",
-        goes_to=(ROUTER_ADDRESSES, ROUTED_OUT, SLOW_PATH),
+        decides="the MAC of the next hop: takes one from the time to live and outputs to its port, or goes to table 81"
+        " if that has port security; another distributed router goes on from table 42; what is too large, has lived too"
+        " long or has an unknown next hop goes to the namespace",
+        goes_to=(ROUTER_ADDRESSES, ROUTED_OUT, SLOW_PATH, PORT, BASE_INGRESS),
     ),
     Table(
         bridge=names.BR_INT,
@@ -139,6 +272,7 @@ TABLES = (
         entered_from="tables 42, 43, 45 and 46",
         decides="hands the packet, as it came, to the router's namespace on this host",
     ),
+    *_SECURITY,
     Table(
         bridge=names.BR_TUN,
         number=LOCAL_SWITCHING,
@@ -221,7 +355,8 @@ TABLES = (
         name="LOCAL_SWITCHING",
         entered_from="every port of the bridge",
         decides="on a provider bridge: frames from br-int get the VLAN that the physical network uses, or none; unknown"
-        " ones are dropped. On a registered one: an attached interface is joined to its patch port to br-int, both ways",
+        " ones are dropped. On a registered one: an attached interface is joined to its patch port to br-int, both"
+        " ways",
     ),
 )
 

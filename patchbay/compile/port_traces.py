@@ -1,8 +1,8 @@
-"""What a port leaves in the indexes of a host's view, wherever it is. Pure; called by ``HostView``."""
+"""What ports and floating IPs leave in the indexes of a host's view, wherever they are. Pure."""
 
 from patchbay.compile.index import Trace
 from patchbay.compile.knowledge import ROUTER_PORTS, is_link
-from patchbay.model import Port
+from patchbay.model import FloatingIP, Port, Router
 from patchbay.model.port import DHCP_SERVER
 from patchbay.model.router import ROUTER_INTERFACES
 
@@ -26,3 +26,20 @@ def traces_anywhere(port: Port) -> set[Trace]:
     if port.interface_name:
         traces.add(("named", port.interface_name))
     return traces
+
+
+def plugging(router: Router | None) -> tuple[object, ...]:
+    """What of a router decides which of its ports are plugged here."""
+    if router is None:
+        return ()
+    return router.host, router.admin_state_up, router.gateway_port_id, router.distributed
+
+
+def floating_traces(floatingip: FloatingIP | None) -> set[Trace]:
+    """Where a floating IP is found: under its port, and under the router that it is associated by."""
+    if floatingip is None:
+        return set()
+    traces: set[Trace] = {("floating-port", floatingip.floating_port_id)}
+    if floatingip.port_id:
+        traces.add(("floating-to", floatingip.port_id))
+    return traces | {("floatingips", floatingip.router_id)} if floatingip.router_id else traces

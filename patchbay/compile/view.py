@@ -19,20 +19,34 @@ from patchbay.compile.knowledge import (
     ROUTER_PORTS,
     SERVICE_PORTS,
     Fragment,
-    HostKnowledge,
     Value,
     is_link,
 )
 from patchbay.compile.local_vlans import LocalVlans
-from patchbay.compile.port_traces import traces_anywhere
+from patchbay.compile.port_traces import floating_traces, plugging, traces_anywhere
+from patchbay.compile.security_groups import Value as SecurityValue
+from patchbay.compile.security_knowledge import SecurityKnowledge
 from patchbay.compile.segment import provider_bridge, segment
-from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet, VnetObject
+from patchbay.model import (
+    AddressGroup,
+    FloatingIP,
+    Host,
+    Instance,
+    Network,
+    Plug,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    VnetObject,
+)
 from patchbay.model.port import DHCP_SERVER
 from patchbay.model.router import FLOATING_GATEWAY, ROUTER_INTERFACES
 from patchbay.model.vnet import DATAPATH
 
 
-class HostView(HostKnowledge):
+class HostView(SecurityKnowledge):
     """What changed, and what follows from it."""
 
     def put(self, value: Value) -> set[Fragment]:
@@ -65,6 +79,8 @@ class HostView(HostKnowledge):
             case VnetObject(id=object_id):
                 _store(self.datapaths, object_id, new if value.kind == DATAPATH else None)
                 dirty = self._change_attachments()
+            case SecurityGroup() | SecurityGroupRule() | AddressGroup():
+                dirty = self._change_security(value, cast(SecurityValue | None, new))
         return dirty | self._settle_distribution()
 
     def set_facts(self, facts: Facts) -> set[Fragment]:
@@ -102,7 +118,7 @@ class HostView(HostKnowledge):
         if port is None:
             return set()
         network_id = port.network_id
-        traces = traces_anywhere(port)
+        traces = traces_anywhere(port) | self._security_traces(port)
         if attached := self.attached(port_id):
             traces.add(("attached", attached[0]))
         if self.is_here(port):
@@ -141,7 +157,7 @@ class HostView(HostKnowledge):
         port = self.ports.get(port_id)
         floating = (item.router_id for item in self.floatingips_to(port_id))
         dirty.update(("router", router_id) for router_id in floating if router_id and router_id in self.distribution)
-        return dirty | self._service_fragments(port) if port else dirty
+        return dirty | self._service_fragments(port) | self._security_fragments(port) if port else dirty
 
     def _service_fragments(self, port: Port) -> set[Fragment]:
         """What serves this port here, and what it is a part of."""
@@ -167,7 +183,9 @@ class HostView(HostKnowledge):
 
     def _rivals(self, trace: Trace) -> set[Fragment]:
         """Other claimants of a MAC or an address: theirs is not the only or first claim any more, or is again."""
-        return {("port", owner) for owner in self._traces.owners(trace)} if trace[0] in CLAIMS else set()
+        if trace[0] not in CLAIMS or trace not in self._traces:
+            return set()
+        return {("local-ports", trace[1]), *(("port", owner) for owner in self._traces.owners(trace))}
 
     def _presence_changed(self, trace: Trace, is_there: bool) -> set[Fragment]:
         """The first port of a network came to a host, or the last one left."""
@@ -182,16 +200,15 @@ class HostView(HostKnowledge):
                 return self._settle_network(network_id)
             case ("attached", bridge):
                 return {("datapath", bridge)}
-            case ("dhcp", network_id):
-                edit(("dhcp",), network_id)
-                return {("dhcp", network_id), METADATA}
-            case ("router", router_id):
-                return {("router", router_id), METADATA}
+            case (("dhcp" | "router") as service, service_id):
+                if service == "dhcp":
+                    edit(("dhcp",), service_id)
+                return {(service, service_id), METADATA}
             case ("base", network_id):
                 self.distribution.note((NETWORK, network_id))
             case ("link", router_id, network_id):
                 self.distribution.note((NETWORK, network_id), (ROUTER, router_id))
-        return set()
+        return self._security_presence(trace, is_there)
 
     # Distributed routers
 
@@ -219,7 +236,7 @@ class HostView(HostKnowledge):
 
     def _network_fragments(self, network_id: str) -> set[Fragment]:
         """The network's own fragment and those of all its ports and their instances."""
-        dirty: set[Fragment] = {("network", network_id)}
+        dirty: set[Fragment] = {("network", network_id), ("local-ports", network_id)}
         dirty.update(("port", port_id) for port_id in self._traces.owners(("net", network_id)))
         return dirty | self._instance_fragments(network_id)
 
@@ -264,7 +281,7 @@ class HostView(HostKnowledge):
     def _change_router(self, router_id: str, new: Router | None) -> set[Fragment]:
         """What is plugged here follows from the router, too."""
         old = self.routers.get(router_id)
-        ports = list(self._traces.owners(("device", router_id)) if _plugging(old) != _plugging(new) else ())
+        ports = list(self._traces.owners(("device", router_id)) if plugging(old) != plugging(new) else ())
         if ports:
             networks = (self.ports[port_id].network_id for port_id in ports)
             self.distribution.note((ROUTER, router_id), *((NETWORK, network_id) for network_id in networks))
@@ -273,10 +290,10 @@ class HostView(HostKnowledge):
 
     def _change_floatingip(self, floatingip_id: str, new: FloatingIP | None) -> set[Fragment]:
         old = self.floatingips.get(floatingip_id)
-        for trace in _floating_traces(old):
+        for trace in floating_traces(old):
             self._parts.discard(trace, floatingip_id)
         _store(self.floatingips, floatingip_id, new)
-        for trace in _floating_traces(new):
+        for trace in floating_traces(new):
             self._parts.add(trace, floatingip_id)
         return {("router", item.router_id) for item in (old, new) if item is not None and item.router_id}
 
@@ -367,23 +384,6 @@ class HostView(HostKnowledge):
                 self.plugs[plug_id] = new
 
         return self._change_ports(ports, change)
-
-
-def _plugging(router: Router | None) -> tuple[object, ...]:
-    """What of a router decides which of its ports are plugged here."""
-    if router is None:
-        return ()
-    return router.host, router.admin_state_up, router.gateway_port_id, router.distributed
-
-
-def _floating_traces(floatingip: FloatingIP | None) -> set[Trace]:
-    """Where a floating IP is found: under its port, and under the router that it is associated by."""
-    if floatingip is None:
-        return set()
-    traces: set[Trace] = {("floating-port", floatingip.floating_port_id)}
-    if floatingip.port_id:
-        traces.add(("floating-to", floatingip.port_id))
-    return traces | {("floatingips", floatingip.router_id)} if floatingip.router_id else traces
 
 
 def _store(table: dict[str, Any], key: str, value: object) -> None:

@@ -36,7 +36,7 @@ __all__ = ["SWITCH_OPERATIONS", "Switch", "SwitchChange", "SwitchOperation"]
 _COLUMNS = {
     "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg", "ovs_version"),
     "Bridge": ("name", "ports", "datapath_type", "fail_mode", "external_ids", *borrowing.BRIDGE_COLUMNS),
-    "Port": ("name", "interfaces", "tag", "trunks", "other_config", "external_ids"),
+    "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "cvlans", "other_config", "external_ids"),
     "Interface": ("name", "type", "options", "external_ids", "ofport", "error"),
     "Controller": ("target",),
 }

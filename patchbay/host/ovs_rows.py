@@ -12,7 +12,7 @@ from patchbay.compile.local_vlans import DEAD_VLAN
 from patchbay.compile.names import BR_INT
 from patchbay.host import borrowing
 from patchbay.hoststate import Borrowed, Bridge, BridgePort, PortTag, Resource
-from patchbay.hoststate.switch import OWNER, Pairs
+from patchbay.hoststate.switch import CLOSED_MODE, CLOSED_VLAN, OWNER, Pairs
 from patchbay.ovsdb.values import Row
 
 
@@ -75,6 +75,7 @@ def _bridge_port(bridge: Row, port: Row, interface: Row) -> BridgePort:
         other_config=_pairs(port["other_config"]),
         tag=port["tag"],
         trunks=tuple(sorted(port["trunks"])),
+        is_closed=_is_closed(port),
         owner=port["external_ids"][OWNER],
     )
 
@@ -86,7 +87,11 @@ def _port_tag(bridge: Row, port: Row, iface_id: str) -> PortTag | None:
     if not iface_id and "net_uuid" not in port["other_config"] and port["tag"] != DEAD_VLAN:
         return None
     written = {key: value for key, value in port["other_config"].items() if key in OTHER_CONFIG_KEYS}
-    return PortTag(name=port["name"], tag=port["tag"], other_config=_pairs(written))
+    return PortTag(name=port["name"], tag=port["tag"], other_config=_pairs(written), is_closed=_is_closed(port))
+
+
+def _is_closed(port: Row) -> bool:
+    return port["vlan_mode"] == CLOSED_MODE and list(port["cvlans"]) == [CLOSED_VLAN]
 
 
 def _local_vlan(port: Row) -> int | None:

@@ -9,8 +9,8 @@ from typing import Any, assert_never
 
 from patchbay.errors import HostError
 from patchbay.host import borrowing
-from patchbay.hoststate import Bridge, BridgePort
-from patchbay.hoststate.switch import BEFORE, OWNER, Columns, Pairs
+from patchbay.hoststate import Bridge, BridgePort, PortTag
+from patchbay.hoststate.switch import BEFORE, CLOSED_MODE, CLOSED_VLAN, OWNER, Columns, Pairs
 from patchbay.ovsdb.client import Operation as RowOperation
 from patchbay.ovsdb.replica import Replica
 from patchbay.ovsdb.values import Row, named_uuid, ovs_map, ovs_set, uuid_ref
@@ -64,8 +64,10 @@ class Transaction:
             case SetPortTag(tag, old):
                 gone = [key for key, _ in old.other_config] if old else []
                 self._write_tag(tag.name, tag.tag, gone, tag.other_config)
+                self._write_mode(tag, tag.is_closed, was_closed=old is not None and old.is_closed)
             case ClearPortTag(tag):
                 self._write_tag(tag.name, None, [key for key, _ in tag.other_config], ())
+                self._write_mode(tag, is_closed=False, was_closed=tag.is_closed)
             case Borrow(new):
                 self._write_borrowed(new.table, new.name, new.columns)
             case GiveBack(old):
@@ -120,6 +122,7 @@ class Transaction:
                 "name": port.name,
                 "tag": _tag(port.tag),
                 "trunks": ovs_set(port.trunks),
+                **_mode(port.is_closed),
                 "other_config": ovs_map(dict(port.other_config)),
                 "external_ids": ovs_map({OWNER: port.owner}),
             },
@@ -155,6 +158,7 @@ class Transaction:
 
     def _update_port(self, uuid: str, row: Row, port: BridgePort) -> None:
         columns: dict[str, Any] = {"tag": _tag(port.tag), "trunks": ovs_set(port.trunks)}
+        columns |= _mode(port.is_closed)
         self._update("Port", uuid, {**columns, "other_config": ovs_map(dict(port.other_config))})
         self._write_map("Port", uuid, "external_ids", [OWNER], ((OWNER, port.owner),))
         columns = {
@@ -177,6 +181,12 @@ class Transaction:
         if uuid:
             self._update("Port", uuid, {"tag": _tag(tag)})
             self._write_map("Port", uuid, "other_config", [*gone, *(key for key, _ in pairs)], pairs)
+
+    def _write_mode(self, tag: PortTag, is_closed: bool, *, was_closed: bool) -> None:
+        """The VLAN mode of somebody else's port is only ours while it is closed."""
+        uuid = self._uuids["Port"].get(tag.name)
+        if uuid and (is_closed or was_closed):
+            self._update("Port", uuid, _mode(is_closed))
 
     # --- rows of others -----------------------------------------------------------------------------------------------
 
@@ -228,6 +238,13 @@ class Transaction:
             mutations.append([column, "insert", ovs_map(dict(pairs))])
         if mutations:
             self._mutate(table, [["_uuid", "==", uuid_ref(uuid)]], *mutations)
+
+
+def _mode(is_closed: bool) -> dict[str, Any]:
+    """The columns that close a port to ordinary switching, or open it."""
+    if is_closed:
+        return {"vlan_mode": CLOSED_MODE, "cvlans": CLOSED_VLAN}
+    return {"vlan_mode": ovs_set([]), "cvlans": ovs_set([])}
 
 
 def _tag(tag: int | None) -> Any:

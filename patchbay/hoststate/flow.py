@@ -56,7 +56,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_PRIORITY = 0x8000
 """OpenFlow's priority of a flow that names none (seed 002 prints its table 22 so); ovs-ofctl does not print it."""
 
-PORT_NAMES = re.compile(r"\b(?:in_port=|output:)(?!NXM_|OXM_|(?:\d+|LOCAL)\b(?![\w.-]))([\w.-]+)")
+PORT_NAMES = re.compile(r"\b(?:in_port=|output:|resubmit\()(?!NXM_|OXM_|(?:\d+|LOCAL)\b(?![\w.-]))([\w.-]+)")
 """Port names in the text of a flow: not registers (``output:NXM_OF_IN_PORT[]``), not numbers, nor
 the bridge itself (``LOCAL``)."""
 

@@ -18,6 +18,10 @@ BEFORE = "patchbay-before"
 """The external_ids key under which a borrowed row says what it held before."""
 
 
+CLOSED_MODE, CLOSED_VLAN = "dot1q-tunnel", 4095
+"""``vlan_mode`` and ``cvlans`` of a closed port: a tunnel for frames that carry this VLAN, and there are none."""
+
+
 class Bridge(msgspec.Struct, frozen=True, kw_only=True):
     """An Open vSwitch bridge. ``fail_mode`` is secure or standalone; ``owner`` is the value of our mark."""
 
@@ -36,7 +40,8 @@ class BridgePort(msgspec.Struct, frozen=True, kw_only=True):
 
     ``type`` is the interface's type ("" for a kernel device, internal, patch, vxlan); ``options``,
     ``external_ids`` are the interface's; ``other_config`` is the port's; ``tag`` the access VLAN; ``trunks`` the VLANs
-    that it carries with their tags (none: all); ``owner`` our mark on the Port row.
+    that it carries with their tags (none: all); ``owner`` our mark on the Port row. ``is_closed``: ordinary switching
+    (NORMAL) neither takes frames from it nor gives it any, whatever its tag: see ``CLOSED``.
     """
 
     name: str
@@ -47,6 +52,7 @@ class BridgePort(msgspec.Struct, frozen=True, kw_only=True):
     other_config: Pairs = ()
     tag: int | None = None
     trunks: tuple[int, ...] = ()
+    is_closed: bool = False
     owner: str = "host"
 
     @property
@@ -57,12 +63,14 @@ class BridgePort(msgspec.Struct, frozen=True, kw_only=True):
 class PortTag(msgspec.Struct, frozen=True, kw_only=True):
     """Tag and other_config of a port that somebody else plugged (libvirt, a CNI plugin, a person).
 
-    Patchbay sets these two columns (other_config only the keys given) and nothing else of it.
+    Patchbay sets these two columns (other_config only the keys given) and, if ``is_closed`` (see ``BridgePort``), its
+    VLAN mode, and nothing else of it.
     """
 
     name: str
     tag: int
     other_config: Pairs = ()
+    is_closed: bool = False
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -136,18 +136,22 @@ class IntentDatabase(Tables):
 
     async def watch(
         self,
-        networks: Collection[str],
+        networks: Collection[str] | AgentScope,
         ports: Collection[str] = (),
         routers: Collection[str] = (),
         interfaces: Collection[str] = (),
     ) -> None:
-        """Agents: watch these networks, these ports besides one's own, these routers, and ports by interface name.
+        """Agents: watch these networks, these ports besides one's own, these routers, and ports by interface name; or
+        all that a scope says.
 
         Returns when their content is here. See ``AgentScope``.
         """
         assert self._scope is not None, "only an agent's scope can change"
-        watched = (frozenset(ids) for ids in (networks, ports, routers, interfaces))
-        scope = AgentScope(self._scope.host, *watched)
+        if isinstance(networks, AgentScope):
+            scope = networks
+        else:
+            watched = (frozenset(ids) for ids in (networks, ports, routers, interfaces))
+            scope = AgentScope(self._scope.host, *watched)
         if scope != self._scope:
             self._scope = scope
             await self._replica.set_conditions(scope.conditions())

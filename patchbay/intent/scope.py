@@ -107,7 +107,9 @@ class AgentScope(msgspec.Struct, frozen=True):
 
     ``ports`` are watched besides, by id: those plugged here that may be bound elsewhere; and those whose
     ``interface_name`` is in ``interfaces``. ``routers`` are watched with their ports and floating IPs, wherever they
-    live. All OpenVNet datapaths are watched: a host knows its own by the number.
+    live. All OpenVNet datapaths are watched: a host knows its own by the number. Of ``groups``, those of ports here,
+    rules are watched; of ``remote_groups`` and ``address_groups``, whom these rules name, the ports with their
+    addresses and the CIDRs. ``remote_networks`` are where such ports are.
     """
 
     host: str
@@ -115,6 +117,10 @@ class AgentScope(msgspec.Struct, frozen=True):
     ports: frozenset[str] = frozenset()
     routers: frozenset[str] = frozenset()
     interfaces: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    remote_groups: frozenset[str] = frozenset()
+    address_groups: frozenset[str] = frozenset()
+    remote_networks: frozenset[str] = frozenset()
 
     def conditions(self) -> Conditions:
         """The monitor conditions: a row is sent when one of its table's clauses holds."""
@@ -123,23 +129,25 @@ class AgentScope(msgspec.Struct, frozen=True):
         on_networks = [["network", "==", uuid_ref(network)] for network in networks]
         routers = sorted(self.routers)
         of_routers = [["device_id", "==", router] for router in routers]
+        addressed = [["network", "==", uuid_ref(network)] for network in sorted(self.networks | self.remote_networks)]
+        members = [["security_groups", "includes", uuid_ref(group)] for group in sorted(self.remote_groups)]
         named = [["interface_name", "==", name] for name in sorted(self.interfaces)]
         if len(named) > MANY_INTERFACES:
             named = [["interface_name", "!=", ""]]
         return {
             "Network": _any_of(_rows(networks)),
             "Subnet": _any_of(on_networks),
-            "Port": _any_of([here, *on_networks, *_rows(sorted(self.ports)), *of_routers, *named]),
-            "Address": _any_of(on_networks),
+            "Port": _any_of([here, *on_networks, *_rows(sorted(self.ports)), *of_routers, *named, *members]),
+            "Address": _any_of(addressed),
             "Instance": [here],
             "Plug": _any_of([here, *on_networks]),
             "Router": [here, *_rows(routers)],
             "FloatingIP": _any_of([["router", "includes", uuid_ref(router)] for router in routers]),
             "SubnetPool": _any_of([]),
             "AddressScope": _any_of([]),
-            "AddressGroup": _any_of([]),
-            "SecurityGroup": _any_of([]),
-            "SecurityGroupRule": _any_of([]),
+            "AddressGroup": _any_of(_rows(sorted(self.address_groups))),
+            "SecurityGroup": _any_of(_rows(sorted(self.groups))),
+            "SecurityGroupRule": _any_of([["security_group", "==", uuid_ref(group)] for group in sorted(self.groups)]),
             "RBACPolicy": _any_of([]),
             "Quota": _any_of([]),
             "VnetObject": [["kind", "==", DATAPATH]],

@@ -58,3 +58,8 @@ class Port(Resource, frozen=True, kw_only=True):
     port_security_enabled: bool = True
     security_groups: tuple[str, ...] = ()
     interface_name: str = ""
+
+    @property
+    def is_secured(self) -> bool:
+        """Port security holds for it: never for ports of the network itself."""
+        return self.port_security_enabled and not self.device_owner.startswith("network:")

@@ -11,7 +11,7 @@ import msgspec
 
 from patchbay.hoststate import Bridge, BridgePort, Flow, Link, Namespace, PortTag, Route, Sysctl
 from patchbay.hoststate.flow import DEFAULT_PRIORITY
-from patchbay.hoststate.switch import OWNER, Pairs
+from patchbay.hoststate.switch import CLOSED_MODE, CLOSED_VLAN, OWNER, Pairs
 
 HEREDOC_FROM = 16
 """From so many flows on, one ovs-ofctl process reads them all: a process each costs 5 to 40 ms."""
@@ -87,12 +87,17 @@ def set_bridge(old: Bridge, new: Bridge) -> list[str]:
     return [*lines, f"ovs-vsctl {verb}"]
 
 
+CLOSED = [f"vlan_mode={CLOSED_MODE}", f"cvlans={CLOSED_VLAN}"]
+"""The columns of a port that ordinary switching does not use."""
+
+
 def add_port(port: BridgePort) -> list[str]:
     """One ovs-vsctl transaction: the port never exists without its tag."""
     interface = [f"type={port.type}"] if port.type else []
     interface += [*_settings("options", port.options), *_settings("external_ids", port.external_ids)]
     columns = [] if port.tag is None else [f"tag={port.tag}"]
     columns += [f"trunks={_numbers(port.trunks)}"] if port.trunks else []
+    columns += CLOSED if port.is_closed else []
     columns += [*_settings("other_config", port.other_config), f"external_ids:{OWNER}={quote(value(port.owner))}"]
     return _vsctl(
         f"--may-exist add-port {port.bridge} {port.name}",
@@ -109,6 +114,7 @@ def set_port(old: BridgePort, new: BridgePort) -> list[str]:
         columns.insert(0, f"tag={new.tag}")
     if new.trunks and new.trunks != old.trunks:
         columns.append(f"trunks={_numbers(new.trunks)}")
+    columns += CLOSED if new.is_closed and not old.is_closed else []
     if new.owner != old.owner:
         columns.append(f"external_ids:{OWNER}={quote(value(new.owner))}")
     interface = [
@@ -118,6 +124,7 @@ def set_port(old: BridgePort, new: BridgePort) -> list[str]:
     return _vsctl(
         f"clear port {name} tag" if new.tag is None and old.tag is not None else "",
         f"clear port {name} trunks" if old.trunks and not new.trunks else "",
+        f"clear port {name} vlan_mode cvlans" if old.is_closed and not new.is_closed else "",
         *_removals("port", name, "other_config", old.other_config, new.other_config),
         *_removals("interface", name, "options", old.options, new.options),
         *_removals("interface", name, "external_ids", old.external_ids, new.external_ids),
@@ -134,7 +141,10 @@ def set_port_tag(old: PortTag | None, new: PortTag) -> list[str]:
     """Tag and our other_config keys of somebody else's port."""
     before = old.other_config if old else ()
     settings = [f"tag={new.tag}", *_settings("other_config", _missing(new.other_config, before))]
+    was_closed = old is not None and old.is_closed
+    settings += CLOSED if new.is_closed and not was_closed else []
     return _vsctl(
+        f"clear port {new.name} vlan_mode cvlans" if was_closed and not new.is_closed else "",
         *_removals("port", new.name, "other_config", before, new.other_config),
         _clause("set", "port", new.name, settings),
     )
@@ -142,7 +152,10 @@ def set_port_tag(old: PortTag | None, new: PortTag) -> list[str]:
 
 def clear_port_tag(tag: PortTag) -> list[str]:
     """Back to a port without tag."""
-    return _vsctl(f"clear port {tag.name} tag", *_removals("port", tag.name, "other_config", tag.other_config, ()))
+    columns = "tag vlan_mode cvlans" if tag.is_closed else "tag"
+    return _vsctl(
+        f"clear port {tag.name} {columns}", *_removals("port", tag.name, "other_config", tag.other_config, ())
+    )
 
 
 def _missing(wanted: Pairs, present: Pairs) -> Pairs:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from patchbay.compile.facts import BridgeSettings, Facts, Plugged
 from patchbay.compile.view import Value
 from patchbay.model import (
+    AddressGroup,
     AddressPair,
     FixedIP,
     FloatingIP,
@@ -18,6 +19,8 @@ from patchbay.model import (
     Port,
     PortForwarding,
     Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Subnet,
     VnetObject,
 )
@@ -58,6 +61,7 @@ FIXED = (
     FixedIP("subnet-6", "fd00::5"),
     FixedIP("subnet-4", "bad"),
 )
+GROUP_IDS = ("group-1", "group-2")
 SEGMENTS = (("vxlan", None, 5), ("vxlan", None, 6), ("vlan", "one", 5), ("flat", "two", None), ("local", None, None))
 
 
@@ -114,7 +118,45 @@ def ports(draw: st.DrawFn) -> Port:
         dns_name=draw(st.sampled_from(("", "", "web"))),
         allowed_address_pairs=tuple(draw(st.lists(st.sampled_from(pairs), max_size=1))),
         interface_name=draw(st.sampled_from(("", *INTERFACES))),
+        port_security_enabled=draw(st.booleans()),
+        security_groups=tuple(draw(st.lists(st.sampled_from(GROUP_IDS), max_size=2, unique=True))),
     )
+
+
+@st.composite
+def security_rules(draw: st.DrawFn) -> SecurityGroupRule:
+    prefix, group, addresses = draw(
+        st.sampled_from(
+            (
+                *((None, None, None), ("10.0.0.0/24", None, None), ("fd00::/64", None, None), ("bad", None, None)),
+                *((None, group_id, None) for group_id in GROUP_IDS),
+                (None, None, "addresses-1"),
+            )
+        )
+    )
+    return SecurityGroupRule(
+        id=draw(st.sampled_from(("rule-1", "rule-2", "rule-3", "rule-4"))),
+        security_group_id=draw(st.sampled_from(GROUP_IDS)),
+        direction=draw(st.sampled_from(("ingress", "egress"))),
+        ethertype=draw(st.sampled_from(("IPv4", "IPv4", "IPv6"))),
+        protocol=draw(st.sampled_from((None, "tcp", "udp", "icmp", "6", "gre", "bad", "dccp"))),
+        port_range_min=draw(st.sampled_from((None, 0, 80))),
+        port_range_max=draw(st.sampled_from((None, 0, 99))),
+        remote_ip_prefix=prefix,
+        remote_group_id=group,
+        remote_address_group_id=addresses,
+    )
+
+
+@st.composite
+def security_groups(draw: st.DrawFn) -> SecurityGroup:
+    return SecurityGroup(id=draw(st.sampled_from(GROUP_IDS)), stateful=draw(st.sampled_from((True, True, False))))
+
+
+@st.composite
+def address_groups(draw: st.DrawFn) -> AddressGroup:
+    texts = st.sampled_from(("10.0.0.5/32", "10.0.0.0/25", "fd00::/64", "bad"))
+    return AddressGroup(id="addresses-1", addresses=tuple(draw(st.lists(texts, max_size=3))))
 
 
 @st.composite
@@ -241,8 +283,25 @@ WORLD: tuple[Value, ...] = (
     Network(id="net-b", created_at="2", network_type="vlan", physical_network="one", segmentation_id=5),
     Subnet(id="subnet-4", network_id="net-a", ip_version=4, cidr="10.0.0.0/24", gateway_ip="10.0.0.1"),
     Subnet(id="subnet-6", network_id="net-a", ip_version=6, cidr="fd00::/64", gateway_ip="fd00::1"),
-    Port(id=PORT_IDS[0], network_id="net-a", mac_address=MACS[0], fixed_ips=FIXED[:3:2], host=ME),
-    Port(id=PORT_IDS[1], network_id="net-a", mac_address=MACS[1], fixed_ips=FIXED[1:2], host="host2"),
+    SecurityGroup(id="group-1"),
+    SecurityGroupRule(id="rule-1", security_group_id="group-1", direction="ingress", remote_group_id="group-1"),
+    SecurityGroupRule(id="rule-2", security_group_id="group-1", direction="egress"),
+    Port(
+        id=PORT_IDS[0],
+        network_id="net-a",
+        mac_address=MACS[0],
+        fixed_ips=FIXED[:3:2],
+        host=ME,
+        security_groups=("group-1",),
+    ),
+    Port(
+        id=PORT_IDS[1],
+        network_id="net-a",
+        mac_address=MACS[1],
+        fixed_ips=FIXED[1:2],
+        host="host2",
+        security_groups=("group-1",),
+    ),
     Port(id=PORT_IDS[2], network_id="net-b", mac_address=MACS[0], host=ME),
     Instance(id="instance-1", created_at="1", name="web", host=ME, interfaces={"eth0": PORT_IDS[0]}),
     Instance(id="instance-2", created_at="2", name="db", host=ME, interfaces={"eth0": PORT_IDS[2]}),
@@ -309,4 +368,5 @@ WORLD: tuple[Value, ...] = (
 VALUES = st.one_of(
     *(networks(), subnets(), ports(), ports(), ports(), instances(), hosts(), plugs(), routers(), floatingips()),
     datapaths(),
+    *(security_rules(), security_groups(), address_groups()),
 )

@@ -16,6 +16,7 @@ from patchbay.compile.fragments import compile_all
 from patchbay.compile.view import HostView, Value
 from patchbay.hoststate import HostState
 from patchbay.model import (
+    AddressGroup,
     AddressPair,
     FixedIP,
     FloatingIP,
@@ -27,6 +28,8 @@ from patchbay.model import (
     Port,
     PortForwarding,
     Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Subnet,
     VnetObject,
 )
@@ -58,6 +61,7 @@ def values(intent: dict[str, Any]) -> Iterator[Value]:
         yield Network(id=id_of("network", name), name=name, created_at=f"2026-01-01T00:00:{number:02}Z", **fields)
     for name, fields in intent.get("subnets", {}).items():
         yield subnet(name, dict(fields))
+    yield from security(intent)
     for name, fields in intent.get("ports", {}).items():
         yield port(name, dict(fields))
     for name, fields in intent.get("routers", {}).items():
@@ -72,6 +76,21 @@ def values(intent: dict[str, Any]) -> Iterator[Value]:
         yield Plug(id=id_of("plug", name), port_id=id_of("port", name), network_id=network_id, host=host, up=True)
 
 
+def security(intent: dict[str, Any]) -> Iterator[Value]:
+    """Security groups with their rules, and address groups."""
+    for name, addresses in intent.get("addresses", {}).items():
+        yield AddressGroup(id=id_of("addresses", name), name=name, addresses=tuple(addresses))
+    for name, fields in intent.get("groups", {}).items():
+        group_id = id_of("group", name)
+        yield SecurityGroup(id=group_id, name=name, stateful=fields.get("stateful", True))
+        for number, rule in enumerate(fields.get("rules", ())):
+            named = dict(rule)
+            for field, kind in (("remote_group", "group"), ("remote_addresses", "addresses")):
+                if remote := named.pop(field, None):
+                    named["remote_group_id" if kind == "group" else "remote_address_group_id"] = id_of(kind, remote)
+            yield SecurityGroupRule(id=id_of("rule", f"{name}-{number}"), security_group_id=group_id, **named)
+
+
 def subnet(name: str, fields: dict[str, Any]) -> Subnet:
     version = 6 if ":" in fields["cidr"] else 4
     routes = tuple(HostRoute(*item) for item in fields.pop("host_routes", []))
@@ -83,6 +102,8 @@ def port(name: str, fields: dict[str, Any]) -> Port:
     fixed_ips = tuple(FixedIP(id_of("subnet", item), address) for item, address in fields.pop("fixed_ips", {}).items())
     pairs = tuple(AddressPair(*item) for item in fields.pop("allowed_address_pairs", []))
     network_id, mac_address = id_of("network", fields.pop("network")), fields.pop("mac")
+    fields["security_groups"] = tuple(id_of("group", item) for item in fields.pop("groups", ()))
+    fields.setdefault("port_security_enabled", bool(fields["security_groups"]))
     if "router" in fields:
         owner = "network:router_gateway" if fields.pop("is_gateway", False) else "network:router_interface"
         owner += "_distributed" if fields.pop("is_distributed", False) else ""

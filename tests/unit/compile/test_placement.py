@@ -19,7 +19,13 @@ def network(number: int, **fields: object) -> Network:
 
 def port(number: int, network_number: int = 1, host: str = "host1", **fields: object) -> Port:
     mac_address = f"fa:16:3e:00:{number >> 8:02x}:{number & 255:02x}"
-    new = Port(id=f"{number:08x}-port", network_id=f"net-{network_number}", mac_address=mac_address, host=host)
+    new = Port(
+        id=f"{number:08x}-port",
+        network_id=f"net-{network_number}",
+        mac_address=mac_address,
+        host=host,
+        port_security_enabled=False,
+    )
     return replace(new, **fields)
 
 

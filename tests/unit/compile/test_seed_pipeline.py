@@ -58,6 +58,9 @@ def test_br_tun_has_every_flow_of_the_seed(host: str) -> None:
     assert [line for line in seeds if line not in ours] == []
 
 
+ONWARD = re.compile(r"(?:resubmit\([\w.-]*,|ct\(table=)(\d+)")
+"""Tables that actions lead to."""
+
 CASE_HOSTS = [(case.parent.name, host) for case in CASES.glob("*/intent.yaml") for host, _ in expected(case.parent)]
 
 
@@ -66,7 +69,7 @@ def test_flows_stand_in_declared_tables_and_go_only_where_these_go(case: str, ho
     for flow in flows_of(case, host):
         table = find_table(flow.bridge, flow.table)
         assert table is not None, flow
-        targets = {int(number) for number in re.findall(r"resubmit\(,(\d+)\)", flow.actions)}
+        targets = {int(number) for number in ONWARD.findall(flow.actions)}
         assert targets <= set(table.goes_to), flow
 
 
@@ -74,7 +77,7 @@ def test_each_declared_way_between_tables_is_used() -> None:
     used = set()
     for case, host in CASE_HOSTS:
         for flow in flows_of(case, host):
-            used |= {(flow.bridge, flow.table, int(item)) for item in re.findall(r"resubmit\(,(\d+)\)", flow.actions)}
+            used |= {(flow.bridge, flow.table, int(item)) for item in ONWARD.findall(flow.actions)}
     declared = {(table.bridge, table.number, target) for table in TABLES for target in table.goes_to}
     assert used == declared
 

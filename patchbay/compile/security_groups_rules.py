@@ -1,0 +1,171 @@
+"""The rules of a rule set as flows, and the addresses of whom they name.
+
+RULES_EGRESS and RULES_INGRESS are asked: a flow that matches sets ``ALLOWED``, and who asked goes on. What is tracked
+is matched by the tuple of the connection's first packet, which replies carry too; so both directions of a connection
+can be judged at any time. A rule that names a group is a conjunction of two: this rule set, protocol and port; and one
+flow for each address, which all rules that name the group share. So flows grow with rules plus members.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from patchbay.compile.leg import flow
+from patchbay.compile.names import rule_set_number
+from patchbay.compile.pipeline import RULES_EGRESS, RULES_INGRESS
+from patchbay.compile.security_groups import (
+    EGRESS,
+    TRACKED,
+    Remote,
+    normal,
+    protocol_of,
+    remote_of,
+    version_of,
+    ways_to_match,
+)
+from patchbay.compile.view import HostView
+from patchbay.hoststate import Flow, Resource
+from patchbay.model.protocols import ICMP, ICMPV6
+from patchbay.model.security import SecurityGroupRule
+
+ALLOW = "load:0x1->NXM_NX_REG5[3]"
+"""The answer of a rule: bit 3 of reg5."""
+TRACKED_STATE, UNTRACKED_STATE = "ct_state=-inv+trk", "ct_state=-trk"
+_DIRECT, _CONJUNCTION = 20, 10
+_TABLES = {EGRESS: RULES_EGRESS}
+_KEYWORDS = {4: "ip", 6: "ipv6"}
+_WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
+
+
+def compile_rule_set(view: HostView, key: str) -> list[Resource]:
+    """The rules of ports with these groups."""
+    found: dict[tuple[int, int, str], set[str]] = {}
+    if not view.security.is_here(key):
+        return []
+    is_stateless = view.security.is_stateless(key)
+    for rule in view.security.rules_of(key):
+        for matched in ways_to_match(rule, is_stateless=is_stateless):
+            table, remote = _table(rule.direction), remote_of(rule)
+            number = conjunction_number(view, remote) if remote else None
+            if remote and number is None:
+                continue
+            for match in _matches(rule, key, matched):
+                priority = _CONJUNCTION if remote else _DIRECT
+                action = f"conjunction({number},1/2)" if remote else ALLOW
+                found.setdefault((table, priority, match), set()).add(action)
+    return [flow(*place, ",".join(sorted(actions))) for place, actions in found.items()]
+
+
+def compile_conjunction(view: HostView, kind: str, group_id: str) -> Iterator[Resource]:
+    """What both parts of a rule that names this group come to."""
+    number = conjunction_number(view, (kind, group_id))
+    if number is not None:
+        for direction in sorted({use.direction for use in view.security.uses((kind, group_id))}):
+            yield flow(_table(direction), _CONJUNCTION, f"conj_id={number}", ALLOW)
+
+
+def compile_remote(view: HostView, address: str) -> Iterator[Flow]:
+    """One address, or CIDR, of all whom rules here name."""
+    version = 6 if ":" in address else 4
+    remotes = view.security.remotes_at(address)
+    uses = {use for remote in remotes for use in view.security.uses(remote) if use.version == version}
+    for use in sorted(uses, key=lambda use: (use.direction, use.matched)):
+        numbers = {conjunction_number(view, remote) for remote in remotes if use in view.security.uses(remote)}
+        actions = ",".join(f"conjunction({number},2/2)" for number in sorted(numbers - {None}, key=str))
+        if actions:
+            remote_term = _remote_term(use.direction, version, use.matched, address)
+            yield flow(_table(use.direction), _CONJUNCTION, _joined(use.matched, version, remote_term), actions)
+
+
+def conjunction_number(view: HostView, remote: Remote) -> int | None:
+    """The number of the conjunctions with this remote, a hash; of two with one number (most unlikely) the first has
+    it, and rules that name the other allow nothing."""
+    number = _hashed(remote)
+    same = (other for other in view.security.remotes_here() if other < remote and _hashed(other) == number)
+    return number if next(same, None) is None else None
+
+
+def _hashed(remote: Remote) -> int:
+    digest = hashlib.blake2b("/".join(remote).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") or 1
+
+
+def _table(direction: str) -> int:
+    return _TABLES.get(direction, RULES_INGRESS)
+
+
+def _matches(rule: SecurityGroupRule, key: str, matched: str) -> Iterator[str]:
+    """The matches of one rule for one rule set: one for each mask of its port range."""
+    version, protocol = version_of(rule), protocol_of(rule)
+    remote = ""
+    if rule.remote_ip_prefix:
+        prefix = normal(rule.remote_ip_prefix)
+        if not prefix or (":" in prefix) != (version == 6):
+            return
+        if not prefix.endswith("/0"):
+            remote = _remote_term(rule.direction, version, matched, prefix)
+    rule_set = f"metadata={rule_set_number(key):#x}"
+    for kind, ports in _ports(rule, protocol, matched):
+        yield _joined(matched, version, remote, protocol=protocol, kind=kind, ports=ports, rule_set=rule_set)
+
+
+def _joined(
+    matched: str,
+    version: int,
+    remote: str,
+    *,
+    protocol: int | None = None,
+    kind: str = "",
+    ports: str = "",
+    rule_set: str = "",
+) -> str:
+    """The parts of a match in the order in which Open vSwitch prints them."""
+    if matched == TRACKED:
+        number = "" if protocol is None else f"ct_nw_proto={protocol}"
+        parts = [TRACKED_STATE, remote, number, kind, ports, _KEYWORDS[version], rule_set]
+    else:
+        number = "" if protocol is None else f"nw_proto={protocol}"
+        keyword = _KEYWORDS[version]
+        if protocol in _WITH_PORTS:
+            keyword, number = _WITH_PORTS[protocol] + ("6" if version == 6 else ""), ""
+        elif (version, protocol) in ((4, ICMP), (6, ICMPV6)):
+            keyword, number = ("icmp" if version == 4 else "icmp6"), ""
+        parts = [UNTRACKED_STATE, keyword, rule_set, remote, number, kind, ports]
+    return ",".join(part for part in parts if part)
+
+
+def _remote_term(direction: str, version: int, matched: str, address: str) -> str:
+    end = "dst" if direction == EGRESS else "src"
+    plain = f"nw_{end}" if version == 4 else f"ipv6_{end}"
+    return f"ct_{plain}={address}" if matched == TRACKED else f"{plain}={address}"
+
+
+def _ports(rule: SecurityGroupRule, protocol: int | None, matched: str) -> Iterator[tuple[str, str]]:
+    """Terms of ICMP type and code, or of the destination port: as many as the range needs; none where Open vSwitch does
+    not know the ports of a protocol (DCCP, UDP-Lite), so that such a rule allows nothing."""
+    low, high = rule.port_range_min, rule.port_range_max
+    is_tracked = matched == TRACKED
+    if protocol in (ICMP, ICMPV6):
+        names = ("ct_tp_src", "ct_tp_dst") if is_tracked else ("icmp_type", "icmp_code")
+        kind = "" if low is None else f"{names[0]}={low}"
+        yield kind, "" if high is None or low is None else f"{names[1]}={high}"
+    elif low is None and high is None:
+        yield "", ""
+    elif protocol in _WITH_PORTS:
+        first = low if low is not None else 0
+        last = high if high is not None else (low if low is not None else 65535)
+        name = "ct_tp_dst" if is_tracked else "tp_dst"
+        yield from (("", f"{name}={term}" if term else "") for term in port_masks(first, last))
+
+
+def port_masks(low: int, high: int) -> Iterator[str]:
+    """A range of ports as the fewest ``port/mask``; "" for all of them. Nothing for a range that is empty."""
+    low, high = max(low, 0), min(high, 0xFFFF)
+    while low <= high:
+        size = low & -low or 0x10000
+        while size > high - low + 1:
+            size >>= 1
+        if size == 0x10000:
+            yield ""
+        else:
+            yield f"{low}" if size == 1 else f"{low:#x}/{0x10000 - size:#x}"
+        low += size
