@@ -7,6 +7,7 @@ words of the service; a service that cannot be reached becomes ``ServiceUnavaila
 import http.client
 import os
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,7 +18,9 @@ from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError
 from patchbay.lab.client import exchange
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:9696"
-ENDPOINT = re.compile(r"(http://)?(?P<address>\[[0-9a-fA-F:.]+\]|[^/:\[\]]+)(:(?P<port>[0-9]{1,5}))?(?P<path>/.*)?")
+ENDPOINT = re.compile(
+    r"((?P<scheme>https?)://)?(?P<address>\[[0-9a-fA-F:.]+\]|[^/:\[\]]+)(:(?P<port>[0-9]{1,5}))?(?P<path>/.*)?"
+)
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Object = dict[str, Any]
@@ -31,11 +34,18 @@ class Endpoint:
         self.url = url or os.environ.get("PATCHBAY_ENDPOINT") or os.environ.get("OS_ENDPOINT") or DEFAULT_ENDPOINT
         parts = ENDPOINT.fullmatch(self.url)
         if not parts:
-            raise BadRequest(f"Endpoint {self.url}: only http://ADDRESS:PORT is supported.", "Correct --endpoint.")
+            raise BadRequest(
+                f"Endpoint {self.url}: only http://ADDRESS:PORT and https://ADDRESS:PORT are supported.",
+                "Correct --endpoint.",
+            )
         self.prefix = (parts["path"] or "").rstrip("/").removesuffix("/v2.0")
-        self.connection = http.client.HTTPConnection(
-            parts["address"].strip("[]"), int(parts["port"] or 9696), timeout=timeout_s
-        )
+        address, port = parts["address"].strip("[]"), int(parts["port"] or 9696)
+        if parts["scheme"] == "https":
+            self.connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                address, port, timeout=timeout_s, context=trusted()
+            )
+        else:
+            self.connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send one request and return the decoded body (None when there is none)."""
@@ -94,6 +104,17 @@ class Endpoint:
     def set_tags(self, collection: str, object_id: str, tags: Sequence[str]) -> None:
         """Replace the tags of one object."""
         self.request("PUT", f"/v2.0/{collection}/{object_id}/tags", {"tags": list(tags)})
+
+
+def trusted() -> ssl.SSLContext:
+    """Servers are believed as PATCHBAY_CACERT or OS_CACERT says (a PEM file), else as the system does."""
+    file = os.environ.get("PATCHBAY_CACERT") or os.environ.get("OS_CACERT")
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise BadRequest(
+            f"{file}: not a file of certificates: {error.strerror or error}.", "Correct PATCHBAY_CACERT or OS_CACERT."
+        ) from error
 
 
 NAME_FILTER = {"agents": "host", "floatingips": "floating_ip_address"}

@@ -63,6 +63,12 @@ def test_instances_reach_each_other_as_with_a_socket(lab: Lab) -> None:
     assert alive(lab) == {"compute1": True, "compute2": True}
 
 
+def test_dhcp_dns_and_metadata_work_with_a_host_s_own_rights(routed_lab: Lab) -> None:
+    asked = [outcome for outcome in routed_lab.check() if outcome.pair.wanted]
+    assert len(asked) > 5
+    assert not [outcome for outcome in asked if not outcome.is_met]
+
+
 def test_the_agents_use_tls_alone(lab: Lab) -> None:
     for name in lab.hosts:
         log = lab.host(name).log("agent", 200)
