@@ -32,6 +32,7 @@ from patchbay.service.port_uses import deletion
 from patchbay.service.router_errors import ExternalNetworkInUse
 from patchbay.service.segments import Segment, check_unchanged, choose_segment, largest_mtu, segment_in_use
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
+from patchbay.service.sharing import SHARED, policies_of
 from patchbay.service.specs import NetworkSpec
 from patchbay.service.subnet_rules import MIN_MTU
 
@@ -165,7 +166,8 @@ def _check_unshared(service: Service, network: Network) -> None:
         port = db.ports[port_id]
         if not port.device_owner.startswith("network:"):
             projects.add(port.project_id)
-    if projects - {network.project_id}:
+    served = {policy.target_project for policy in policies_of(db, network.id, SHARED)}
+    if projects - {network.project_id, *served}:
         raise InvalidSharedSetting(network.name)
 
 

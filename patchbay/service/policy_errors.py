@@ -35,6 +35,16 @@ class RbacPolicyInUse(Conflict):
         )
 
 
+class InvalidActionForType(BadRequest):
+    """Objects of this type are not shared in this way."""
+
+    def __init__(self, action: str, object_type: str, valid: list[str]) -> None:
+        super().__init__(
+            f"Invalid input for operation: Invalid action '{action}' for object type '{object_type}'. "
+            f"Valid actions: {', '.join(valid)}."
+        )
+
+
 class DuplicateRbacPolicy(Conflict):
     """The object is shared so already."""
 

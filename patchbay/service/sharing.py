@@ -7,7 +7,7 @@ projects, which has no row of its own. An external network without any policy ``
 import uuid
 from collections.abc import Iterable, Iterator
 
-from patchbay.intent.rows import Delete, Write
+from patchbay.intent.rows import Delete, Update, Write
 from patchbay.intent.tables import Tables
 from patchbay.model import AddressScope, Network, RBACPolicy, SubnetPool
 from patchbay.model.resource import Resource
@@ -51,11 +51,16 @@ def policies_of(db: Tables, object_id: str, action: str) -> Iterator[RBACPolicy]
 
 
 def ended_policies(db: Tables, writes: Iterable[Write]) -> list[Write]:
-    """The deletions of the policies on the objects that the writes delete."""
+    """The deletions of the policies that end with what the writes do: delete an object, or make a network internal."""
     if not db.rbac_policies:
         return []
-    gone = [write.value for write in writes if isinstance(write, Delete)]
-    return [Delete(db.rbac_policies[id_]) for value in gone for id_ in db.rbac_policies_by_object.get(value.id, ())]
+    writes = tuple(writes)
+    gone = {write.value.id for write in writes if isinstance(write, Delete)}
+    ended = [id_ for object_id in gone for id_ in db.rbac_policies_by_object.get(object_id, ())]
+    for write in writes:
+        if isinstance(write, Update) and isinstance(write.new, Network) and not write.new.external:
+            ended += [policy.id for policy in policies_of(db, write.new.id, EXTERNAL)]
+    return [Delete(db.rbac_policies[id_]) for id_ in dict.fromkeys(ended) if id_ not in gone]
 
 
 def is_shared(db: Tables, context: RequestContext, value: Resource) -> bool:
@@ -76,15 +81,17 @@ def implied_policies(db: Tables, value: Resource) -> Iterator[RBACPolicy]:
     """The policies for all projects that an object's own attributes are."""
     kind = next((kind for kind, name in KINDS.items() if value.id in getattr(db, name)), "")
     if isinstance(value, (Network, SubnetPool, AddressScope)) and value.shared:
-        yield implied_policy(kind, value, SHARED)
+        yield implied_policy(db, kind, value, SHARED)
     if isinstance(value, Network) and value.external and not any(policies_of(db, value.id, EXTERNAL)):
-        yield implied_policy(kind, value, EXTERNAL)
+        yield implied_policy(db, kind, value, EXTERNAL)
 
 
-def implied_policy(kind: str, value: Resource, action: str) -> RBACPolicy:
-    """The policy for all projects, with an id that follows from the object's."""
+def implied_policy(db: Tables, kind: str, value: Resource, action: str) -> RBACPolicy:
+    """The policy for all projects, with an id that follows from the object's, and that no row has."""
+    names = (action, f"{action}:{EVERYBODY}")
+    ids = [str(uuid.uuid5(uuid.UUID(value.id), name)) for name in names]
     return RBACPolicy(
-        id=str(uuid.uuid5(uuid.UUID(value.id), action)),
+        id=next((id_ for id_ in ids if id_ not in db.rbac_policies), ids[-1]),
         project_id=value.project_id,
         object_type=kind,
         object_id=value.id,

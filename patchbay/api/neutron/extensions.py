@@ -92,6 +92,21 @@ EXTENSIONS = tuple(
             "Provides security groups filtering when listing ports",
         ),
         ("provider", "Provider Network", "Expose mapping of virtual networks to physical networks"),
+        ("quotas", "Quota management support", "Expose functions for quotas management per project"),
+        (
+            "quota_details",
+            "Quota details management support",
+            "Expose functions for quotas usage statistics per project",
+        ),
+        (
+            "rbac-policies",
+            "RBAC Policies",
+            "Allows creation and modification of policies that control tenant access to resources.",
+        ),
+        ("rbac-address-group", "Add address_group type to RBAC", "Add address_group type to network RBAC"),
+        ("rbac-address-scope", "Address scope RBAC", "Allow address scopes to be shared with projects."),
+        ("rbac-security-groups", "Add security_group type to network RBAC", "Share security groups with projects"),
+        ("rbac-subnetpool", "Add subnetpool type to network RBAC", "Allow subnetpools to be shared with projects."),
         (
             "revision-if-match",
             "If-Match constraints based on revision_number",

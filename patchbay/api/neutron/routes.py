@@ -30,6 +30,7 @@ from patchbay.api.neutron.permissions import (
 from patchbay.api.neutron.port_forwardings import port_forwardings_of
 from patchbay.api.neutron.ports import PORTS
 from patchbay.api.neutron.query import cut, grouped, links, ordered, predicates, read_filters, read_page, selected
+from patchbay.api.neutron.rbac_policies import RBAC_POLICIES
 from patchbay.api.neutron.resource import Collection
 from patchbay.api.neutron.routers import ACTIONS as ROUTER_ACTIONS
 from patchbay.api.neutron.routers import ROUTERS
@@ -47,7 +48,7 @@ COLLECTIONS = {
     collection.path: collection
     for collection in (
         *(NETWORKS, SUBNETS, SUBNETPOOLS, ADDRESS_SCOPES, PORTS, ROUTERS, FLOATINGIPS, AGENTS, INSTANCES),
-        *(SECURITY_GROUPS, SECURITY_GROUP_RULES, DEFAULT_SECURITY_GROUP_RULES, ADDRESS_GROUPS),
+        *(SECURITY_GROUPS, SECURITY_GROUP_RULES, DEFAULT_SECURITY_GROUP_RULES, ADDRESS_GROUPS, RBAC_POLICIES),
     )
 }
 

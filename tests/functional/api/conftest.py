@@ -45,7 +45,7 @@ async def empty(db: IntentDatabase) -> None:
     rest = (*db.ports.values(), *db.subnets.values(), *db.networks.values())
     routed = (*db.floatingips.values(), *db.routers.values(), *db.subnetpools.values(), *db.address_scopes.values())
     secured = (*db.security_group_rules.values(), *db.security_groups.values(), *db.address_groups.values())
-    await db.transact(*map(Delete, (*rest, *routed, *secured)))
+    await db.transact(*map(Delete, (*rest, *routed, *secured, *db.rbac_policies.values(), *db.quotas.values())))
 
 
 @pytest_asyncio.fixture(loop_scope="session")

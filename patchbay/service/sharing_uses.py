@@ -1,0 +1,61 @@
+"""What other projects have made of an object that is shared with them; while they have, it stays shared. Reads only."""
+
+from collections.abc import Callable, Iterable
+
+from patchbay.model import Network, RBACPolicy
+from patchbay.model.resource import Resource
+from patchbay.model.router import ROUTER_GATEWAY
+from patchbay.service.policy_errors import RbacPolicyInUse
+from patchbay.service.service import Service
+from patchbay.service.sharing import EVERYBODY, EXTERNAL, policies_of
+
+
+def projects_using(service: Service, value: Resource, kind: str, action: str) -> set[str]:
+    """The projects with something that depends on the object's being shared in this way."""
+    db, id_ = service.db, value.id
+    if kind == "network":
+        return _of_gateways(service, id_) if action == EXTERNAL else _on_network(service, id_)
+    users: dict[str, Callable[[], Iterable[Resource]]] = {
+        "security_group": lambda: (db.ports[one] for one in db.ports_by_security_group.get(id_, ())),
+        "subnetpool": lambda: (db.subnets[one] for one in db.subnets_by_pool.get(id_, ())),
+        "address_scope": lambda: (db.subnetpools[one] for one in db.subnetpools_by_scope.get(id_, ())),
+        "address_group": lambda: (db.security_group_rules[one] for one in db.rules_by_address_group.get(id_, ())),
+    }
+    return {user.project_id for user in users[kind]()}
+
+
+def _on_network(service: Service, network_id: str) -> set[str]:
+    """The projects with ports or subnets on the network."""
+    db = service.db
+    ports = [db.ports[one] for one in db.ports_by_network.get(network_id, ())]
+    used = {port.project_id for port in ports if not port.device_owner.startswith("network:")}
+    return used | {db.subnets[one].project_id for one in db.subnets_by_network.get(network_id, ())}
+
+
+def _of_gateways(service: Service, network_id: str) -> set[str]:
+    """The projects with a router's gateway or a floating IP on the network."""
+    db = service.db
+    ports = [db.ports[one] for one in db.ports_by_network.get(network_id, ())]
+    routers = [db.routers.get(port.device_id) for port in ports if port.device_owner == ROUTER_GATEWAY]
+    used = {router.project_id for router in routers if router is not None}
+    return used | {db.floatingips[one].project_id for one in db.floatingips_by_network.get(network_id, ())}
+
+
+def check_unused(service: Service, value: Resource, policy: RBACPolicy) -> None:
+    """Raises RbacPolicyInUse when the policy cannot go because a project needs it that no other policy serves."""
+    others = {one.target_project for one in policies_of(service.db, value.id, policy.action) if one.id != policy.id}
+    implied = policy.action != EXTERNAL and getattr(value, "shared", False)
+    if implied and policy.target_project != EVERYBODY:
+        others.add(EVERYBODY)
+    if EVERYBODY in others:
+        return
+    using = projects_using(service, value, policy.object_type, policy.action) - {value.project_id, *others}
+    if policy.target_project != EVERYBODY:
+        using &= {policy.target_project}
+    if using:
+        raise RbacPolicyInUse(value.id, f"project_id={policy.target_project}")
+
+
+def is_last(service: Service, network: Network, policy: RBACPolicy) -> bool:
+    """Whether a network is external by this policy alone."""
+    return all(one.id == policy.id for one in policies_of(service.db, network.id, EXTERNAL))
