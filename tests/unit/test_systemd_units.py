@@ -12,7 +12,7 @@ OWN_MOUNTS = ("ProtectHome", "ProtectSystem", "PrivateTmp", "PrivateDevices", "P
 
 
 def read(path: Path) -> configparser.ConfigParser:
-    unit = configparser.ConfigParser(interpolation=None, strict=True)
+    unit = configparser.ConfigParser(interpolation=None, strict=False)  # a setting may stand there twice
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read_string(path.read_text())
     return unit

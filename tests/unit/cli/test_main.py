@@ -69,7 +69,7 @@ def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments: list[str]) -
 def test_an_endpoint_that_is_not_http_is_refused_with_a_remedy() -> None:
     result = patchbay("network", "list", "--endpoint", "unix:/run/x")
     assert result.returncode == 1
-    assert "only http://ADDRESS:PORT" in result.stderr
+    assert "only http://ADDRESS:PORT and https://ADDRESS:PORT" in result.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
@@ -87,7 +87,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         (["--listen-fd", "77"], "Cannot listen on file descriptor 77"),
         (["--listen", "127.0.0.1:0", "--state-dir", "/proc/nowhere"], "cannot be used"),
         (["--intent-listen", "garbage"], "Write pssl:PORT:ADDRESS, ptcp:PORT:ADDRESS"),
-        (["--intent", "http://x"], "Write unix:PATH or tcp:ADDRESS:PORT."),
+        (["--intent", "http://x"], "Write unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT."),
         (["--vni-range", "9:1"], "the first is larger than the last"),
         (["--vlan-range", "physnet1"], "Write FIRST:LAST."),
     ],

@@ -113,7 +113,7 @@ def test_together_and_apart_speak_of_all_instances_of_networks() -> None:
 WRONG = [
     ("name: two\n", "name: [two]\n", "two.yaml:1: name: is a list; expected text (in quotes if it looks like a number"),
     ("name: two\n", "name: two two\n", "two.yaml:1: name: 'two two' cannot be a name; expected letters, digits, dots"),
-    ("name: two\n", "nmae: two\n", "two.yaml:1: nmae: is not known here; expected one of hosts, name, underlay, net"),
+    ("name: two\n", "nmae: two\n", "two.yaml:1: nmae: is not known here; expected one of hosts, name, underlay, "),
     ("  one: {tunnel_ip: 10.0.0.1,", "  one: {", "two.yaml:3: hosts.one.tunnel_ip: is required and missing"),
     ("10.0.0.1,", "10.0.0,", "two.yaml:3: hosts.one.tunnel_ip: '10.0.0' is not an address; expected an IP address"),
     ("10.0.0.1,", "10.0.0.2,", "two.yaml:4: hosts.two.tunnel_ip: 10.0.0.2 is the address of host one too; expected on"),
