@@ -25,6 +25,7 @@ from patchbay.api.enrolment import with_enrolment
 from patchbay.api.hosts import Hosts, limits_of, open_authority
 from patchbay.api.limits import limited
 from patchbay.api.listening import HttpServer, http_server, listening_socket
+from patchbay.api.metering import metered
 from patchbay.api.openvnet.app import create_vnet_app
 from patchbay.api.tls import TlsSettings, read_again, uvicorn_options
 from patchbay.errors import BadRequest
@@ -169,11 +170,13 @@ async def _serve_http(settings: ServeSettings, hosts: Hosts, sockets: Listeners,
     def server_of(app: ASGIApp, listener: socket.socket) -> HttpServer:
         return http_server(limited(app, limits_of(settings, listener)), patience, tls)
 
-    app = with_enrolment(create_app(service, settings.max_body_bytes, strategies.neutron), hosts.registrar)
+    callers = metered(strategies.neutron, limits_of(settings, sockets.neutron))
+    app = with_enrolment(create_app(service, settings.max_body_bytes, callers), hosts.registrar)
     servers = [server_of(app, sockets.neutron)]
     running = [asyncio.create_task(servers[0].serve(sockets=[sockets.neutron]), name="http")]
     if sockets.openvnet is not None:
-        openvnet = create_vnet_app(service, settings.max_body_bytes, strategies.openvnet)
+        callers = metered(strategies.openvnet, limits_of(settings, sockets.openvnet))
+        openvnet = create_vnet_app(service, settings.max_body_bytes, callers)
         servers.append(server_of(openvnet, sockets.openvnet))
         running.append(asyncio.create_task(servers[1].serve(sockets=[sockets.openvnet]), name="openvnet"))
         host, port = sockets.openvnet.getsockname()[:2]

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from patchbay.api.authentication.strategy import Authentication, refused
 from patchbay.api.connections import HEAD_BYTES, Patience
+from patchbay.api.http import Request
 from patchbay.api.limits import REMEMBERED, Buckets, client_of, limited
 from patchbay.api.listening import http_server
+from patchbay.api.metering import TooManyRequests, metered
+from patchbay.service.context import RequestContext
 
 
 class Clock:
@@ -165,3 +169,21 @@ async def test_one_address_has_its_share_of_connections() -> None:
         await until(lambda: not patience.connected, "all connections have ended")
         assert (await talk(port, GET)).startswith(b"HTTP/1.1 200 ")
     assert not patience.connected
+
+
+async def test_a_user_has_one_bucket_from_wherever_it_asks() -> None:
+    async def known(request: Request) -> RequestContext:
+        return RequestContext(user_id=request.headers["user"], project_id="p", is_admin=False)
+
+    strategy = metered(Authentication(name="test", authenticate=known, challenge="Basic"), Buckets(0.1, 2, Clock()))
+    assert strategy is not None
+    ada, eve = (Request(method="GET", path="/", headers={"user": name}) for name in ("ada", "eve"))
+    for _ in range(2):
+        await strategy.authenticate(eve)
+    with pytest.raises(TooManyRequests) as caught:
+        await strategy.authenticate(eve)
+    answer = refused(caught.value, strategy.challenge, eve)
+    assert answer.status == 429
+    assert (b"retry-after", b"10") in answer.headers
+    assert (await strategy.authenticate(ada)).user_id == "ada"
+    assert metered(None, Buckets(1, 1)) is None
