@@ -86,21 +86,22 @@ def checked_groups(
 def secured(service: Service, context: RequestContext, old: Port, new: Port, spec: PortSpec) -> Port:
     """``new`` with the port security and groups that ``spec`` asks for.
 
-    Raises as ``protection``, and PortSecurityPortHasSecurityGroup when port security should go and groups stay.
+    A port that becomes the network's loses both. Raises as ``protection``, and PortSecurityPortHasSecurityGroup when
+    port security should go and groups stay.
     """
-    if new.device_owner.startswith(TRUSTED):
-        return msgspec.structs.replace(new, port_security_enabled=False, security_groups=())
-    wanted = spec.security_groups
+    wanted, is_trusted = spec.security_groups, new.device_owner.startswith(TRUSTED)
     if (spec.port_security_enabled, wanted, spec.allowed_address_pairs) == (UNSET, UNSET, UNSET):
+        if is_trusted:
+            return msgspec.structs.replace(new, port_security_enabled=False, security_groups=())
         return new
     enabled = old.port_security_enabled if spec.port_security_enabled is UNSET else spec.port_security_enabled
-    groups = old.security_groups
+    enabled, groups = enabled and not is_trusted, old.security_groups
     if not enabled:
         if new.allowed_address_pairs:
             raise AddressPairAndPortSecurityRequired
         if wanted:
             raise PortSecurityAndIPRequiredForSecurityGroups
-        if wanted is UNSET and old.security_groups:
+        if wanted is UNSET and groups and not is_trusted:
             raise PortSecurityPortHasSecurityGroup
         groups = ()
     elif wanted is not UNSET and set(wanted) != set(groups):

@@ -65,6 +65,7 @@ async def test_protection_of_a_port_changes(api: Api) -> None:
         ({"port_security_enabled": False, "security_groups": None}, (False, [])),
         ({"port_security_enabled": True, "security_groups": [db]}, (True, [db])),
         ({"device_owner": "network:special"}, (False, [])),
+        ({"port_security_enabled": True}, (False, [])),
     ):
         assert protection(await api.update("port", port["id"], **attributes)) == wanted, attributes
     await api.delete(f"/security-groups/{db}")

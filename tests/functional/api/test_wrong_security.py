@@ -39,6 +39,7 @@ async def ids(api: Api) -> AsyncIterator[dict[str, str]]:
         "net": net,
         "bare": bare,
         "member": await api.create("port", **on_net, security_groups=[used["id"]]),
+        "dhcp": await api.create("port", **on_net, device_owner="network:dhcp", device_id="x"),
         "open": await api.create("port", **on_net, port_security_enabled=False),
         "paired": await api.create("port", **on_net, security_groups=[], allowed_address_pairs=pair),
     }

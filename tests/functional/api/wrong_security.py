@@ -191,5 +191,7 @@ PORT_ROWS = [
     change("/ports/{member}", 400, REQUIRED, "Port security", security_groups=["{web}"], port_security_enabled=False),
     change("/ports/{member}", 404, "SecurityGroupNotFound", NOWHERE, security_groups=["{web}", NOWHERE]),
     change("/ports/{member}", 409, "SecurityGroupConflict", "both", security_groups=["{web}", "{stateless}"]),
+    change("/ports/{dhcp}", 400, REQUIRED, "Port security must", security_groups=["{web}"], port_security_enabled=True),
+    change("/ports/{dhcp}", 409, TOGETHER, "Port Security must", allowed_address_pairs=PAIR),
     change("/networks/{net}", 400, INVALID, "cannot be converted to boolean", port_security_enabled="so-so"),
 ]
