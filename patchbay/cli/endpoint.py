@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from patchbay.cli.login import environment_access
 from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError
 from patchbay.lab.client import exchange
 
@@ -30,8 +31,10 @@ class Endpoint:
     """One service. The connection is kept open between requests of one command."""
 
     def __init__(self, url: str = "", *, timeout_s: float = 60.0) -> None:
-        """Take the service at ``url``, else at PATCHBAY_ENDPOINT or OS_ENDPOINT, else the default."""
-        self.url = url or os.environ.get("PATCHBAY_ENDPOINT") or os.environ.get("OS_ENDPOINT") or DEFAULT_ENDPOINT
+        """Take the service at ``url``, else at PATCHBAY_ENDPOINT, OS_ENDPOINT, where the login says, or the default."""
+        access = environment_access(trusted)
+        self.headers = access.headers
+        self.url = url or os.environ.get("PATCHBAY_ENDPOINT") or access.endpoint or DEFAULT_ENDPOINT
         parts = ENDPOINT.fullmatch(self.url)
         if not parts:
             raise BadRequest(
@@ -49,7 +52,7 @@ class Endpoint:
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send one request and return the decoded body (None when there is none)."""
-        status, content = exchange(self.connection, self.url, method, self.prefix + path, body)
+        status, content = exchange(self.connection, self.url, method, self.prefix + path, body, more=self.headers)
         if status >= 300:
             raise refusal(status, content, self.url)
         return msgspec.json.decode(content) if content else None

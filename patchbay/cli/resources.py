@@ -21,8 +21,8 @@ Callback = Callable[..., None]
 endpoint_option = click.option(
     "--endpoint",
     envvar=["PATCHBAY_ENDPOINT", "OS_ENDPOINT"],
-    default=DEFAULT_ENDPOINT,
-    show_default=True,
+    default="",
+    show_default=f"where OS_CLOUD or OS_AUTH_URL lead, else {DEFAULT_ENDPOINT}",
     metavar="URL",
     help="The service; PATCHBAY_ENDPOINT or OS_ENDPOINT in the environment.",
 )

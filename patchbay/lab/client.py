@@ -6,6 +6,7 @@ Called by ``lab``. ``apply`` asks for no more than the ``Client`` protocol, so t
 
 import http.client
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -48,11 +49,21 @@ class ServiceClient:
 
 
 def exchange(
-    connection: http.client.HTTPConnection, endpoint: str, method: str, path: str, body: Any = None
+    connection: http.client.HTTPConnection,
+    endpoint: str,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    more: Mapping[str, str] | None = None,
 ) -> tuple[int, bytes]:
-    """Send one request with a JSON body; status and content of the answer. Raises ServiceUnavailable without one."""
+    """Send one request with a JSON body, and ``more`` headers; status and content of the answer.
+
+    Raises ServiceUnavailable without one.
+    """
     data = None if body is None else msgspec.json.encode(body)
     headers = {"Accept": "application/json"} | ({} if data is None else {"Content-Type": "application/json"})
+    headers |= more or {}
     try:
         connection.request(method, path, data, headers)
         answer = connection.getresponse()

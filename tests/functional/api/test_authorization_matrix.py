@@ -263,7 +263,7 @@ PATHS = {
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("owner", ("own", "other"))
+@pytest.mark.parametrize("owner", ["own", "other"])
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("kind", "action"), [(kind, action) for kind in ACTIONS for action in ACTIONS[kind]])
 async def test_who_acts_on_what(tenants: Tenants, kind: str, action: str, role: str, owner: str) -> None:
@@ -281,7 +281,7 @@ async def test_who_acts_on_what(tenants: Tenants, kind: str, action: str, role: 
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("owner", ("own", "other"))
+@pytest.mark.parametrize("owner", ["own", "other"])
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("kind", TAGGED)
 async def test_who_tags_what(tenants: Tenants, kind: str, role: str, owner: str) -> None:
