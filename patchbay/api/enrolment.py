@@ -14,7 +14,8 @@ from patchbay.api.asgi import ASGIApp, Message, Receive, Send, application
 from patchbay.api.errors import HTTPMethodNotAllowed, HTTPNotFound, MalformedRequestBody, error_response, internal_error
 from patchbay.api.http import Request, Response, json_response
 from patchbay.api.limits import Buckets, limited
-from patchbay.errors import Forbidden
+from patchbay.errors import Forbidden, ServiceUnavailable
+from patchbay.ovsdb import OvsdbError
 from patchbay.service.enrolment.certificates import pem
 from patchbay.service.enrolment.registrar import Granted, Registrar
 
@@ -78,7 +79,10 @@ async def _answer(registrar: Registrar, request: Request) -> Response:
         raise Unencrypted(
             "Hosts join over TLS only.", "Start the service with --tls or --hosts-listen, and use https:// in --api."
         )
-    return await carry_out(registrar, request)
+    try:
+        return await carry_out(registrar, request)
+    except OvsdbError as error:
+        raise ServiceUnavailable(f"The intent database does not answer: {error.message}", "Try again.") from error
 
 
 async def _authority(registrar: Registrar, _request: Request) -> Response:

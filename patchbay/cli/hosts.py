@@ -135,9 +135,8 @@ def remove(name: str, state_dir: Path) -> None:
         if not await book.remove_host(connection, name):
             return True
         deadline = time.monotonic() + REMOVAL_TOLD_S
-        gone = {"op": "select", "table": "Host", "where": [["name", "==", name]], "columns": ["name"]}
         while time.monotonic() < deadline:
-            if not (await connection.transact([gone]))[0]["rows"]:
+            if await book.is_gone(connection, name):
                 return True
             await asyncio.sleep(0.1)
         return False

@@ -4,6 +4,7 @@ Only whoever has the database's Unix socket can write them. A token is stored as
 reading the hash helps nobody), is good once, and expires.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -15,7 +16,7 @@ import msgspec
 
 from patchbay.errors import BadRequest, Conflict, Forbidden, NotFound
 from patchbay.model.join_token import NAME_LETTERS, JoinToken
-from patchbay.ovsdb import Connection, ConstraintViolation, ovs_set
+from patchbay.ovsdb import Connection, ConnectionLost, ConstraintViolation, UnknownOutcome, ovs_set
 
 COLUMNS = (
     "host",
@@ -28,7 +29,7 @@ COLUMNS = (
     "expires_at",
 )
 _COMMIT = {"op": "commit", "durable": True}
-ATTEMPTS = 5
+ATTEMPTS, PAUSE_S = 5, 0.05
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +77,7 @@ async def read_entries(connection: Connection, host: str | None = None) -> list[
     """All hosts, or the one of that name."""
     where = [] if host is None else [["host", "==", host]]
     select = {"op": "select", "table": "Enrolment", "where": where, "columns": list(COLUMNS)}
-    return [entry_of(row) for row in (await connection.transact([select]))[0]["rows"]]
+    return [entry_of(row) for row in (await _repeated(connection, [select]))[0]["rows"]]
 
 
 def entry_of(row: dict[str, Any]) -> Entry:
@@ -99,12 +100,12 @@ async def create_token(connection: Connection, host: str, fingerprint: str, ttl_
     columns = {"token_hash": hash_of(token.secret), "token_expires_at": int(time.time()) + ttl_s}
     for _ in range(ATTEMPTS):
         update = {"op": "update", "table": "Enrolment", "where": [["host", "==", host]], "row": columns}
-        if (await connection.transact([update, _COMMIT]))[0]["count"]:
+        if (await _repeated(connection, [update, _COMMIT]))[0]["count"]:
             return token
         insert = {"op": "insert", "table": "Enrolment", "row": {"host": host, **columns}}
         try:
             await connection.transact([insert, _COMMIT])
-        except ConstraintViolation:  # another was quicker
+        except (ConstraintViolation, UnknownOutcome):  # another was quicker, or it may be there now
             continue
         return token
     raise ManyAtOnce(f"Host {host}: others make tokens for it at the same time.", "Try again.")
@@ -138,8 +139,10 @@ async def spend_token(connection: Connection, host: str, secret: str, serial: st
     }
     where = [["host", "==", host], ["token_hash", "==", hashed]]
     update = {"op": "update", "table": "Enrolment", "where": where, "row": row}
-    if not (await connection.transact([update, _COMMIT]))[0]["count"]:
-        raise TokenRefused(f"The token for host {host} was used before.", "Make another.")
+    if not (await _repeated(connection, [update, _COMMIT]))[0]["count"]:
+        entries = await read_entries(connection, host)
+        if not any(serial in entry.serials for entry in entries):  # else it was us, and the answer got lost
+            raise TokenRefused(f"The token for host {host} was used before.", "Make another.")
 
 
 async def check_member(connection: Connection, host: str, serial: str) -> None:
@@ -157,7 +160,7 @@ async def note_renewal(connection: Connection, host: str, serials: Sequence[str]
     where: list[Any] = [["host", "==", host], ["removed_at", "==", 0], ["serials", "includes", serials[0]]]
     row = {"serials": ovs_set(serials), "expires_at": expires_at}
     update = {"op": "update", "table": "Enrolment", "where": where, "row": row}
-    if not (await connection.transact([update, _COMMIT]))[0]["count"]:
+    if not (await _repeated(connection, [update, _COMMIT]))[0]["count"]:
         raise NotMember(f"Host {host} was removed.", f"Join again: patchbay host token create --host {host}")
 
 
@@ -171,17 +174,35 @@ async def remove_host(connection: Connection, host: str) -> bool:
         raise UnknownHost(f"Host {host} has not joined.", "patchbay host members shows who has.")
     where = [["host", "==", host]]
     if not found[0].joined_at:
-        await connection.transact([{"op": "delete", "table": "Enrolment", "where": where}, _COMMIT])
+        await _repeated(connection, [{"op": "delete", "table": "Enrolment", "where": where}, _COMMIT])
         return False
     row = {"removed_at": int(time.time()), "token_hash": "", "serials": ovs_set([])}
-    await connection.transact(
+    # Should the answer get lost, the number rises once more than it must: every host renews again, and no harm is done.
+    await _repeated(
+        connection,
         [
             {"op": "update", "table": "Enrolment", "where": where, "row": row},
             {"op": "mutate", "table": "Patchbay", "where": [], "mutations": [["authority", "+=", 1]]},
             _COMMIT,
-        ]
+        ],
     )
     return True
+
+
+async def is_gone(connection: Connection, host: str) -> bool:
+    """Whether the service has taken away the row of a host that was removed."""
+    select = {"op": "select", "table": "Host", "where": [["name", "==", host]], "columns": ["name"]}
+    return not (await _repeated(connection, [select]))[0]["rows"]
+
+
+async def _repeated(connection: Connection, operations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results of what may be done twice; a removal ends every session of the server, this one too."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await connection.transact(operations)
+        except ConnectionLost:
+            await asyncio.sleep(PAUSE_S)
+    return await connection.transact(operations)
 
 
 def hash_of(secret: str) -> str:

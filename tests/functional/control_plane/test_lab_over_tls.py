@@ -103,6 +103,16 @@ def test_a_restarted_service_is_found_again(lab: Lab) -> None:
     check(lab)
 
 
+def test_an_agent_that_is_deleted_comes_back_by_itself(lab: Lab) -> None:
+    agents = lab.client().request("GET", "/v2.0/agents?binary=neutron-openvswitch-agent&host=compute2")["agents"]
+    lab.client().request("DELETE", f"/v2.0/agents/{agents[0]['id']}")
+    wait_for(lambda: alive(lab).get("compute2"), "compute2 alive again")
+    again = lab.client().request("GET", "/v2.0/agents?binary=neutron-openvswitch-agent&host=compute2")["agents"]
+    assert again[0]["id"] != agents[0]["id"]
+    assert again[0]["configurations"]["tunneling_ip"] == lab.host("compute2").spec.tunnel_ip
+    check(lab)
+
+
 def test_a_rebooted_host_joins_anew_and_its_old_certificate_is_no_member_s(lab: Lab) -> None:
     kept = lab.host("compute2").space.path(f"{CREDENTIALS}/host.pem").read_bytes()
     lab.reboot("compute2")
