@@ -184,8 +184,8 @@ class Reporter:
 
     # --- the Host row -------------------------------------------------------------------------------------------------
 
-    async def introduce(self, facts: Facts) -> None:
-        """Write this host's row: what others must know to reach it, and when this agent started."""
+    async def introduce(self, facts: Facts) -> str:
+        """Write this host's row: what others must know to reach it, and when this agent started. Gives its id."""
         old = self._intent.host_named(facts.host)
         new = replace(
             old or Host(id=str(uuid.uuid4()), name=facts.host),
@@ -201,22 +201,25 @@ class Reporter:
         self._told_datapaths = None
         await self._intent.transact(Update(self._as_told(old), new) if old else Insert(new))
         self._told_datapaths = dict(facts.datapaths)
+        return new.id
 
     async def beat(self) -> None:
-        """Introduce this host, then say again and again that it is alive; whoever deleted any of it gets it anew."""
-        is_introduced = False
+        """Introduce this host, then say again and again that it is alive; whoever deleted any of it gets it anew.
+
+        An agent that may not make the row (see ``intent.roles``) waits for the service to make it.
+        """
+        introduced = ""
         while True:
             facts = self._view.facts
             try:
                 row = self._intent.host_named(facts.host)
-                if is_introduced and row:
+                if row and row.id == introduced:
                     datapaths = dict(facts.datapaths)
                     told = replace(row, heartbeat_at=int(time.time()), services=facts.services, datapaths=datapaths)
                     await self._intent.transact(Update(self._as_told(row), told))
                     self._told_datapaths = datapaths
                 else:
-                    await self.introduce(facts)
-                    is_introduced = True
+                    introduced = await self.introduce(facts)
             except IntentError as error:
                 logger.warning("no heartbeat: %s", error.message, extra={"remedy": error.remedy})
                 await asyncio.sleep(RETRY_S)
