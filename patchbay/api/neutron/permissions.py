@@ -3,7 +3,7 @@
 Administrators, and with them everybody when there is no authentication, are let through at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,9 @@ from patchbay.api.errors import HTTPBadRequest, HTTPNotFound
 from patchbay.api.neutron.attributes import Attributes, Body
 from patchbay.api.neutron.resource import Collection, View
 from patchbay.service.context import RequestContext
+from patchbay.service.networks import get_network
 from patchbay.service.policy import authorize, hidden_attributes, may_look
+from patchbay.service.security_groups import get_security_group
 from patchbay.service.service import Service
 from patchbay.service.sharing import is_shared
 from patchbay.service.targets import target_of, target_of_new
@@ -20,9 +22,17 @@ from patchbay.service.targets import target_of, target_of_new
 PER_CALLER = "shared"
 """The attribute that depends on who asks: whether the object is shared with all, or with the caller's project."""
 
+PARENTS: Mapping[str, Callable[[Service, RequestContext, str], object]] = {
+    "network_id": get_network,
+    "security_group_id": get_security_group,
+}
+
 
 def check_creation(service: Service, context: RequestContext, collection: Collection, items: Sequence[Body]) -> None:
-    """Raises HTTPBadRequest for somebody else's project, PolicyNotAuthorized for what the caller may not create."""
+    """Raises HTTPBadRequest for somebody else's project, PolicyNotAuthorized for what the caller may not create.
+
+    A network or group to create it in that the caller does not see is not found, as if it were not there.
+    """
     if context.is_admin:
         return
     for item in items:
@@ -31,6 +41,9 @@ def check_creation(service: Service, context: RequestContext, collection: Collec
                 "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires "
                 "admin privileges"
             )
+        for name, find in PARENTS.items():
+            if isinstance(parent := item.get(name), str):
+                find(service, context, parent)
         authorize(context, f"create_{collection.member}", target_of_new(service, context, item), item)
 
 
