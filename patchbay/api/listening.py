@@ -1,8 +1,10 @@
 """Sockets that HTTP clients connect to, and the servers that answer there."""
 
 import contextlib
+import os
 import socket
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -19,7 +21,9 @@ class BadListenAddress(BadRequest):
     """``listen`` is not ADDRESS:PORT."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"'{text}' is not an address to listen on.", "Write ADDRESS:PORT, for example 127.0.0.1:9696.")
+        super().__init__(
+            f"'{text}' is not an address to listen on.", "Write ADDRESS:PORT, for example 127.0.0.1:9696, or unix:PATH."
+        )
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -47,6 +51,8 @@ def listening_socket(listen: str, descriptor: int | None = None) -> socket.socke
             return socket.socket(fileno=descriptor)
         except OSError as error:
             raise CannotListen(f"file descriptor {descriptor}", error) from error
+    if listen.startswith("unix:"):
+        return _unix_socket(Path(listen.removeprefix("unix:")))
     address, port = parse_listen(listen)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -58,6 +64,29 @@ def listening_socket(listen: str, descriptor: int | None = None) -> socket.socke
         listener.close()
         raise CannotListen(listen, error) from error
     return listener
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """A socket that only this process's user may connect to; one that was left behind is replaced."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        if path.is_socket():
+            path.unlink()
+        listener.bind(str(path))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"unix:{path}", error) from error
+    finally:
+        os.umask(before)
+    return listener
+
+
+def place_of(listener: socket.socket) -> tuple[str, int]:
+    """Address and port of a socket; the path and 0 of a unix socket."""
+    name = listener.getsockname()
+    return (str(name), 0) if listener.family == socket.AF_UNIX else (str(name[0]), int(name[1]))
 
 
 class HttpServer(uvicorn.Server):

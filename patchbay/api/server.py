@@ -24,7 +24,7 @@ from patchbay.api.connections import Patience
 from patchbay.api.enrolment import with_enrolment
 from patchbay.api.hosts import Hosts, limits_of, open_authority
 from patchbay.api.limits import limited
-from patchbay.api.listening import HttpServer, http_server, listening_socket
+from patchbay.api.listening import HttpServer, http_server, listening_socket, place_of
 from patchbay.api.metering import metered
 from patchbay.api.openvnet.app import create_vnet_app
 from patchbay.api.tls import TlsSettings, read_again, uvicorn_options
@@ -51,9 +51,9 @@ NOWHERE = "none"
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What ``patchbay serve`` was told.
 
-    ``listen`` is ADDRESS:PORT (an IPv6 address in brackets; port 0 takes a free one); ``listen_fd`` an inherited
-    listening socket that is used instead; ``vnet_listen`` ("none": nowhere) and ``vnet_listen_fd`` are the same for
-    OpenVNet's WebAPI. Without ``intent`` remotes the database is a child process with its file in
+    ``listen`` is ADDRESS:PORT (an IPv6 address in brackets; port 0 takes a free one) or unix:PATH; ``listen_fd`` an
+    inherited listening socket that is used instead; ``vnet_listen`` ("none": nowhere) and ``vnet_listen_fd`` are the
+    same for OpenVNet's WebAPI. Without ``intent`` remotes the database is a child process with its file in
     ``state_dir``; ``intent_listen`` then adds passive OVSDB remotes for agents elsewhere (``ptcp:6640:10.0.0.1``), and
     ``cluster`` makes it a member of a Raft cluster. ``pssl:`` in ``intent_listen`` lets in agents of hosts that have
     joined. ``requests_per_s`` bounds what one client address may ask; None: 200, but no bound where only this machine
@@ -179,11 +179,11 @@ async def _serve_http(settings: ServeSettings, hosts: Hosts, sockets: Listeners,
         openvnet = create_vnet_app(service, settings.max_body_bytes, callers)
         servers.append(server_of(openvnet, sockets.openvnet))
         running.append(asyncio.create_task(servers[1].serve(sockets=[sockets.openvnet]), name="openvnet"))
-        host, port = sockets.openvnet.getsockname()[:2]
+        host, port = place_of(sockets.openvnet)
         log.info("answering as OpenVNet", extra={"address": host, "vnet_port": port})
     stop = asyncio.create_task(stopping.wait(), name="stop")
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again, [one.config for one in servers], tls)
-    host, port = sockets.neutron.getsockname()[:2]
+    host, port = place_of(sockets.neutron)
     log.info("listening", extra={"address": host, "port": port, "networks": len(db.networks), "ports": len(db.ports)})
     scheduling = asyncio.create_task(Scheduler(service).run(), name="scheduler")
     notify_systemd("READY=1")

@@ -44,7 +44,7 @@ def log_options(function: Command) -> Command:
     metavar="ADDRESS:PORT",
     default="127.0.0.1:9696",
     show_default=True,
-    help="Where the API answers; port 0 takes a free one.",
+    help="Where the API answers; port 0 takes a free one. unix:PATH: a socket for this user alone.",
 )
 @click.option("--listen-fd", type=int, metavar="NUMBER", help="An inherited listening socket, used instead.")
 @click.option(

@@ -37,7 +37,7 @@ class KeystoneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 def read_settings(path: Path) -> KeystoneSettings:
     """The settings in a YAML file, which only its owner may read. Raises BadIdentityFile."""
     try:
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & 0o027:
             raise BadIdentityFile(path, "others may read it, and it holds a password", f"chmod 600 {path}")
         return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), KeystoneSettings)
     except OSError as error:
