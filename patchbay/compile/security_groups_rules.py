@@ -144,7 +144,7 @@ def _ports(rule: SecurityGroupRule, protocol: int | None, matched: str) -> Itera
     not know the ports of a protocol (DCCP, UDP-Lite), so that such a rule allows nothing."""
     low, high = rule.port_range_min, rule.port_range_max
     is_tracked = matched == TRACKED
-    if protocol in (ICMP, ICMPV6):
+    if (version_of(rule), protocol) in ((4, ICMP), (6, ICMPV6)):
         names = ("ct_tp_src", "ct_tp_dst") if is_tracked else ("icmp_type", "icmp_code")
         kind = "" if low is None else f"{names[0]}={low}"
         yield kind, "" if high is None or low is None else f"{names[1]}={high}"

@@ -34,6 +34,8 @@ from patchbay.hoststate import BridgePort, Flow, Resource
 
 TRACKED_PROTOCOLS = ("icmp", "icmp6", "tcp", "tcp6", "udp", "udp6")
 """What has connections (``security_groups.CONNECTIONS``); the rest of IP is judged packet by packet."""
+FRAGMENTS_OF_IPV6 = "ipv6,nw_frag=later"
+"""Open vSwitch knows their protocol only when they have been put together, as tracking does."""
 
 ZONE = "zone=NXM_NX_REG6[0..15]"
 
@@ -92,7 +94,7 @@ def _patch_pair() -> Iterator[Resource]:
 def _base(table: int, rules: int, verdict: int, tracked: int) -> Iterator[Flow]:
     """IP: connections are tracked; what has none is asked about at once; the rest is dropped."""
     clear = "load:0->NXM_NX_REG5[2..4]"
-    for protocol in TRACKED_PROTOCOLS:
+    for protocol in (*TRACKED_PROTOCOLS, FRAGMENTS_OF_IPV6):
         yield flow(table, 5, protocol, f"{clear},ct(table={tracked},{ZONE})")
     for version in ("ip", "ipv6"):
         yield flow(table, 1, version, f"{clear},ct_clear,resubmit(,{rules}),resubmit(,{verdict})")
