@@ -48,7 +48,7 @@ def compile_rule_set(view: HostView, key: str) -> list[Resource]:
             number = conjunction_number(view, remote) if remote else None
             if remote and number is None:
                 continue
-            for match in _matches(rule, key, matched):
+            for match in _matches(rule, key, matched, view.facts.datapath_type):
                 priority = _CONJUNCTION if remote else _DIRECT
                 action = f"conjunction({number},1/2)" if remote else ALLOW
                 found.setdefault((table, priority, match), set()).add(action)
@@ -93,8 +93,12 @@ def _table(direction: str) -> int:
     return _TABLES.get(direction, RULES_INGRESS)
 
 
-def _matches(rule: SecurityGroupRule, key: str, matched: str) -> Iterator[str]:
-    """The matches of one rule for one rule set: one for each mask of its port range."""
+def _matches(rule: SecurityGroupRule, key: str, matched: str, datapath_type: str) -> Iterator[str]:
+    """The matches of one rule for one rule set: one for each mask of its port range.
+
+    And one for later fragments, which have no ports: they are of no use without the first, which has. The kernel's
+    datapath puts together what it tracks; the userspace one judges each fragment, though of whole packets only.
+    """
     version, protocol = version_of(rule), protocol_of(rule)
     remote = ""
     if rule.remote_ip_prefix:
@@ -104,7 +108,11 @@ def _matches(rule: SecurityGroupRule, key: str, matched: str) -> Iterator[str]:
         if not prefix.endswith("/0"):
             remote = _remote_term(rule.direction, version, matched, prefix)
     rule_set = f"metadata={rule_set_number(key):#x}"
-    for kind, ports in _ports(rule, protocol, matched):
+    found = list(_ports(rule, protocol, matched))
+    if found and protocol in _WITH_PORTS and any(found[0]) and (matched != TRACKED or datapath_type == "netdev"):
+        later = _joined(matched, version, remote, protocol=protocol, rule_set=rule_set)
+        yield f"{later},nw_frag=later"
+    for kind, ports in found:
         yield _joined(matched, version, remote, protocol=protocol, kind=kind, ports=ports, rule_set=rule_set)
 
 
