@@ -54,7 +54,6 @@ _PORT = {
     "allowed_address_pairs": network_member,
     "binding:host_id": nobody,
     "binding:profile": nobody,
-    "interface_name": nobody,
 }
 _AGENT_SCHEDULING = (
     *(f"{verb}_{kind}" for kind in ("dhcp-network", "l3-router") for verb in ("create", "delete")),
@@ -83,8 +82,7 @@ POLICIES: Mapping[str, Rule] = {
     "create_port:fixed_ips": any_of(network_member, shared_network),
     "update_port:fixed_ips": network_member,
     **_both(
-        {f"binding:{name}": nobody for name in ("host_id", "profile", "vif_type", "vif_details")}
-        | {"interface_name": nobody},
+        {f"binding:{name}": nobody for name in ("host_id", "profile", "vif_type", "vif_details")},
         "get_port",
     ),
     **_owned("router"),
@@ -125,7 +123,6 @@ UNREMARKABLE: Mapping[str, object] = {
     "port_security_enabled": True,
     "device_owner": "",
     "binding:host_id": "",
-    "interface_name": "",
     "external_gateway_info": None,
 }
 """Values that a new object has anyway; to name one of them in a creation takes no further permission."""

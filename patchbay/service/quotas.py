@@ -58,6 +58,7 @@ DEFAULTS: Mapping[str, int] = {
 }
 """Neutron's resources and limits (``neutron.conf``, [quotas])."""
 
+NOTHING: Mapping[str, int] = {}
 _limited: ContextVar[str] = ContextVar("limited", default="")
 """The kind of resource that the request of this task creates; "" when nothing that it makes is refused."""
 
@@ -134,15 +135,16 @@ class Quotas:
         row = self.row(project_id) if self._db.quotas else None
         return self.defaults[kind] if row is None else row.limits.get(kind, self.defaults[kind])
 
-    def claims(self, writes: Iterable[Write]) -> Counter[str]:
+    def claims(self, writes: Iterable[Write]) -> Mapping[str, int]:
         """How many objects of the kind that is being created the writes make, by project, where there is a limit."""
         kind = _limited.get()
+        if not kind or not (self._db.quotas or self.defaults[kind] != UNLIMITED):
+            return NOTHING
         wanted: Counter[str] = Counter()
-        if kind and (self._db.quotas or self.defaults[kind] != UNLIMITED):
-            for write in writes:
-                if isinstance(write, Insert) and KINDS.get(type(write.value)) == kind:
-                    wanted[getattr(write.value, "project_id", "")] += 1
-        return Counter({one: number for one, number in wanted.items() if self.limit(kind, one) != UNLIMITED})
+        for write in writes:
+            if isinstance(write, Insert) and KINDS.get(type(write.value)) == kind:
+                wanted[getattr(write.value, "project_id", "")] += 1
+        return {one: number for one, number in wanted.items() if self.limit(kind, one) != UNLIMITED}
 
     def turn(self, project_id: str) -> asyncio.Lock:
         """Held while something of the project is counted and made: requests here do not get in each other's way."""

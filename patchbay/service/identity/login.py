@@ -1,6 +1,7 @@
 """Logging in: from names and secrets to a user of the identity file."""
 
 import asyncio
+import logging
 from weakref import WeakValueDictionary
 
 from patchbay.service.identity.errors import Unauthorized
@@ -8,6 +9,8 @@ from patchbay.service.identity.failures import Failures
 from patchbay.service.identity.file import WatchedFile
 from patchbay.service.identity.model import Credential, Identity, User
 from patchbay.service.identity.passwords import Verifier
+
+log = logging.getLogger("patchbay.identity")
 
 
 class Guard:
@@ -27,6 +30,8 @@ class Guard:
             self._failures.check(address, name)
             if not await self._verifier.is_right(hashed, password):
                 self._failures.failed(address, name)
+                # A name that is no user's is not told: it may be a password that went into the wrong field.
+                log.warning("login failed", extra={"address": address, "user": name if hashed else "unknown"})
                 raise Unauthorized
             self._failures.succeeded(address, name)
 
