@@ -162,9 +162,9 @@ def numbered_text(flow: Flow, ports: dict[str, int]) -> str:
     match = ",".join(word for word in (f"priority={flow.priority}", flow.match) if word and word != "priority=32768")
     for name, number in ports.items():
         match = re.sub(rf"in_port={re.escape(name)}(?![\w.-])", f"in_port={number}", match)
-    actions = flow.actions
+    actions = flow.actions.replace("output:LOCAL", "LOCAL")
     for name, number in ports.items():
-        actions = re.sub(rf"output:{re.escape(name)}(?![\w.-])", f"output:{number}", actions)
+        actions = re.sub(rf"(output:|resubmit\(){re.escape(name)}(?![\w.-])", rf"\g<1>{number}", actions)
     return f"cookie={flow.cookie:#x}, table={flow.table}, {match} actions={actions}"
 
 
