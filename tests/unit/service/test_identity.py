@@ -43,6 +43,16 @@ def test_failures_are_counted_by_user_and_address_and_forgotten() -> None:
     failures.check("a", "alice")
 
 
+def test_addresses_of_one_ipv6_network_are_one() -> None:
+    failures = Failures(Clock())
+    for number in range(PER_USER):
+        failures.failed(f"2001:db8::{number:x}", "alice")
+    with pytest.raises(TooManyFailures):
+        failures.check("2001:db8::ffff:1", "alice")
+    failures.check("2001:db8:0:1::1", "alice")
+    failures.check("", "alice")
+
+
 def test_a_login_that_succeeds_forgets_those_that_failed() -> None:
     failures = Failures(Clock())
     for _ in range(PER_USER - 1):
