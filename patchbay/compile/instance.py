@@ -5,13 +5,13 @@ hybrid:  eth0 (in the instance) ─ tapXXX on the Linux bridge qbrXXX ─ qvbXXX
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from patchbay.compile import names
 from patchbay.compile.br_int import drop_if_dead, other_config, port_tag
 from patchbay.compile.dhcp_client import compile_clients, is_leased, link_mtu
 from patchbay.compile.view import HostView
-from patchbay.hoststate import Address, BridgePort, Link, Namespace, Resource, Route
+from patchbay.hoststate import Address, BridgePort, Link, Namespace, Resource, Route, Sysctl
 from patchbay.model import Instance, Network, Port, Subnet
 from patchbay.model.instance import DIRECT
 
@@ -88,7 +88,20 @@ def _compile_devices(
         yield Link(name=qbr, kind="bridge", mtu=mtu, alias=alias)
         yield Link(name=qvb, kind="veth", peer=qvo, master=qbr, mtu=mtu, tx_checksum=checksum, alias=alias)
         yield Link(name=qvo, kind="veth", peer=qvb, mtu=mtu, alias=alias)
+    if port.is_secured:
+        yield from _deaf((tap,) if is_direct else (tap, qbr, qvb, qvo))
     yield from _compile_plug(view, instance, port, tap if is_direct else qvo)
+
+
+def _deaf(devices: Sequence[str]) -> Iterator[Sysctl]:
+    """The host itself takes nothing from these devices, and answers nothing there.
+
+    With the userspace datapath the kernel sees what comes in by a device beside Open vSwitch, and with either what a
+    Linux bridge is sent. No route leads back there, so strict reverse path filtering (RFC 3704) drops all of it.
+    """
+    for device in devices:
+        yield Sysctl(namespace="", name=f"net.ipv4.conf.{device}.rp_filter", value="1")
+        yield Sysctl(namespace="", name=f"net.ipv4.conf.{device}.arp_ignore", value="8")
 
 
 def _compile_plug(view: HostView, instance: Instance, port: Port, name: str) -> Iterator[Resource]:
