@@ -27,7 +27,9 @@ def test_a_remote_is_read(text: str, remote: Remote) -> None:
     assert parse_remote(str(remote)) == remote
 
 
-@pytest.mark.parametrize("text", ["", "unix:", "tcp:", "tcp::6641", "tcp:host:port", "tcp:host:99999", "/run/db.sock", "ssl:"])
+@pytest.mark.parametrize(
+    "text", ["", "unix:", "tcp:", "tcp::6641", "tcp:host:port", "tcp:host:99999", "/run/db.sock", "ssl:"]
+)
 def test_what_is_no_remote_is_refused_with_what_would_be(text: str) -> None:
     with pytest.raises(OvsdbError, match="Write unix:PATH, tcp:ADDRESS:PORT or ssl:ADDRESS:PORT"):
         parse_remote(text)
