@@ -73,11 +73,17 @@ def check_look(context: RequestContext, collection: Collection) -> None:
 
 
 def visible(context: RequestContext, collection: Collection) -> Attributes:
-    """The attributes by which the caller may filter and sort: not those that it is not shown."""
-    hidden = hidden_attributes(context, collection.member)
-    if not hidden:
+    """The attributes by which the caller may filter and sort: not those that it is not shown.
+
+    Whether an object is shared with the caller is told from what it is shown, not from the object.
+    """
+    if context.is_admin:
         return collection.attributes
-    return {name: attribute for name, attribute in collection.attributes.items() if name not in hidden}
+    hidden = hidden_attributes(context, collection.member)
+    attributes = {name: attribute for name, attribute in collection.attributes.items() if name not in hidden}
+    if PER_CALLER in attributes:
+        attributes[PER_CALLER] = msgspec.structs.replace(attributes[PER_CALLER], field="")
+    return attributes
 
 
 def view_for(service: Service, context: RequestContext, collection: Collection, value: Any) -> View:

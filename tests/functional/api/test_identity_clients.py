@@ -143,3 +143,15 @@ def test_it_does_not_start_open_to_all_or_with_half_a_strategy(tmp_path: Path, i
     text = refusal(*local, "--auth", "builtin", "--identity", str(broken))
     assert "not a bcrypt hash" in text
     assert "plain-text" not in text
+
+
+def test_without_authentication_it_answers_on_a_unix_socket_of_its_user(start_serve: Start, tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    first = start_serve("--listen", f"unix:{path}")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
+        assert client.post("http://api/v2.0/networks", json={"network": {"shared": True}}).status_code == 201
+    first.stop()
+    start_serve("--listen", f"unix:{path}")
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
+        assert len(client.get("http://api/v2.0/networks").json()["networks"]) == 1

@@ -220,6 +220,18 @@ async def test_what_else_is_shared(tenants: Tenants, kind: str, body: Object, us
     assert (await tenants.ask("stranger", "DELETE", where)).status_code == 204
 
 
+async def test_lists_of_what_is_shared_are_each_caller_s_own(tenants: Tenants) -> None:
+    made, own = await tenants.create("stranger", "network"), await tenants.create("member", "network")
+    await tenants.create(
+        "stranger", "rbac_policy", object_id=made["id"], target_tenant=tenants.project("red"), **SHARED
+    )
+    for user, shared, others in (("member", made, own), ("stranger", None, made)):
+        assert [one["id"] for one in await tenants.get(user, "/networks?shared=True")] == (
+            [shared["id"]] if shared else []
+        )
+        assert [one["id"] for one in await tenants.get(user, "/networks?shared=false")] == [others["id"]]
+
+
 async def test_policies_go_with_their_object(tenants: Tenants) -> None:
     made = await tenants.create("stranger", "network")
     await tenants.create("stranger", "rbac_policy", object_id=made["id"], target_tenant="x", **SHARED)
