@@ -33,6 +33,8 @@ _TLV = struct.Struct(">HH")
 _IN_PORT_OXM = b"\x80\x00\x00\x04"
 _WITH_ACTIONS = frozenset((3, 4))  # write_actions, apply_actions
 _OUTPUT = 0
+_EXPERIMENTER, _RESUBMIT_TABLE = 0xFFFF, struct.pack(">IH", 0x2320, 14)
+"""A Nicira action, and the one that asks a table, perhaps as from another port."""
 _FIRST_RESERVED = 0xFFFFFF00
 _PORT = struct.Struct(">IHxx8x16s")
 
@@ -167,7 +169,7 @@ def flow_ids(frame: bytes) -> list[FlowId]:
 
 
 def flow_ports(frame: bytes) -> list[tuple[FlowId, frozenset[int]]]:
-    """The flows in one part of a FLOW_STATS reply, with the port numbers that they match and output to."""
+    """The flows in one part of a FLOW_STATS reply, with the port numbers that they match, output to or resubmit as."""
     found = []
     at, end = 16, len(frame)
     while at < end:
@@ -178,7 +180,7 @@ def flow_ports(frame: bytes) -> list[tuple[FlowId, frozenset[int]]]:
 
 
 def _ports_in(frame: bytes, at: int, end: int) -> Iterable[int]:
-    """Ports in the match that starts at ``at`` and in the output actions of the instructions behind it."""
+    """Ports in the match that starts at ``at``, and in outputs and resubmits of the instructions behind it."""
     match_length = int.from_bytes(frame[at + 2 : at + 4], "big")
     field, match_end = at + 4, at + match_length
     while field < match_end:
@@ -194,6 +196,10 @@ def _ports_in(frame: bytes, at: int, end: int) -> Iterable[int]:
             kind, length = _TLV.unpack_from(frame, action)
             if kind == _OUTPUT:
                 yield from _plain_port(frame, action + 4)
+            elif kind == _EXPERIMENTER and frame[action + 4 : action + 10] == _RESUBMIT_TABLE:
+                port = int.from_bytes(frame[action + 10 : action + 12], "big")
+                if port < _FIRST_RESERVED & 0xFFFF:
+                    yield port
             action += length or end
 
 

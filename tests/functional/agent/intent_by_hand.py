@@ -36,6 +36,7 @@ class Writer:
             mac_address=f"fa:16:3e:00:{self.macs >> 8:02x}:{self.macs & 255:02x}",
             fixed_ips=(FixedIP(self.subnets[network.id].id, address),),
             host=host,
+            port_security_enabled=False,
         )
 
     def make_instance(self, name: str, port: Port, plugging: str) -> Instance:

@@ -65,6 +65,7 @@ class Site:
             mac_address=fields.pop("mac", f"fa:16:3e:00:{number // 256:02x}:{number % 256:02x}"),
             fixed_ips=tuple(FixedIP(subnet.id, address) for address, subnet in addresses.items()),
             host=fields.pop("host", HOST),
+            port_security_enabled=False,
             **fields,
         )
         self.put(port)

@@ -52,7 +52,7 @@ class Metadata:
             network_id=network.id,
             mac_address=f"fa:16:3e:00:00:{number:02x}",
             fixed_ips=(FixedIP(subnet.id, address),),
-            **{"host": "compute1"} | fields,
+            **{"host": "compute1", "port_security_enabled": False} | fields,
         )
         await self.database.transact(Insert(port))
         return port

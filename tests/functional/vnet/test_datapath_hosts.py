@@ -76,6 +76,7 @@ async def register(database: IntentDatabase) -> None:
                 mac_address=f"52:54:00:0d:84:{number:02x}",
                 fixed_ips=(FixedIP(subnet.id, address(number)),),
                 interface_name=f"if-veth{number}",
+                port_security_enabled=False,
             )
             await database.transact(Insert(port))
 
