@@ -9,8 +9,8 @@ routers) counts but is never refused.
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -103,6 +103,28 @@ class Usage:
                     self._counts[kind, getattr(value, "project_id", "")] += step
 
 
+class Lane:
+    """The creations of one project that are under way here, one behind the other without waiting for each other.
+
+    ``ahead`` is the project's row as it will be when they are through. When one fails those behind it fail as well
+    (``broken``), and take their ``turn`` alone.
+    """
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.under_way = 0
+        self.pending: Counter[str] = Counter()
+        self.ahead: Quota | None = None
+        self.broken = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether one more may go behind the others."""
+        return not self.broken and not self.turn.locked()
+
+
 class Quotas:
     """The limits of all projects; ``defaults`` None: nothing is limited, unless a project has limits of its own."""
 
@@ -112,7 +134,7 @@ class Quotas:
             dict.fromkeys(DEFAULTS, UNLIMITED) if defaults is None else {**DEFAULTS, **defaults}
         )
         self._usage: Usage | None = None
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._lanes: dict[str, Lane] = {}
 
     @property
     def usage(self) -> Usage:
@@ -146,9 +168,47 @@ class Quotas:
                 wanted[getattr(write.value, "project_id", "")] += 1
         return {one: number for one, number in wanted.items() if self.limit(kind, one) != UNLIMITED}
 
-    def turn(self, project_id: str) -> asyncio.Lock:
-        """Held while something of the project is counted and made: requests here do not get in each other's way."""
-        return self._turns.setdefault(project_id, asyncio.Lock())
+    def enter(self, wanted: Mapping[str, int]) -> list[Write] | None:
+        """What is written along by a creation that goes behind those under way; None when it must take its turn.
+
+        After it, ``leave`` says how it went.
+        """
+        kind = _limited.get()
+        lanes = {project_id: self._lanes.setdefault(project_id, Lane()) for project_id in wanted}
+        for project_id, lane in lanes.items():
+            ahead = self.usage.of(kind, project_id) + lane.pending[kind] + wanted[project_id]
+            if not lane.is_open or ahead > self.limit(kind, project_id):
+                return None
+        guards: list[Write] = []
+        for project_id, lane in lanes.items():
+            before = lane.ahead or self.row(project_id)
+            lane.ahead = counted(project_id, before)
+            guards.append(guard_of(before, lane.ahead))
+            lane.under_way += 1
+            lane.pending[kind] += wanted[project_id]
+            lane.idle.clear()
+        return guards
+
+    def leave(self, wanted: Mapping[str, int], *, failed: bool) -> None:
+        """A creation that entered is through, or has failed."""
+        for project_id, number in wanted.items():
+            lane = self._lanes[project_id]
+            lane.under_way -= 1
+            lane.pending[_limited.get()] -= number
+            lane.broken = lane.broken or failed
+            if not lane.under_way:
+                lane.ahead, lane.broken = None, False
+                lane.idle.set()
+
+    @asynccontextmanager
+    async def turn(self, wanted: Mapping[str, int]) -> AsyncIterator[None]:
+        """Within the block nothing else of these projects is counted and made here."""
+        async with AsyncExitStack() as stack:
+            for project_id in sorted(wanted):
+                lane = self._lanes.setdefault(project_id, Lane())
+                await stack.enter_async_context(lane.turn)
+                await lane.idle.wait()
+            yield
 
     def guards(self, wanted: Mapping[str, int]) -> list[Write]:
         """What is written along, so that nothing else is counted at the same time. Raises OverQuota."""
@@ -156,16 +216,23 @@ class Quotas:
         for project_id, number in wanted.items():
             if self.usage.of(kind, project_id) + number > self.limit(kind, project_id):
                 raise OverQuota([kind])
-        return [self._counted(project_id) for project_id in wanted]
-
-    def _counted(self, project_id: str) -> Write:
-        old = self.row(project_id)
-        return Insert(new_quota(project_id)) if old is None else Update(old, next_revision(old))
+        rows = {project_id: self.row(project_id) for project_id in wanted}
+        return [guard_of(row, counted(project_id, row)) for project_id, row in rows.items()]
 
 
 def new_quota(project_id: str, limits: Mapping[str, int] | None = None) -> Quota:
     """A project's first row, whose id follows from the project: no two servers make two."""
     return Quota(id=str(uuid.uuid5(NAMESPACE, project_id)), project_id=project_id, limits=dict(limits or {}))
+
+
+def counted(project_id: str, row: Quota | None) -> Quota:
+    """The project's row after one more creation."""
+    return new_quota(project_id) if row is None else next_revision(row)
+
+
+def guard_of(before: Quota | None, after: Quota) -> Write:
+    """The write that makes ``after`` of ``before``, and fails when somebody else was quicker."""
+    return Insert(after) if before is None else Update(before, after)
 
 
 def next_revision(quota: Quota) -> Quota:

@@ -5,7 +5,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 
@@ -65,9 +65,9 @@ class Service:
         if not wanted:
             await self._transact(writes)
             return
-        async with contextlib.AsyncExitStack() as stack:
-            for project_id in sorted(wanted):
-                await stack.enter_async_context(self.quotas.turn(project_id))
+        if await self._commit_behind_others(wanted, writes):
+            return
+        async with self.quotas.turn(wanted):
             for _ in range(ATTEMPTS):
                 guards = self.quotas.guards(wanted)
                 try:
@@ -77,6 +77,21 @@ class Service:
                     if guards == self.quotas.guards(wanted):
                         raise
         raise Stale("Other servers create more for this project at the same time.")
+
+    async def _commit_behind_others(self, wanted: Mapping[str, int], writes: Sequence[Write]) -> bool:
+        """Whether what is counted could be made without a turn of its own; otherwise nothing was."""
+        guards = self.quotas.enter(wanted)
+        if guards is None:
+            return False
+        failed = True
+        try:
+            await self._transact((*guards, *writes))
+            failed = False
+        except (Duplicate, Stale):
+            return False
+        finally:
+            self.quotas.leave(wanted, failed=failed)
+        return True
 
     async def _transact(self, writes: Sequence[Write]) -> None:
         try:

@@ -277,6 +277,21 @@ async def test_the_last_place_goes_to_one(tenants: Tenants, db: IntentDatabase, 
     assert len(await tenants.get("member", "/networks")) == 7
 
 
+async def test_those_that_fail_take_no_place_from_those_behind_them(tenants: Tenants) -> None:
+    """Sixty ports at once, every third with one and the same MAC, and thirty places: all thirty are taken."""
+    await tenants.ask("admin", "PUT", f"/quotas/{tenants.project('red')}", {"quota": {"port": 30}})
+    made = await network_of(tenants, "member")
+    same = {"network_id": made["id"], "mac_address": "fa:16:3e:00:00:01"}
+    bodies = [same if number % 3 == 1 else {"network_id": made["id"]} for number in range(60)]
+    answers = await asyncio.gather(*(tenants.ask("member", "POST", "/ports", {"port": body}) for body in bodies))
+    kinds = [answer.json().get("NeutronError", {}).get("type", "made") for answer in answers]
+    assert kinds.count("made") == 30
+    assert set(kinds) <= {"made", "OverQuota", "MacAddressInUse"}
+    ports = await tenants.get("member", "/ports")
+    assert len(ports) == 30
+    assert sum(port["mac_address"] == same["mac_address"] for port in ports) <= 1
+
+
 async def test_without_a_limit_no_quota_row_is_written(tenants: Tenants) -> None:
     await tenants.create("member", "subnetpool", name="p", prefixes=["10.0.0.0/8"], min_prefixlen=24)
     assert not tenants.db.quotas
