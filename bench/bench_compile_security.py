@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""What security groups cost a host to compile: flows, all of it, and one more rule, member or port.
+
+``bench/bench_compile_security.py [-f json]``. Needs no root and touches nothing. A hundred ports here, and as many on
+other hosts as the group has further members; its rules name the group itself and ports of TCP. Times are medians.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from patchbay.cli.output import print_list
+from patchbay.compile.facts import Facts
+from patchbay.compile.fragments import Compiled
+from patchbay.compile.view import HostView, Value
+from patchbay.hoststate import Flow
+from patchbay.model import FixedIP, Instance, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+
+HERE = 100
+ROUNDS = 15
+CASES = ((False, 0, 0), (True, 0, 0), (True, 10, 0), (True, 1_000, 0), (True, 10, 1_000), (True, 1_000, 1_000))
+"""Port security, rules, members on other hosts."""
+
+
+def port(number: int, host: str, *, is_secured: bool = True) -> Port:
+    """One of a network of 65,000 addresses."""
+    return Port(
+        id=f"{number:08x}-0000-4000-8000-000000000000",
+        network_id="net",
+        mac_address=f"fa:16:3e:00:{number >> 8:02x}:{number & 255:02x}",
+        fixed_ips=(FixedIP("sub", f"10.0.{number >> 8}.{number & 255}"),),
+        host=host,
+        port_security_enabled=is_secured,
+        security_groups=("group",) if is_secured else (),
+    )
+
+
+def rule(number: int, **fields: object) -> SecurityGroupRule:
+    """A range of two ports."""
+    low = 1_000 + 4 * number
+    ports = {"protocol": "tcp", "port_range_min": low, "port_range_max": low + 1}
+    return SecurityGroupRule(
+        id=f"rule-{number}",
+        security_group_id="group",
+        direction="ingress",
+        **(fields or ports),  # type: ignore[arg-type]
+    )
+
+
+def world(is_secured: bool, rules: int, members: int) -> Iterator[Value]:
+    """All that the host knows."""
+    yield Network(id="net", segmentation_id=7)
+    yield Subnet(id="sub", network_id="net", ip_version=4, cidr="10.0.0.0/16")
+    yield SecurityGroup(id="group")
+    yield from (rule(number) for number in range(rules))
+    yield rule(90_000, remote_group_id="group")
+    for number in range(1, HERE + 1):
+        yield port(number, "here", is_secured=is_secured)
+        interfaces = {"eth0": port(number, "here").id}
+        yield Instance(id=f"vm-{number}", name=f"vm{number}", host="here", plugging="direct", interfaces=interfaces)
+    yield from (port(HERE + number, "there", is_secured=is_secured) for number in range(1, members + 1))
+
+
+def compiled_world(case: tuple[bool, int, int]) -> Compiled:
+    """A host that has just started."""
+    view = HostView(Facts(host="here", datapath_type="netdev"))
+    for value in world(*case):
+        view.put(value)
+    compiled = Compiled(view)
+    compiled.refresh(view.fragments())
+    return compiled
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1000
+
+
+def one_more(compiled: Compiled, values: list[Value]) -> float:
+    """Each comes and goes; how long its coming takes."""
+    times = []
+    for value in values:
+        times.append(milliseconds(lambda value=value: compiled.refresh(compiled.view.put(value))))
+        compiled.refresh(compiled.view.remove(value))
+    return statistics.median(times)
+
+
+def measure(case: tuple[bool, int, int]) -> dict[str, object]:
+    """The figures of one case."""
+    all_ms = statistics.median(milliseconds(lambda: compiled_world(case)) for _ in range(3))
+    compiled = compiled_world(case)
+    is_secured, rules, members = case
+    numbers = range(50_000, 50_000 + ROUNDS)
+    return {
+        "port security": is_secured,
+        "rules": rules,
+        "members elsewhere": members,
+        "flows of br-int": sum(isinstance(one, Flow) and one.bridge == "br-int" for one in compiled.state.values()),
+        "compile all, ms": round(all_ms, 1),
+        "one more rule, ms": round(one_more(compiled, [rule(number - 45_000) for number in numbers]), 2),
+        "one more member, ms": round(
+            one_more(compiled, [port(number, "there", is_secured=is_secured) for number in numbers]), 2
+        ),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    arguments = parser.parse_args()
+    figures = []
+    for case in CASES:
+        print(f"{case} …", file=sys.stderr)
+        figures.append(measure(case))
+    if arguments.format == "json":
+        print(json.dumps(figures))
+    else:
+        print_list(figures, list(figures[0]), "table", ())
+
+
+if __name__ == "__main__":
+    main()
