@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from patchbay.intent.database import Insert, Update
-from patchbay.model import SecurityGroup, SecurityGroupRule
+from patchbay.model import SecurityGroup, SecurityGroupRule, VnetObject
+from patchbay.model.vnet import DATAPATH
 from tests.functional.agent.intent_by_hand import new_id
 
 
@@ -88,5 +89,36 @@ def test_an_agent_hears_of_members_on_networks_that_are_not_here_and_of_rules(on
         await one.writer.database.transact(Update(hears, replace(hears, protocol="tcp")))
         await one.host.until(lambda: not one.reaches("friend11", "10.0.0.12"), "only TCP is allowed")
         await one.settled()
+
+    on_compute(scenario)
+
+
+PLUG = """
+ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev other_config:datapath-id=000002fdee8e0a44
+ip netns add guest; ip link add if-veth1 type veth peer name eth0 netns guest
+ip link set if-veth1 up; ip netns exec guest ethtool -K eth0 tx off >/dev/null
+ip -n guest link set eth0 address {mac} up; ip -n guest link set lo up
+ip -n guest addr add 10.0.0.14/24 dev eth0; ip -n guest addr add 10.0.0.99/24 dev eth0
+ovs-vsctl add-port br0 if-veth1
+"""
+
+
+def test_an_attached_interface_has_port_security_too(on_compute):
+    async def scenario(one):
+        await one.start_agent()
+        group, _, _ = await friends(one)
+        red = next(iter(one.writer.database.networks.values()))
+        made = one.writer.make_port(red, "10.0.0.14", "")
+        port = replace(made, port_security_enabled=True, security_groups=(group.id,), interface_name="if-veth1")
+        registered = VnetObject(id=new_id(), kind=DATAPATH, uuid="dp-br0", dpid="000002fdee8e0a44")
+        await one.writer.database.transact(Insert(port), Insert(registered))
+        one.host.sh(PLUG.format(mac=port.mac_address))
+        await one.up(port)
+        await one.settled()
+        assert one.reaches("guest", "10.0.0.13")
+        assert one.reaches("friend11", "10.0.0.14")
+        assert not one.reaches("stranger", "10.0.0.14")
+        spoofed = "ip netns exec guest ping -c 2 -i 0.1 -W 0.3 -I 10.0.0.99 10.0.0.13 || true"
+        assert " 0 received" in one.host.sh(spoofed)
 
     on_compute(scenario)

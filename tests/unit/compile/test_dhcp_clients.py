@@ -22,7 +22,9 @@ def compiled(addressing: str, *values: Subnet, **fields: object) -> list[Resourc
     addresses = tuple(FixedIP(subnet.id, "10.0.1.5" if subnet.id == "four" else "fd00::5") for subnet in values)
     given = {"fixed_ips": addresses, **fields}
     view.put(Network(id="n", network_type="local", mtu=1400))
-    view.put(Port(id="p", network_id="n", mac_address="fa:16:3e:00:00:01", host="c1", **given))  # type: ignore[arg-type]
+    view.put(
+        Port(id="p", network_id="n", mac_address="fa:16:3e:00:00:01", host="c1", port_security_enabled=False, **given)
+    )  # type: ignore[arg-type]
     for value in values:
         view.put(value)
     view.put(Instance(id="i", name="red1", host="c1", addressing=addressing, interfaces={"eth0": "p"}))
