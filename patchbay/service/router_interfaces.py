@@ -38,7 +38,7 @@ from patchbay.service.subnets import get_subnet
 
 
 class Interface(msgspec.Struct, frozen=True):
-    """An interface that came or went: its port, and the ids of the subnets concerned."""
+    """An interface that came or went: its port, and the ids of the subnets concerned (OpenVNet knows some without)."""
 
     router: Router
     port: Port
@@ -154,7 +154,7 @@ async def remove_interface(
         for subnet in subnets:
             check_interface_unused(service, router, subnet)
         ids = tuple(dict.fromkeys(subnet.id for subnet in subnets))
-        return Interface(router, port, ids, ids[0]), [*writes, Update(router, touched(router))]
+        return Interface(router, port, ids, ids[0] if ids else ""), [*writes, Update(router, touched(router))]
 
     return await carry_out(service, f"router {router_id}", plan)
 

@@ -169,3 +169,11 @@ async def test_relations_do_not_survive_what_neutron_deleted(vnet: VnetApi) -> N
     await vnet.post("interfaces", uuid="if-a")
     assert await vnet.items("datapaths/dp-test/networks") == []
     assert await vnet.items("interfaces/if-a/networks") == []
+
+
+async def test_a_simulated_interface_without_an_address_is_removed_as_a_router_s_too(vnet: VnetApi) -> None:
+    await vnet.network("nw-a", "10.0.1.0")
+    await vnet.post("interfaces", uuid="if-a", network_uuid="nw-a", mode="simulated")
+    (port,) = vnet.db.ports.values()
+    await vnet.neutron("PUT", f"/routers/{port.device_id}/remove_router_interface", {"port_id": port.id})
+    assert await vnet.uuids("interfaces") == []
