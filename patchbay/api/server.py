@@ -27,6 +27,7 @@ from patchbay.intent.server import ClusterMember, EmbeddedServer
 from patchbay.service.scheduler import Scheduler
 from patchbay.service.service import Service
 from patchbay.service.settings import NetworkSettings
+from patchbay.service.vnet.bindings import Bindings
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ class CannotListen(BadRequest):
     def __init__(self, where: str, error: OSError) -> None:
         super().__init__(
             f"Cannot listen on {where}: {error.strerror}.",
-            "Choose another address or port with --listen or --vnet-listen.",
+            "Choose another address or port with --listen or --vnet-listen (none: no WebAPI).",
         )
 
 
@@ -203,12 +204,16 @@ async def _serve_http(settings: ServeSettings, db: IntentDatabase, sockets: List
     stop = asyncio.create_task(stopping.wait(), name="stop")
     host, port = sockets.neutron.getsockname()[:2]
     log.info("listening", extra={"address": host, "port": port, "networks": len(db.networks), "ports": len(db.ports)})
-    scheduling = asyncio.create_task(Scheduler(service).run(), name="scheduler")
+    following = [
+        asyncio.create_task(Scheduler(service).run(), name="scheduler"),
+        asyncio.create_task(Bindings(service).run(), name="bindings"),
+    ]
     notify_systemd("READY=1")
     await asyncio.wait((*running, stop), return_when=asyncio.FIRST_COMPLETED)
     notify_systemd("STOPPING=1")
     log.info("stopping")
-    scheduling.cancel()
+    for task in following:
+        task.cancel()
     for server in servers:
         server.should_exit = True
     stop.cancel()

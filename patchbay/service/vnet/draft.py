@@ -22,9 +22,8 @@ from patchbay.service.ports import new_port
 from patchbay.service.service import Service
 from patchbay.service.specs import PortSpec, WantedIP
 from patchbay.service.vnet import simulated
-from patchbay.service.vnet.datapaths import host_of
 from patchbay.service.vnet.errors import ArgumentError
-from patchbay.service.vnet.kinds import DATAPATH, INTERFACE
+from patchbay.service.vnet.kinds import INTERFACE
 from patchbay.service.vnet.leases import MAC_LEASES, IpLease, MacLease, interface_of, mac_leases_of, ports_of
 from patchbay.service.vnet.objects import (
     FURTHER_PORTS,
@@ -32,19 +31,16 @@ from patchbay.service.vnet.objects import (
     Face,
     changed,
     data_of,
-    find,
     insertion,
     new_row,
     update,
 )
+from patchbay.service.vnet.plugging import PLUGS, plugged
 from patchbay.service.vnet.settling import settle
 
 VIF, SIMULATED = "vif", "simulated"
 MODES = ("host", "internal", "patch", "promiscuous", "remote", SIMULATED, VIF, "edge")
 """OpenVNet's modes of interfaces: today's, and that of 2013 for gateways to VLANs."""
-
-PLUGS = "interface_ports"
-"""In an interface's data: which ports of bridges are its own: id, datapath_uuid, port_name, singular, created_at."""
 
 
 class MacDraft(msgspec.Struct):
@@ -280,38 +276,9 @@ class Draft:
         return [*writes, *insertion(self._service, self.row)]
 
     def _plug(self) -> None:
-        """Which port of a bridge is the interface's, and on which host, on its first port."""
-        if self.row is None or self.is_simulated or not self.ports:
-            return
-        plugs: list[Data] = self.data.get(PLUGS, [])
-        plug = next((one for one in plugs if one.get("port_name")), plugs[0] if plugs else None)
-        name = "" if plug is None else plug.get("port_name") or self.uuid
-        host = self._host_of(plug)
-        first = next(iter(self.ports))
-        for id_, port in self.ports.items():
-            named = name if id_ == first else ""
-            if named:
-                self._check_name(named, host)
-            self.ports[id_] = msgspec.structs.replace(port, interface_name=named, host=host or port.host)
-
-    def _host_of(self, plug: Data | None) -> str:
-        """The host of the datapath that the interface is said to be on, if that is known."""
-        uuid = None if plug is None else plug.get("datapath_uuid")
-        datapath = find(self._service, DATAPATH, uuid) if uuid else None
-        host = host_of(self._service, datapath.row.dpid) if datapath is not None and datapath.row is not None else None
-        return "" if host is None else host.name
-
-    def _check_name(self, name: str, host: str) -> None:
-        for other in self._service.db.ports.values():
-            if (
-                other.interface_name == name
-                and other.id not in self._old_ports
-                and (not host or not other.host or host == other.host)
-            ):
-                raise ArgumentError(
-                    f"port_name {name} is that of {_interface_name(self._service, other)}",
-                    "One port of a bridge belongs to one interface: choose another port_name, or name datapaths.",
-                )
+        """Which port of a bridge is the interface's, and on which host."""
+        if self.row is not None and not self.is_simulated:
+            self.ports = plugged(self._service, self.uuid, self.data.get(PLUGS, ()), self.ports)
 
 
 def _interface_name(service: Service, port: Port) -> str:

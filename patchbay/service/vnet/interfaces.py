@@ -6,10 +6,10 @@ from typing import Any
 from patchbay.intent.database import Delete, Write
 from patchbay.model import Subnet, VnetObject
 from patchbay.service.access import Attempt, carry_out, new_id, now
-from patchbay.service.context import RequestContext
+from patchbay.service.context import ADMIN, RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet.cascade import distinct, left_behind, removal_of_referring
-from patchbay.service.vnet.draft import MODES, PLUGS, SIMULATED, VIF, Draft, check_in_subnet
+from patchbay.service.vnet.draft import MODES, SIMULATED, VIF, Draft, check_in_subnet
 from patchbay.service.vnet.errors import InvalidID
 from patchbay.service.vnet.kinds import (
     DATAPATH,
@@ -44,6 +44,7 @@ from patchbay.service.vnet.objects import (
     number_or_none,
     uuid_of,
 )
+from patchbay.service.vnet.plugging import PLUGS
 from patchbay.service.vnet.room import make_room
 
 FLAGS = ("enable_filtering", "enable_routing", "enable_route_translation")
@@ -193,6 +194,15 @@ async def update_interface(service: Service, context: RequestContext, uuid: str,
 
     await carry_out(service, f"interface {uuid}", plan)
     return get(service, INTERFACE, uuid)
+
+
+async def rebind(service: Service, uuid: str) -> None:
+    """The interface on the host that its datapath is on now. Raises ArgumentError when the port is another's there."""
+
+    def plan(attempt: Attempt) -> tuple[None, list[Write]]:
+        return None, Draft(service, ADMIN, attempt, get(service, INTERFACE, uuid)).writes()
+
+    await carry_out(service, f"interface {uuid}", plan)
 
 
 async def delete_interface(service: Service, context: RequestContext, uuid: str) -> None:
