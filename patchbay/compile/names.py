@@ -16,6 +16,9 @@ BR_INT, BR_TUN = "br-int", "br-tun"
 PATCH_TUN, PATCH_INT = "patch-tun", "patch-int"
 """The port of br-int that leads to br-tun, and the port of br-tun that leads to br-int (seed 002)."""
 
+ROUTER_MACS = "0a:00:00:00:00:00/ff:00:00:00:00:00"
+"""What matches every ``router_mac``."""
+
 DEVICE_NAME_MAX = 15
 """IFNAMSIZ without its terminating zero."""
 
