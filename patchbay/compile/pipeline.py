@@ -53,7 +53,8 @@ TABLES = (
         entered_from="every port of br-int",
         decides="ordinary switching by MAC within local VLANs (NORMAL); frames of provider bridges get their"
         " local VLAN; frames of ports that must not talk are dropped; what a port sends on a network that a"
-        " distributed router joins gets its local VLAN into reg6 and goes to routing first",
+        " distributed router joins gets its local VLAN into reg6 and goes to routing first; what routers on other"
+        " hosts send to a port or a namespace here is output to it; what a namespace asks and advertises is rewritten",
         goes_to=(ARP_SPOOF, ROUTED),
     ),
     Table(
