@@ -221,8 +221,9 @@ TABLES = (
         number=LOCAL_SWITCHING,
         name="LOCAL_SWITCHING",
         entered_from="every port of the bridge",
-        decides="on a provider bridge: frames from br-int get the VLAN that the physical network uses, or none; unknown"
-        " ones are dropped. On a registered one: an attached interface is joined to its patch port to br-int, both ways",
+        decides="on a provider bridge: frames from br-int get the VLAN that the physical network uses, or none;"
+        " unknown ones are dropped. On a registered one: an attached interface is joined to its patch port to br-int,"
+        " both ways",
     ),
 )
 
