@@ -3,6 +3,7 @@
 ``IntentDatabase`` is one of these, kept up to date by its replica. Mappings are live.
 """
 
+import re
 from collections.abc import Mapping
 from typing import cast
 
@@ -32,6 +33,8 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "ports_by_network": ("Port", "network_id"),
     "ports_by_device": ("Port", "device_id"),
     "ports_by_host": ("Port", "host"),
+    "ports_by_mac_address": ("Port", "mac_address"),
+    "ports_by_interface_name": ("Port", "interface_name"),
     "instances_by_name": ("Instance", "name"),
     "instances_by_host": ("Instance", "host"),
     "plugs_by_port": ("Plug", "port_id"),
@@ -48,8 +51,14 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "vnet_objects_by_uuid": ("VnetObject", "uuid"),
     "vnet_objects_by_object": ("VnetObject", "object_id"),
 }
-_SERVICE_ONLY = frozenset({"ports_by_device"})
+_SERVICE_ONLY = frozenset({"ports_by_device", "ports_by_mac_address", "ports_by_interface_name"})
 """Indexes that an agent, which must stay small, does without."""
+
+_MENTION = re.compile(r'"port_name":"([^"]+)"|"([a-z0-9]+[-.][a-z0-9.-]+)"')
+"""Texts in ``VnetObject.data`` that may name something: OpenVNet's uuids, ids, IPv4 addresses, names of ports.
+
+``vnet_objects_by_mention`` finds the rows that have one of them anywhere; it is the service's only.
+"""
 
 
 class Tables:
@@ -70,9 +79,9 @@ class Tables:
         self.hosts_by_name, self.networks_by_name, self.subnets_by_name = Index(), Index(), Index()
         self.subnets_by_network, self.subnets_by_pool, self.ports_by_name = Index(), Index(), Index()
         self.ports_by_network, self.ports_by_device, self.ports_by_host = Index(), Index(), Index()
-        self.instances_by_name, self.instances_by_host = Index(), Index()
-        self.plugs_by_port, self.plugs_by_host = Index(), Index()
-        self.routers_by_name, self.routers_by_host = Index(), Index()
+        self.ports_by_mac_address, self.ports_by_interface_name = Index(), Index()
+        self.instances_by_name, self.instances_by_host, self.vnet_objects_by_mention = Index(), Index(), Index()
+        self.plugs_by_port, self.plugs_by_host, self.routers_by_name, self.routers_by_host = (Index() for _ in range(4))
         self.floatingips_by_router, self.floatingips_by_port, self.floatingips_by_network = Index(), Index(), Index()
         self.subnetpools_by_name, self.subnetpools_by_scope, self.address_scopes_by_name = Index(), Index(), Index()
         self.vnet_objects_by_kind, self.vnet_objects_by_uuid, self.vnet_objects_by_object = Index(), Index(), Index()
@@ -129,6 +138,17 @@ class Tables:
                 index.add(after, new.id)
         if table == "Port" and self._is_whole:
             self._put_addresses(cast(Port | None, old), cast(Port | None, new))
+        if table == "VnetObject" and self._is_whole:
+            self._put_mentions(cast(VnetObject | None, old), cast(VnetObject | None, new))
+
+    def _put_mentions(self, old: VnetObject | None, new: VnetObject | None) -> None:
+        row = new or old
+        assert row is not None
+        before, after = _mentions(old), _mentions(new)
+        for text in before - after:
+            self.vnet_objects_by_mention.discard(text, row.id)
+        for text in after - before:
+            self.vnet_objects_by_mention.add(text, row.id)
 
     def _put_addresses(self, old: Port | None, new: Port | None) -> None:
         before = old.fixed_ips if old is not None else ()
@@ -142,3 +162,7 @@ class Tables:
         for ip in after:
             assert new is not None
             self._used.setdefault(ip.subnet_id, {})[address_number(ip.ip_address)] = new.id
+
+
+def _mentions(row: VnetObject | None) -> set[str]:
+    return set() if row is None else {port_name or text for port_name, text in _MENTION.findall(row.data)}

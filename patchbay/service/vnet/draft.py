@@ -181,8 +181,8 @@ class Draft:
 
     def _add_port(self, mac_address: str | None, network_id: str, wanted: Sequence[WantedIP]) -> Port:
         service, db = self._service, self._service.db
-        for id_ in db.ports_by_network.get(network_id, ()) if mac_address is not None else ():
-            if db.ports[id_].mac_address == mac_address and id_ not in self._old_ports:
+        for id_ in db.ports_by_mac_address.get(mac_address or "", ()):
+            if db.ports[id_].network_id == network_id and id_ not in self._old_ports:
                 raise ArgumentError(
                     f"MAC address {mac_address} is in use by {_interface_name(service, db.ports[id_])}",
                     "Two interfaces of one network need different MAC addresses.",

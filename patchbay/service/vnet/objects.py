@@ -16,8 +16,8 @@ Rows of other kinds have no object, or name one of any kind; they are there as l
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -30,7 +30,6 @@ from patchbay.service.vnet.errors import DuplicateUUID, InvalidUUID, UnknownUUID
 from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK, ROUTE_LINK, SEGMENT, Kind
 
 Data = dict[str, Any]
-T = TypeVar("T")
 
 ALPHABET = string.ascii_lowercase + string.digits
 GENERATED = 8
@@ -136,7 +135,7 @@ def face_of(service: Service, kind: Kind, object_id: str) -> Face:
 def faces(service: Service, kind: Kind) -> list[Face]:
     """All objects of the kind, in the order of their creation."""
     db = service.db
-    found = [Face(kind, row.uuid, row.object_id, row) for row in rows(service, kind)]
+    found = [Face(kind, row.uuid, row.object_id, row) for row in _rows(service, kind, {})]
     table, belongs = OBJECTS.get(kind.name, (None, None))
     if table is not None and belongs is not None:
         with_row = {face.object_id for face in found}
@@ -148,23 +147,35 @@ def faces(service: Service, kind: Kind) -> list[Face]:
     return sorted(found, key=lambda face: _order(db, face))
 
 
-def rows(service: Service, kind: Kind, **wanted: object) -> list[VnetObject]:
-    """The rows of the kind whose data have these values, in the order of their creation."""
+def rows(service: Service, kind: Kind, **wanted: str) -> list[VnetObject]:
+    """The rows of the kind whose data have these uuids, ids or addresses, in the order of their creation."""
+    return sorted(_rows(service, kind, wanted), key=age)
+
+
+def _rows(service: Service, kind: Kind, wanted: Mapping[str, str]) -> list[VnetObject]:
     db = service.db
-    found = [db.vnet_objects[id_] for id_ in db.vnet_objects_by_kind.get(kind.name, ())]
-    marks = [msgspec.json.encode(value).decode() for value in wanted.values() if isinstance(value, str)]
-    found = [row for row in found if _has(row, wanted, marks) and is_there(db, row)]
-    return sorted(found, key=lambda row: (row.created_at, data_of(row).get(ORDER, 0), row.id))
+    ids = min((db.vnet_objects_by_mention.get(text, ()) for text in wanted.values()), key=len, default=None)
+    found = [db.vnet_objects[id_] for id_ in (db.vnet_objects_by_kind.get(kind.name, ()) if ids is None else ids)]
+    return [row for row in found if row.kind == kind.name and _has(row, wanted) and is_there(db, row)]
 
 
-def _has(row: VnetObject, wanted: Mapping[str, object], marks: Sequence[str]) -> bool:
-    """Whether the row's data have the values; ``marks`` are texts in them, by which most rows need not be decoded."""
+def _has(row: VnetObject, wanted: Mapping[str, str]) -> bool:
+    """Whether the row's data have the values."""
     if not wanted:
         return True
-    if not all(mark in row.data for mark in marks):
-        return False
     data = data_of(row)
     return all(data.get(name) == value for name, value in wanted.items())
+
+
+def age(row: VnetObject) -> tuple[str, int, str]:
+    """Sorts rows by when they were made."""
+    return row.created_at, msgspec.json.decode(row.data, type=_Ordered).order, row.id
+
+
+class _Ordered(msgspec.Struct):
+    """What of a row's data tells when it was made; the rest is not decoded."""
+
+    order: int = 0
 
 
 def is_there(db: IntentDatabase, row: VnetObject) -> bool:
@@ -217,7 +228,7 @@ def owner_row(db: IntentDatabase, port_id: str) -> VnetObject | None:
 
 def _order(db: IntentDatabase, face: Face) -> tuple[str, int, str]:
     if face.row is not None:
-        return face.row.created_at, face.data.get(ORDER, 0), face.row.id
+        return age(face.row)
     created_at = OBJECTS[face.kind.name][0](db)[face.object_id].created_at
     return created_at, 0, face.object_id
 
@@ -363,8 +374,3 @@ def number_or_none(service: Service, kind: Kind, uuid: str | None) -> int | None
     """The integer ``id`` of the object with this uuid, for attributes like ``network_id``; None without one."""
     face = find(service, kind, uuid) if uuid else None
     return number_of(_shown(service.db, face).id) if face is not None else None
-
-
-def first(values: Iterable[T]) -> T | None:
-    """The first of the values, or None."""
-    return next(iter(values), None)

@@ -77,8 +77,9 @@ def _check_alone(service: Service, interface: str, plug: Plug) -> None:
 
 
 def _owner_by_port(service: Service, interface: str, plug: Plug) -> str | None:
-    for other in service.db.ports.values():
-        if other.interface_name == plug.name and (not plug.host or other.host in {"", plug.host}):
+    db = service.db
+    for other in (db.ports[id_] for id_ in db.ports_by_interface_name.get(plug.name, ())):
+        if not plug.host or other.host in {"", plug.host}:
             owner = interface_of(service, other.id).uuid
             if owner != interface:
                 return owner
@@ -87,9 +88,9 @@ def _owner_by_port(service: Service, interface: str, plug: Plug) -> str | None:
 
 def _owner_by_datapath(service: Service, interface: str, plug: Plug) -> str | None:
     db = service.db
-    for row_id in db.vnet_objects_by_kind.get(INTERFACE.name, ()):
+    for row_id in (*db.vnet_objects_by_uuid.get(plug.name, ()), *db.vnet_objects_by_mention.get(plug.name, ())):
         row = db.vnet_objects[row_id]
-        if row.uuid != interface and f'"{plug.datapath}"' in row.data and is_there(db, row):
+        if row.kind == INTERFACE.name and row.uuid != interface and is_there(db, row):
             other = wanted_plug(service, row.uuid, data_of(row).get(PLUGS, ()))
             if other is not None and (other.name, other.datapath) == (plug.name, plug.datapath):
                 return row.uuid
