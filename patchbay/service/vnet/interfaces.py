@@ -34,6 +34,7 @@ from patchbay.service.vnet.networks import segment_of, subnet_of
 from patchbay.service.vnet.objects import (
     Data,
     Face,
+    check_fresh,
     common,
     find,
     get,
@@ -60,12 +61,14 @@ async def create_interface(service: Service, context: RequestContext, values: Ma
     """
 
     def plan(attempt: Attempt) -> tuple[str, list[Write]]:
+        check_fresh(service, INTERFACE, values)
         row = new_row(context, INTERFACE, values.get("uuid", ""), name=values.get("display_name", ""), **_kept(values))
         _check_references(service, values)
         draft = Draft(service, context, attempt, None, row)
         leases = _begin(service, context, draft, values)
         return row.uuid, [*left_behind(service, row), *draft.writes(), *leases]
 
+    check_fresh(service, INTERFACE, values)
     await make_room(service, values)
     uuid = await carry_out(service, f"interface {values.get('uuid', '')}", plan)
     return get(service, INTERFACE, uuid)

@@ -300,6 +300,12 @@ def relation_uuid(*uuids: str) -> str:
     return "/".join(uuids)
 
 
+def check_fresh(service: Service, kind: Kind, values: Mapping[str, Any]) -> None:
+    """Raises DuplicateUUID when an object of the kind has the wanted ``uuid``: a repeated request is told just that."""
+    if "uuid" in values and find(service, kind, values["uuid"]) is not None:
+        raise DuplicateUUID(kind, values["uuid"])
+
+
 def insertion(service: Service, *new: VnetObject) -> list[Write]:
     """Writes for new rows; they take the place of rows whose object has gone.
 

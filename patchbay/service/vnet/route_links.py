@@ -27,14 +27,12 @@ async def create(service: Service, context: RequestContext, values: Mapping[str,
 
     ``values``: uuid, mac_address, topology_uuid. Raises DuplicateUUID or UnknownUUIDResource.
     """
-    topology = values.get("topology_uuid")
-
     def plan(_attempt: Attempt) -> tuple[VnetObject, list[Write]]:
         row = new_row(context, ROUTE_LINK, values.get("uuid", ""), mac_address=values.get("mac_address"))
         spec = RouterSpec(project_id=context.project_id, name=row.uuid)
         router = Router(**beginning(context, spec), distributed=True)
         row = msgspec.structs.replace(row, object_id=router.id)
-        related = [] if topology is None else relation_with_topology(service, context, topology, ROUTE_LINK, row.uuid)
+        related = relation_with_topology(service, context, values, ROUTE_LINK, row.uuid)
         return row, [Insert(router), *insertion(service, row), *related]
 
     row = await carry_out(service, f"route link {values.get('uuid', '')}", plan)
