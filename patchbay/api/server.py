@@ -41,22 +41,24 @@ WAIT_TOLD_S = 5.0
 
 NOWHERE = "none"
 """``vnet_listen`` of a service without OpenVNet's WebAPI."""
+USUAL_VNET_LISTEN = "127.0.0.1:9090"
+"""Where OpenVNet's clients look for the WebAPI."""
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What ``patchbay serve`` was told.
 
     ``listen`` is ADDRESS:PORT (an IPv6 address in brackets; port 0 takes a free one); ``listen_fd`` an inherited
-    listening socket that is used instead; ``vnet_listen`` ("none": nowhere) and ``vnet_listen_fd`` are the same for
-    OpenVNet's WebAPI. Without ``intent`` remotes the database is a child process with its file in
-    ``state_dir``; ``intent_listen`` then adds passive OVSDB remotes for agents elsewhere (``ptcp:6640:10.0.0.1``), and
-    ``cluster`` makes it a member of a Raft cluster.
+    listening socket that is used instead; ``vnet_listen`` ("none": nowhere; "": at the usual port if that is free) and
+    ``vnet_listen_fd`` are the same for OpenVNet's WebAPI. Without ``intent`` remotes the database is a child process
+    with its file in ``state_dir``; ``intent_listen`` then adds passive OVSDB remotes for agents elsewhere
+    (``ptcp:6640:10.0.0.1``), and ``cluster`` makes it a member of a Raft cluster.
     """
 
     state_dir: Path = Path("/var/lib/patchbay")
     listen: str = "127.0.0.1:9696"
     listen_fd: int | None = None
-    vnet_listen: str = "127.0.0.1:9090"
+    vnet_listen: str = ""
     vnet_listen_fd: int | None = None
     intent: tuple[str, ...] = ()
     intent_listen: tuple[str, ...] = ()
@@ -128,11 +130,16 @@ def listeners(settings: ServeSettings) -> Listeners:
     neutron = listening_socket(settings.listen, settings.listen_fd)
     if settings.vnet_listen_fd is None and settings.vnet_listen == NOWHERE:
         return Listeners(neutron, None)
+    is_asked_for = bool(settings.vnet_listen) or settings.vnet_listen_fd is not None
     try:
-        return Listeners(neutron, listening_socket(settings.vnet_listen, settings.vnet_listen_fd))
-    except BadRequest:
-        neutron.close()
-        raise
+        openvnet = listening_socket(settings.vnet_listen or USUAL_VNET_LISTEN, settings.vnet_listen_fd)
+    except BadRequest as error:
+        if is_asked_for:
+            neutron.close()
+            raise
+        log.warning("no OpenVNet WebAPI here; say where it should be with --vnet-listen", extra={"error": str(error)})
+        return Listeners(neutron, None)
+    return Listeners(neutron, openvnet)
 
 
 class HttpServer(uvicorn.Server):

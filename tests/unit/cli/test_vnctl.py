@@ -236,6 +236,7 @@ def test_the_webapi_is_where_the_environment_or_a_file_of_vnctl_says(
     assert settings([str(tmp_path / "none"), str(written)]) == Settings("192.0.2.1", "9091", "1.0", "yml")
     monkeypatch.setenv("VNET_WEBAPI", "[::1]:80")
     assert settings([str(written)]) == Settings("::1", "80", "1.0", "json")
+    assert settings_of("http://192.0.2.1:9091/") == settings_of("192.0.2.1:9091")
     with pytest.raises(BadRequest, match="Write ADDRESS:PORT"):
         settings_of("http://a:b")
 
