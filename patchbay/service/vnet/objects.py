@@ -23,6 +23,7 @@ import msgspec
 
 from patchbay.intent.database import Delete, Insert, IntentDatabase, Update, Write
 from patchbay.model import Resource, VnetObject
+from patchbay.model.router import OF_ONE_INTERFACE
 from patchbay.service.access import FIRST_REVISION, new_id, now, revised
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
@@ -80,11 +81,7 @@ def is_interface(db: IntentDatabase, object_id: str) -> bool:
 def is_route_link(db: IntentDatabase, object_id: str) -> bool:
     """Whether this is the id of what OpenVNet calls a route link; the routers of single interfaces are not."""
     router = db.routers.get(object_id)
-    return router is not None and router.distributed and IMPLICIT not in router.tags
-
-
-IMPLICIT = "openvnet-interface"
-"""Tag of the router that a simulated interface in no route link has to itself."""
+    return router is not None and router.distributed and OF_ONE_INTERFACE not in router.tags
 
 Finder = Callable[[IntentDatabase, str], str]
 FINDERS: dict[str, Finder] = {}

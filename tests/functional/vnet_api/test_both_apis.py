@@ -177,3 +177,16 @@ async def test_a_simulated_interface_without_an_address_is_removed_as_a_router_s
     (port,) = vnet.db.ports.values()
     await vnet.neutron("PUT", f"/routers/{port.device_id}/remove_router_interface", {"port_id": port.id})
     assert await vnet.uuids("interfaces") == []
+
+
+async def test_a_simulated_interface_that_neutron_removes_takes_its_own_router_along(vnet: VnetApi) -> None:
+    await vnet.network("nw-a", "10.0.1.0")
+    await vnet.post("interfaces", uuid="if-a", network_uuid="nw-a", ipv4_address="10.0.1.1", mode="simulated")
+    await vnet.post("interfaces", uuid="if-b", network_uuid="nw-a", ipv4_address="10.0.1.2", mode="simulated")
+    await vnet.post("route_links", uuid="rl-a")
+    await vnet.post("routes", interface_uuid="if-b", route_link_uuid="rl-a", ipv4_network="10.0.1.0")
+    for port in await vnet.neutron("GET", "/ports"):
+        gone = {"port_id": port["id"]}
+        await vnet.neutron("PUT", f"/routers/{port['device_id']}/remove_router_interface", gone)
+    assert [router["name"] for router in await vnet.neutron("GET", "/routers")] == ["rl-a"]
+    assert await vnet.uuids("interfaces") == []

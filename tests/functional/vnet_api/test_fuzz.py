@@ -8,10 +8,9 @@ import pytest
 from patchbay.api.openvnet.endpoint import Endpoint
 from patchbay.api.openvnet.parameters import Param
 from patchbay.api.openvnet.routes import ENDPOINTS
-from patchbay.model.router import ROUTER_INTERFACES
+from patchbay.model.router import OF_ONE_INTERFACE, ROUTER_INTERFACES
 from patchbay.service.vnet import kinds
 from patchbay.service.vnet.kinds import Kind
-from patchbay.service.vnet.objects import IMPLICIT
 from tests.functional.vnet_api.vnet_world import ERRORS, VnetApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -102,7 +101,7 @@ async def test_no_history_of_requests_makes_either_api_fail(vnet: VnetApi, seed:
     for collection in OF_COLLECTION:
         await vnet.get(collection)
     for router in vnet.db.routers.values():
-        if IMPLICIT in router.tags:
+        if OF_ONE_INTERFACE in router.tags:
             assert len(vnet.db.ports_by_device.get(router.id, ())) <= 1, f"{router.name} routes for one interface only"
     for port in vnet.db.ports.values():
         if port.device_owner in ROUTER_INTERFACES:
