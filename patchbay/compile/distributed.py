@@ -18,6 +18,7 @@ from patchbay.compile.distributed_routes import compile_lookup
 from patchbay.compile.leg import Leg, flow, leg_of
 from patchbay.compile.pipeline import (
     ARP_SPOOF,
+    DELIVERY,
     GATEWAY,
     L3_LOOKUP,
     LOCAL_SWITCHING,
@@ -30,6 +31,7 @@ from patchbay.compile.pipeline import (
     SLOW_PATH,
     UCAST_TO_TUN,
 )
+from patchbay.compile.provider import UNTAGGED
 from patchbay.compile.responder import ECHO_REPLY, ECHO_REPLY_V6, link_local, load_ipv6
 from patchbay.compile.router_ports import RouterPort
 from patchbay.compile.view import HostView
@@ -39,6 +41,16 @@ from patchbay.model import Router
 _TO_SLOW_PATH = f"resubmit(,{SLOW_PATH})"
 _LINK_LOCAL = ("ip,nw_dst=169.254.0.0/16", "ipv6,ipv6_dst=fe80::/10", "ipv6,ipv6_src=fe80::/10")
 """169.254.169.254 is the metadata server; nothing link-local is forwarded (RFC 3927, 7; RFC 4291, 2.5.6)."""
+_MARTIAN = (
+    *(
+        f"ip,{field}={network}"
+        for field in ("nw_src", "nw_dst")
+        for network in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
+    ),
+    *(f"ipv6,{field}={network}" for field in ("ipv6_src", "ipv6_dst") for network in ("::/16", "ff00::/8")),
+)
+"""Addresses of nobody, of the machine itself, and of many: the kernel knows which of them it must not forward (RFC
+1812, 5.3.7; RFC 4291, 2.5 and 2.7)."""
 
 
 def compile_routing_tables(view: HostView) -> list[Resource]:
@@ -48,8 +60,8 @@ def compile_routing_tables(view: HostView) -> list[Resource]:
     lifeless = (f"{version},nw_ttl={ttl}" for version in ("ip", "ipv6") for ttl in (0, 1))
     return [
         flow(ARP_SPOOF, 0, "", f"resubmit(,{ROUTED})"),
-        flow(ROUTED, 0, "", "NORMAL"),
-        *(flow(ROUTER_ADDRESSES, 10, match, _TO_SLOW_PATH) for match in _LINK_LOCAL),
+        *(flow(table, 0, "", "NORMAL") for table in (ROUTED, DELIVERY)),
+        *(flow(ROUTER_ADDRESSES, 10, match, _TO_SLOW_PATH) for match in (*_LINK_LOCAL, *_MARTIAN)),
         *(flow(ROUTER_ADDRESSES, 1, version, f"resubmit(,{L3_LOOKUP})") for version in ("ip", "ipv6")),
         flow(ROUTER_ADDRESSES, 0, "", _TO_SLOW_PATH),
         flow(L3_LOOKUP, 0, "", f"resubmit(,{GATEWAY})"),
@@ -107,9 +119,15 @@ def _device(leg: Leg) -> Iterator[Flow]:
     """What the device in the namespace says and hears.
 
     It asks like one that has no address yet (RFC 5227, RFC 4861), so that no neighbour takes this host's own MAC for
-    the router's; and it advertises the interface's MAC, which its neighbours shall use.
+    the router's; and it advertises the interface's MAC, which its neighbours shall use. What is for it comes to it,
+    whoever else sends frames with its MAC.
     """
     own = f"in_port={leg.device}"
+    yield flow(
+        LOCAL_SWITCHING, 5, f"{own},{UNTAGGED}", f"load:{leg.local_vlan:#x}->NXM_NX_REG6[],resubmit(,{DELIVERY})"
+    )
+    for table in (ROUTED, DELIVERY):
+        yield flow(table, 2, f"reg6={leg.local_vlan:#x},dl_dst={leg.own_mac}", f"output:{leg.device}")
     yield flow(LOCAL_SWITCHING, GUARD, f"arp,{own},arp_op=1", "load:0->NXM_OF_ARP_SPA[],NORMAL")
     if leg.trunk is not None:
         actions = f"{leg.trunk.untag}output:{leg.device}"

@@ -10,7 +10,7 @@ from patchbay.compile import names
 from patchbay.compile.br_int import port_tag
 from patchbay.compile.leg import addresses, flow, next_hop_match, trunk_of
 from patchbay.compile.local_vlans import DEAD_VLAN
-from patchbay.compile.pipeline import ARP_SPOOF, LOCAL_SWITCHING, NEIGHBOUR, ROUTED_OUT
+from patchbay.compile.pipeline import ARP_SPOOF, DELIVERY, LOCAL_SWITCHING, NEIGHBOUR, ROUTED_OUT
 from patchbay.compile.provider import UNTAGGED
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Flow
@@ -45,19 +45,23 @@ def compile_neighbour(view: HostView, port: Port) -> Iterator[Flow]:
         return
     if not view.is_sole("mac", port, port.mac_address):
         return
-    if device is not None:
-        yield from _delivery(view, port, local_vlan, device)
+    yield from _delivery(view, port, local_vlan, device)
     for address in addresses(port):
         if view.is_sole("ip", port, str(address)):
             actions = f"mod_dl_dst:{port.mac_address},dec_ttl,{way}"
             yield flow(NEIGHBOUR, 10, next_hop_match(address, local_vlan), actions)
 
 
-def _delivery(view: HostView, port: Port, local_vlan: int, device: str) -> Iterator[Flow]:
-    """What routers on other hosts send to a port here goes to it and nowhere else: what it sends to routers itself is
-    not switched, so br-int may never learn where it is, and would flood."""
+def _delivery(view: HostView, port: Port, local_vlan: int, device: str | None) -> Iterator[Flow]:
+    """What routers here and on other hosts send to a port goes to it and nowhere else: what it sends to routers itself
+    is not switched, so br-int may never learn where it is, and would flood."""
     trunk = trunk_of(view, view.networks[port.network_id], local_vlan)
-    if trunk is not None:
+    known = f"reg6={local_vlan:#x},dl_dst={port.mac_address}"
+    if device is not None:
+        yield flow(DELIVERY, 1, known, f"output:{device}")
+    elif trunk is not None:
+        yield flow(DELIVERY, 1, known, f"mod_vlan_vid:{local_vlan},output:{trunk.name}")
+    if device is not None and trunk is not None:
         match = f"{trunk.arriving},dl_src={names.ROUTER_MACS},dl_dst={port.mac_address}"
         yield flow(LOCAL_SWITCHING, 5, match, f"{trunk.untag}output:{device}")
 

@@ -44,6 +44,7 @@ NEIGHBOUR = 45
 GATEWAY = 46
 ROUTED_OUT = 47
 SLOW_PATH = 48
+DELIVERY = 49
 
 TABLES = (
     Table(
@@ -54,8 +55,9 @@ TABLES = (
         decides="ordinary switching by MAC within local VLANs (NORMAL); frames of provider bridges get their"
         " local VLAN; frames of ports that must not talk are dropped; what a port sends on a network that a"
         " distributed router joins gets its local VLAN into reg6 and goes to routing first; what routers on other"
-        " hosts send to a port or a namespace here is output to it; what a namespace asks and advertises is rewritten",
-        goes_to=(ARP_SPOOF, ROUTED),
+        " hosts send to a port or a namespace here is output to it; what a namespace asks and advertises is rewritten,"
+        " and what it sends goes to table 49",
+        goes_to=(ARP_SPOOF, ROUTED, DELIVERY),
     ),
     Table(
         bridge=names.BR_INT,
@@ -71,7 +73,8 @@ TABLES = (
         name="ROUTED",
         entered_from="table 24, with the local VLAN in reg6",
         decides="whether a frame is for a router: answers ARP requests and neighbour solicitations for its addresses;"
-        " what is sent to its MAC gets the router's number into metadata; everything else is switched (NORMAL)",
+        " what is sent to its MAC gets the router's number into metadata; what is for its namespace here is output to"
+        " that; everything else is switched (NORMAL)",
         goes_to=(ROUTER_ND, ROUTER_ADDRESSES),
     ),
     Table(
@@ -87,7 +90,8 @@ TABLES = (
         name="ROUTER_ADDRESSES",
         entered_from="table 40, and table 45 from another router; the router is in metadata, its network in reg6",
         decides="whether a packet is for the router itself: echo requests are answered; the rest, what is for"
-        " link-local addresses and what is no IP goes to the router's namespace",
+        " link-local addresses, has an address that nobody may use (which the kernel drops) or is no IP goes to the"
+        " router's namespace",
         goes_to=(L3_LOOKUP, SLOW_PATH),
     ),
     Table(
@@ -139,6 +143,14 @@ TABLES = (
         name="SLOW_PATH",
         entered_from="tables 42, 43, 45 and 46",
         decides="hands the packet, as it came, to the router's namespace on this host",
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=DELIVERY,
+        name="DELIVERY",
+        entered_from="table 0, frames from the namespace of a distributed router, with the local VLAN in reg6",
+        decides="the port that is known from the intent to have the MAC, here or beyond br-tun or a provider bridge:"
+        " br-int may never learn where it is. Everything else is switched (NORMAL)",
     ),
     Table(
         bridge=names.BR_TUN,

@@ -155,6 +155,19 @@ def test_what_routers_elsewhere_send_to_an_instance_is_not_flooded(town: Town) -
     assert town.received("red2") - before < 10
 
 
+def test_what_the_namespaces_send_to_an_instance_is_not_flooded(town: Town) -> None:
+    """Answers from outside come from the router's home, metadata from the instance's host."""
+    town.ping("red1", "198.51.100.1", count=1)
+    for host in ("compute1", "gateway1"):
+        town.on(host, "ovs-appctl fdb/flush br-int")
+    before = {name: town.received(name) for name in ("red2", "red3")}
+    assert "30 received" in town.ping("red1", "198.51.100.1", count=30)
+    for _ in range(5):
+        assert town.read("red1", "http://169.254.169.254/latest/meta-data/hostname").startswith("red1.")
+    for name, count in before.items():
+        assert town.received(name) - count < 8, name
+
+
 def test_neighbours_know_one_mac_of_the_router_and_its_hosts_none(town: Town) -> None:
     """Whatever the kernel of a namespace says, an instance remembers the interface's MAC for the router's address."""
     ports = town.list("ports", f"?device_id={town.routers['edge']['id']}")

@@ -83,7 +83,7 @@ def flows(resources: list[object], table: int, bridge: str = "br-int") -> dict[s
 def test_what_no_distributed_router_joins_costs_no_flow() -> None:
     without = compiled(without=(ROUTER,))
     assert set(flows(without, 0)) == {"", "in_port=int-br-ex"}
-    assert not any(flows(without, table) for table in range(24, 49))
+    assert not any(flows(without, table) for table in range(24, 50))
     green = Network(id="green", created_at="3", segmentation_id=3)
     port = replace(RED1, id="green1", network_id="green", mac_address="fa:16:3e:00:00:33")
     green1 = replace(INSTANCE, id="other", name="green1", interfaces={"eth0": "green1"})
@@ -118,6 +118,22 @@ def test_a_neighbour_here_is_reached_by_its_own_port_even_from_that_port() -> No
     assert flows(compiled(), 45)["ip,reg0=0xa00010b,reg7=0x1"] == (
         "mod_dl_dst:fa:16:3e:00:00:11,dec_ttl,load:0xffff->NXM_OF_IN_PORT[],output:tapred1"
     )
+
+
+def test_what_a_namespace_sends_goes_to_the_port_that_is_meant_and_what_is_for_it_to_it() -> None:
+    found = compiled()
+    assert flows(found, 0)["in_port=qr-on-red,vlan_tci=0x0000/0x1fff"] == "load:0x1->NXM_NX_REG6[],resubmit(,49)"
+    assert flows(found, 49)["reg6=0x1,dl_dst=fa:16:3e:00:00:11"] == "output:tapred1"
+    assert flows(found, 49)["reg6=0x2,dl_dst=fa:16:3e:00:00:22"] == "mod_vlan_vid:2,output:patch-tun"
+    for table in (40, 49):
+        assert flows(found, table)[f"reg6=0x1,dl_dst={names.router_mac('me', 'on-red')}"] == "output:qr-on-red"
+    twin = replace(RED1, id="twin")
+    assert "reg6=0x1,dl_dst=fa:16:3e:00:00:11" not in flows(compiled(twin), 49)
+
+
+@pytest.mark.parametrize("match", ["ip,nw_src=127.0.0.0/8", "ip,nw_dst=224.0.0.0/3", "ipv6,ipv6_src=ff00::/8"])
+def test_addresses_that_may_not_be_forwarded_are_left_to_the_kernel(match: str) -> None:
+    assert flows(compiled(), 42)[match] == "resubmit(,48)"
 
 
 def test_an_allowed_address_pair_cannot_take_the_router_s_address_away() -> None:
@@ -217,6 +233,6 @@ def test_the_longest_prefix_wins_and_a_connected_network_before_a_route_to_it() 
 
 def test_every_table_ends_somewhere_and_nothing_goes_to_a_controller() -> None:
     resources = compiled()
-    for table in (24, 40, 41, 42, 43, 44, 45, 46, 47, 48):
+    for table in (24, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49):
         assert "" in flows(resources, table), table
     assert not [item for item in resources if isinstance(item, Flow) and re.search("(?i)controller", item.actions)]
