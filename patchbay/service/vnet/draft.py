@@ -35,7 +35,7 @@ from patchbay.service.vnet.objects import (
     new_row,
     update,
 )
-from patchbay.service.vnet.plugging import PLUGS, plugged
+from patchbay.service.vnet.plugging import PLUGS, plugged, reserved, wanted_plug
 from patchbay.service.vnet.settling import settle
 
 VIF, SIMULATED = "vif", "simulated"
@@ -110,7 +110,11 @@ class Draft:
             self.row = changed(self.row, **data)
 
     def add_mac(self, uuid: str, address: str, row: VnetObject | None, network_id: str = "") -> None:
-        """One MAC lease more; with ``network_id`` it has a port on that network from the start."""
+        """One MAC lease more; with ``network_id`` it has a port on that network from the start.
+
+        Raises ArgumentError.
+        """
+        _check_unicast(address)
         self.macs[uuid] = MacDraft(address, None, row, network_id)
         if row is not None:
             self.keep(**{MAC_LEASES: [*self.data.get(MAC_LEASES, ()), uuid]})
@@ -223,7 +227,7 @@ class Draft:
                 self.keep(**{FURTHER_PORTS: ids[1:]})
             self.row = changed(self.row, object_id=ids[0] if ids else "")
         gone = [port for id_, port in self._old_ports.items() if id_ not in self.ports]
-        return _unrepeated([*self._of_gone(gone), *self._of_ports(), *self._of_rows(), *self._more])
+        return _unrepeated([*self._of_gone(gone), *self._of_ports(), *self._of_rows(), *self._of_bridge(), *self._more])
 
     def _settle(self) -> None:
         """Routes and services over the interface go along with its addresses; those of one that goes, go with it."""
@@ -275,6 +279,12 @@ class Draft:
             return [*writes, Insert(self.row)]
         return [*writes, *insertion(self._service, self.row)]
 
+    def _of_bridge(self) -> list[Write]:
+        if self.row is None:
+            return []
+        plugs = self.data.get(PLUGS, ()) if self.ports and not self.is_simulated else ()
+        return reserved(self._service, self._context, self.uuid, wanted_plug(self._service, self.uuid, plugs))
+
     def _plug(self) -> None:
         """Which port of a bridge is the interface's, and on which host."""
         if self.row is not None and not self.is_simulated:
@@ -293,6 +303,16 @@ def _unrepeated(writes: Sequence[Write]) -> list[Write]:
         if not (isinstance(write, Update) and write.old is write.new and write in found):
             found.append(write)
     return found
+
+
+def _check_unicast(mac_address: str) -> None:
+    """Raises OpenVNet's ArgumentError for a MAC that is a group's, or all zeros: no interface can have it."""
+    number = int(mac_address.replace(":", ""), 16)
+    if not number or number >> 40 & 1:
+        raise ArgumentError(
+            f"MAC address {mac_address} is not that of one interface",
+            "Give one whose first two digits are an even number, such as 02:00:00:00:00:01.",
+        )
 
 
 def check_in_subnet(subnet: Subnet, address: str) -> None:

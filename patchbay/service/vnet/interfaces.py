@@ -66,7 +66,7 @@ async def create_interface(service: Service, context: RequestContext, values: Ma
         _check_references(service, values)
         draft = Draft(service, context, attempt, None, row)
         leases = _begin(service, context, draft, values)
-        return row.uuid, [*left_behind(service, row), *draft.writes(), *leases]
+        return row.uuid, distinct([*left_behind(service, row), *draft.writes(), *leases])
 
     check_fresh(service, INTERFACE, values)
     await make_room(service, values)

@@ -15,6 +15,7 @@ from patchbay.model import Network, Subnet, VnetObject
 from patchbay.model.network import FLAT, VLAN, VXLAN
 from patchbay.service.access import Attempt, carry_out, revised, touched
 from patchbay.service.context import RequestContext
+from patchbay.service.dns_names import MAX_NAME, is_label
 from patchbay.service.errors import InvalidInput, NetworkInUse, SubnetInUse
 from patchbay.service.gateways import address_gateways
 from patchbay.service.networks import network_deletion, new_network
@@ -82,8 +83,13 @@ async def create_network(service: Service, context: RequestContext, values: Mapp
 
 
 def _cidr(values: Mapping[str, Any]) -> str:
-    prefix = values.get("ipv4_prefix", DEFAULT_PREFIX)
-    return str(IPv4Network((values["ipv4_network"], prefix), strict=False))
+    cidr = IPv4Network((values["ipv4_network"], values.get("ipv4_prefix", DEFAULT_PREFIX)), strict=False)
+    if cidr.is_multicast or cidr.is_loopback or not int(cidr.network_address) or cidr.is_reserved:
+        raise ArgumentError(
+            f"ipv4_network is not valid: no interface can have an address of {cidr}",
+            "Give a network of addresses that hosts have, such as 10.0.1.0.",
+        )
+    return str(cidr)
 
 
 def _network_for(
@@ -110,8 +116,12 @@ def _fresh_network(service: Service, context: RequestContext, values: Mapping[st
 
 
 def _dns_domain(values: Mapping[str, Any]) -> str:
-    """A domain as the model has it: with a final dot."""
-    name = str(values.get("domain_name", "")).rstrip(".")
+    """A domain as the model has it: with a final dot. Raises ArgumentError for what can be no domain."""
+    name = str(values.get("domain_name", "")).rstrip(".").lower()
+    if name and not (len(name) < MAX_NAME - 1 and all(map(is_label, name.split(".")))):
+        raise ArgumentError(
+            f"domain_name is not valid: {name}", "Give letters, digits and hyphens, with dots between: vnet.example."
+        )
     return f"{name}." if name else ""
 
 

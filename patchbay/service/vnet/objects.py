@@ -83,6 +83,7 @@ def is_route_link(db: IntentDatabase, object_id: str) -> bool:
     router = db.routers.get(object_id)
     return router is not None and router.distributed and OF_ONE_INTERFACE not in router.tags
 
+
 Finder = Callable[[IntentDatabase, str], str]
 FINDERS: dict[str, Finder] = {}
 """By name of kind: finds the id of the port that an object without a row is an aspect of (""  if there is none)."""

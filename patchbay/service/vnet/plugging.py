@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from patchbay.intent.database import Delete, Insert, Write
 from patchbay.model import Port
+from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet.datapaths import host_of
 from patchbay.service.vnet.errors import ArgumentError
-from patchbay.service.vnet.kinds import DATAPATH, INTERFACE
+from patchbay.service.vnet.kinds import DATAPATH, INTERFACE, INTERFACE_PORT_NAME
 from patchbay.service.vnet.leases import interface_of
-from patchbay.service.vnet.objects import Data, data_of, find, is_there
+from patchbay.service.vnet.objects import Data, data_of, find, is_there, new_row, rows
 
 PLUGS = "interface_ports"
 """In an interface's data: which ports of bridges are its own: id, datapath_uuid, port_name, singular, created_at."""
@@ -63,6 +65,23 @@ def plugged(service: Service, interface: str, plugs: Sequence[Data], ports: Mapp
             name, host = "", ""
         found[id_] = msgspec.structs.replace(port, interface_name=name, host=host)
     return found
+
+
+def reserved(service: Service, context: RequestContext, interface: str, plug: Plug | None) -> list[Write]:
+    """Writes by which the interface has the name of that port of a bridge (None: none any more) for itself.
+
+    They fail when another one gets the name at the same time; who has it already ``plugged`` has found.
+    """
+    db = service.db
+    wanted = "" if plug is None or plug.name == interface else f"port:{plug.datapath}:{plug.name}"
+    has = rows(service, INTERFACE_PORT_NAME, interface_uuid=interface)
+    if [row.uuid for row in has] == [wanted]:
+        return []
+    stale = [db.vnet_objects[id_] for id_ in db.vnet_objects_by_uuid.get(wanted, ())]
+    writes: list[Write] = [Delete(row) for row in {row.id: row for row in (*has, *stale)}.values()]
+    if wanted:
+        writes.append(Insert(new_row(context, INTERFACE_PORT_NAME, wanted, interface_uuid=interface)))
+    return writes
 
 
 def _check_alone(service: Service, interface: str, plug: Plug) -> None:

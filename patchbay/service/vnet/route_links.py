@@ -27,6 +27,7 @@ async def create(service: Service, context: RequestContext, values: Mapping[str,
 
     ``values``: uuid, mac_address, topology_uuid. Raises DuplicateUUID or UnknownUUIDResource.
     """
+
     def plan(_attempt: Attempt) -> tuple[VnetObject, list[Write]]:
         row = new_row(context, ROUTE_LINK, values.get("uuid", ""), mac_address=values.get("mac_address"))
         spec = RouterSpec(project_id=context.project_id, name=row.uuid)
