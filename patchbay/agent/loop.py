@@ -182,7 +182,7 @@ class Agent:
         plugged = self.view.facts.plugged.items()
         foreign = frozenset(port_id for port_id, interface in plugged if not interface.ours)
         named = frozenset(self.view.attachments.places)
-        needed = frozenset(self.view.networks_here()), foreign, frozenset(self.view.routers_wanted()), named
+        needed = self.view.networks_here(), foreign, self.view.routers_wanted(), named
         if needed == self._watched or not (patience_s is None or self.intent.is_connected):
             return False
         self._watched = needed

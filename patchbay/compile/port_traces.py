@@ -1,10 +1,10 @@
-"""What a port leaves in the indexes of a host's view, wherever it is. Pure; called by ``HostView``."""
+"""What ports, wherever they are, and floating IPs leave in the indexes of a host's view. Pure; for ``HostView``."""
 
 from patchbay.compile.index import Trace
 from patchbay.compile.knowledge import ROUTER_PORTS, is_link
-from patchbay.model import Port
+from patchbay.model import FloatingIP, Port
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import ROUTER_INTERFACES
+from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED, ROUTER_INTERFACES
 
 
 def traces_anywhere(port: Port) -> set[Trace]:
@@ -19,6 +19,8 @@ def traces_anywhere(port: Port) -> set[Trace]:
         traces.add(("server", network_id))
     elif port.device_owner in ROUTER_INTERFACES:
         traces.add(("routed", network_id))
+    if port.device_owner == ROUTER_INTERFACE_DISTRIBUTED:
+        traces.add(("joins", port.device_id, network_id))
     if port.device_owner in ROUTER_PORTS:
         traces.add(("device", port.device_id))
     if is_link(port):
@@ -26,3 +28,13 @@ def traces_anywhere(port: Port) -> set[Trace]:
     if port.interface_name:
         traces.add(("named", port.interface_name))
     return traces
+
+
+def traces_of_floatingip(floatingip: FloatingIP | None) -> set[Trace]:
+    """Where a floating IP is found: under its port, and under the router that it is associated by."""
+    if floatingip is None:
+        return set()
+    traces: set[Trace] = {("floating-port", floatingip.floating_port_id)}
+    if floatingip.port_id:
+        traces.add(("floating-to", floatingip.port_id))
+    return traces | {("floatingips", floatingip.router_id)} if floatingip.router_id else traces

@@ -24,7 +24,7 @@ from patchbay.compile.knowledge import (
     is_link,
 )
 from patchbay.compile.local_vlans import LocalVlans
-from patchbay.compile.port_traces import traces_anywhere
+from patchbay.compile.port_traces import traces_anywhere, traces_of_floatingip
 from patchbay.compile.segment import provider_bridge, segment
 from patchbay.model import FloatingIP, Host, Instance, Network, Plug, Port, Router, Subnet, VnetObject
 from patchbay.model.port import DHCP_SERVER
@@ -172,6 +172,8 @@ class HostView(HostKnowledge):
     def _presence_changed(self, trace: Trace, is_there: bool) -> set[Fragment]:
         """The first port of a network came to a host, or the last one left."""
         edit = self._reach.add if is_there else self._reach.discard
+        if trace[0] in ("here", "joins"):
+            self._needed = None
         match trace:
             case ("at", network_id, host):
                 edit(("hosts", network_id), host)
@@ -200,6 +202,7 @@ class HostView(HostKnowledge):
         turned, looked_at = self.distribution.take_turned()
         ports = sorted({port_id for router_id in turned for port_id in self._traces.owners(("device", router_id))})
         dirty = self._change_ports(ports, lambda: self.distribution.turn(turned)) if turned else set()
+        self._needed = None if turned else self._needed
         for network_id in self.distribution.settle(looked_at):
             dirty |= self._network_fragments(network_id)
         return dirty.union(*({("router", router_id), METADATA, HOST} for router_id in turned))
@@ -269,14 +272,15 @@ class HostView(HostKnowledge):
             networks = (self.ports[port_id].network_id for port_id in ports)
             self.distribution.note((ROUTER, router_id), *((NETWORK, network_id) for network_id in networks))
         dirty = self._change_ports(sorted(ports), lambda: _store(self.routers, router_id, new))
+        self._needed = None
         return {*dirty, ("router", router_id), METADATA}
 
     def _change_floatingip(self, floatingip_id: str, new: FloatingIP | None) -> set[Fragment]:
         old = self.floatingips.get(floatingip_id)
-        for trace in _floating_traces(old):
+        for trace in traces_of_floatingip(old):
             self._parts.discard(trace, floatingip_id)
         _store(self.floatingips, floatingip_id, new)
-        for trace in _floating_traces(new):
+        for trace in traces_of_floatingip(new):
             self._parts.add(trace, floatingip_id)
         return {("router", item.router_id) for item in (old, new) if item is not None and item.router_id}
 
@@ -374,16 +378,6 @@ def _plugging(router: Router | None) -> tuple[object, ...]:
     if router is None:
         return ()
     return router.host, router.admin_state_up, router.gateway_port_id, router.distributed
-
-
-def _floating_traces(floatingip: FloatingIP | None) -> set[Trace]:
-    """Where a floating IP is found: under its port, and under the router that it is associated by."""
-    if floatingip is None:
-        return set()
-    traces: set[Trace] = {("floating-port", floatingip.floating_port_id)}
-    if floatingip.port_id:
-        traces.add(("floating-to", floatingip.port_id))
-    return traces | {("floatingips", floatingip.router_id)} if floatingip.router_id else traces
 
 
 def _store(table: dict[str, Any], key: str, value: object) -> None:
