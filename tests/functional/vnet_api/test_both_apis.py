@@ -190,3 +190,26 @@ async def test_a_simulated_interface_that_neutron_removes_takes_its_own_router_a
         await vnet.neutron("PUT", f"/routers/{port['device_id']}/remove_router_interface", gone)
     assert [router["name"] for router in await vnet.neutron("GET", "/routers")] == ["rl-a"]
     assert await vnet.uuids("interfaces") == []
+
+
+async def test_neutron_does_not_hand_out_the_address_of_a_lease_that_is_nobody_s(vnet: VnetApi) -> None:
+    await vnet.network("nw-a", "10.0.1.0", ipv4_prefix=29)
+    await vnet.post("interfaces", uuid="if-a", network_uuid="nw-a", ipv4_address="10.0.1.1")
+    (lease,) = (await vnet.get("interfaces/if-a"))["ip_leases"]
+    await vnet.put(f"ip_leases/{lease['uuid']}/release")
+    await vnet.post("ip_leases", uuid="il-b", network_uuid="nw-a", ipv4_address="10.0.1.3")
+    (network,) = vnet.db.networks
+    taken = [(await neutron_any_port(vnet, network))["fixed_ips"][0]["ip_address"] for _ in range(4)]
+    assert sorted(taken) == ["10.0.1.2", "10.0.1.4", "10.0.1.5", "10.0.1.6"]
+    full = await vnet.neutron_http.request("POST", "/v2.0/ports", json={"port": {"network_id": network}})
+    assert full.json()["NeutronError"]["type"] == "IpAddressGenerationFailure"
+    await vnet.post("interfaces", uuid="if-c", mac_address="02:00:00:00:00:0c")
+    await vnet.put("ip_leases/il-b/attach", interface_uuid="if-c")
+    await vnet.delete(f"ip_leases/{lease['uuid']}")
+    assert (await neutron_any_port(vnet, network))["fixed_ips"][0]["ip_address"] == "10.0.1.1"
+
+
+async def neutron_any_port(vnet: VnetApi, network_id: str) -> dict[str, Any]:
+    """A port with an address that Neutron's API chooses."""
+    made: dict[str, Any] = await vnet.neutron("POST", "/ports", {"port": {"network_id": network_id}})
+    return made
