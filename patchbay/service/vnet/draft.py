@@ -74,6 +74,7 @@ class Draft:
         self._old_row = None if face is None else face.row
         self.row = row if face is None else face.row
         self.uuid = face.uuid if face is not None else row.uuid if row is not None else ""
+        self._known_as = self.uuid
         ports = [] if face is None else ports_of(service, face)
         self.ports = {port.id: port for port in ports}
         self._old_ports = dict(self.ports)
@@ -215,6 +216,14 @@ class Draft:
         if self.row is not None:
             self.row = changed(self.row, name=name)
 
+    def rename_uuid(self, uuid: str) -> None:
+        """Another uuid; what refers to the interface is the caller's to change."""
+        self.uuid = uuid
+        self.keep()
+        assert self.row is not None
+        if self.row.uuid != uuid:
+            self.row = revised(self.row, msgspec.structs.replace(self.row, uuid=uuid))
+
     def writes(self) -> list[Write]:
         """What makes the intent as drafted. Raises ArgumentError when another interface has the port's name."""
         self._plug()
@@ -288,7 +297,8 @@ class Draft:
     def _plug(self) -> None:
         """Which port of a bridge is the interface's, and on which host."""
         if self.row is not None and not self.is_simulated:
-            self.ports = plugged(self._service, self.uuid, self.data.get(PLUGS, ()), self.ports)
+            plugs = self.data.get(PLUGS, ())
+            self.ports = plugged(self._service, self.uuid, plugs, self.ports, self._known_as)
 
 
 def _interface_name(service: Service, port: Port) -> str:

@@ -5,7 +5,7 @@ that has that bridge; until an agent has told which that is, the interface is pl
 it is bound there (``bindings``). So it makes no difference what comes first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -49,15 +49,17 @@ def wanted_plug(service: Service, interface: str, plugs: Sequence[Data]) -> Plug
     return Plug(plug.get("port_name") or interface, "" if host is None else host.name, datapath.uuid)
 
 
-def plugged(service: Service, interface: str, plugs: Sequence[Data], ports: Mapping[str, Port]) -> dict[str, Port]:
+def plugged(
+    service: Service, interface: str, plugs: Sequence[Data], ports: Mapping[str, Port], known_as: str = ""
+) -> dict[str, Port]:
     """The interface's ports, the first of them with the name of the bridge's port, all with the host.
 
-    While its datapath's host is not known an interface is plugged nowhere. Raises ArgumentError when the bridge's port
-    is another interface's.
+    ``known_as`` is the uuid that it has had so far. While its datapath's host is not known an interface is plugged
+    nowhere. Raises ArgumentError when the bridge's port is another interface's.
     """
     plug, found = wanted_plug(service, interface, plugs), dict(ports)
     if plug is not None and ports:
-        _check_alone(service, interface, plug)
+        _check_alone(service, (interface, known_as), plug)
     for number, (id_, port) in enumerate(ports.items()):
         name = "" if plug is None or number else plug.name
         host = port.host if plug is None else plug.host or port.host
@@ -84,10 +86,10 @@ def reserved(service: Service, context: RequestContext, interface: str, plug: Pl
     return writes
 
 
-def _check_alone(service: Service, interface: str, plug: Plug) -> None:
-    owner = _owner_by_datapath(service, interface, plug) if plug.datapath else None
+def _check_alone(service: Service, own: Collection[str], plug: Plug) -> None:
+    owner = _owner_by_datapath(service, own, plug) if plug.datapath else None
     if owner is None and not plug.waits:
-        owner = _owner_by_port(service, interface, plug)
+        owner = _owner_by_port(service, own, plug)
     if owner is not None:
         raise ArgumentError(
             f"port_name {plug.name} is that of interface {owner}",
@@ -95,21 +97,21 @@ def _check_alone(service: Service, interface: str, plug: Plug) -> None:
         )
 
 
-def _owner_by_port(service: Service, interface: str, plug: Plug) -> str | None:
+def _owner_by_port(service: Service, own: Collection[str], plug: Plug) -> str | None:
     db = service.db
     for other in (db.ports[id_] for id_ in db.ports_by_interface_name.get(plug.name, ())):
         if not plug.host or other.host in {"", plug.host}:
             owner = interface_of(service, other.id).uuid
-            if owner != interface:
+            if owner not in own:
                 return owner
     return None
 
 
-def _owner_by_datapath(service: Service, interface: str, plug: Plug) -> str | None:
+def _owner_by_datapath(service: Service, own: Collection[str], plug: Plug) -> str | None:
     db = service.db
     for row_id in (*db.vnet_objects_by_uuid.get(plug.name, ()), *db.vnet_objects_by_mention.get(plug.name, ())):
         row = db.vnet_objects[row_id]
-        if row.kind == INTERFACE.name and row.uuid != interface and is_there(db, row):
+        if row.kind == INTERFACE.name and row.uuid not in own and is_there(db, row):
             other = wanted_plug(service, row.uuid, data_of(row).get(PLUGS, ()))
             if other is not None and (other.name, other.datapath) == (plug.name, plug.datapath):
                 return row.uuid

@@ -279,15 +279,9 @@ def test_what_the_api_can_do_is_a_command_and_what_it_understands_an_option() ->
         assert named <= {option.name for option in made[request_of(endpoint)].options}, endpoint.path
 
 
-def test_commands_that_openvnet_s_api_has_no_request_for_are_these() -> None:
-    """Its vnctl has them, too."""
+def test_every_command_is_a_request_that_the_api_answers() -> None:
     made = {(one.method, path) for one in COMMANDS for path in (one.path, one.collection) if path}
-    assert made - {request_of(endpoint) for endpoint in ENDPOINTS} == {
-        ("PUT", "interfaces/{}/rename"),
-        ("PUT", "route_links/{}"),
-        ("PUT", "routes/{}"),
-        ("PUT", "translations/{}"),
-    }
+    assert made <= {request_of(endpoint) for endpoint in ENDPOINTS}
 
 
 def test_no_two_commands_are_the_same_request() -> None:
