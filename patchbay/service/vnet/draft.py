@@ -25,6 +25,7 @@ from patchbay.service.vnet import simulated
 from patchbay.service.vnet.errors import ArgumentError
 from patchbay.service.vnet.kinds import INTERFACE
 from patchbay.service.vnet.leases import MAC_LEASES, IpLease, MacLease, interface_of, mac_leases_of, ports_of
+from patchbay.service.vnet.mac_ranges import check_unicast
 from patchbay.service.vnet.objects import (
     FURTHER_PORTS,
     Data,
@@ -115,7 +116,7 @@ class Draft:
 
         Raises ArgumentError.
         """
-        _check_unicast(address)
+        check_unicast(address)
         self.macs[uuid] = MacDraft(address, None, row, network_id)
         if row is not None:
             self.keep(**{MAC_LEASES: [*self.data.get(MAC_LEASES, ()), uuid]})
@@ -313,16 +314,6 @@ def _unrepeated(writes: Sequence[Write]) -> list[Write]:
         if not (isinstance(write, Update) and write.old is write.new and write in found):
             found.append(write)
     return found
-
-
-def _check_unicast(mac_address: str) -> None:
-    """Raises OpenVNet's ArgumentError for a MAC that is a group's, or all zeros: no interface can have it."""
-    number = int(mac_address.replace(":", ""), 16)
-    if not number or number >> 40 & 1:
-        raise ArgumentError(
-            f"MAC address {mac_address} is not that of one interface",
-            "Give one whose first two digits are an even number, such as 02:00:00:00:00:01.",
-        )
 
 
 def check_in_subnet(subnet: Subnet, address: str) -> None:

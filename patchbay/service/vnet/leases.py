@@ -22,6 +22,7 @@ from patchbay.service.vnet.objects import (
     Data,
     Face,
     age,
+    base36,
     common,
     data_of,
     derived_uuid,
@@ -37,7 +38,6 @@ from patchbay.service.vnet.objects import (
 MAC_LEASES = "mac_leases"
 """In an interface's data: uuids of those of its MAC leases that have rows, in their order."""
 
-BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 DERIVED = 16
 """Characters of the uuid of an IP lease without a row: 80 bits in base 36."""
 
@@ -135,11 +135,8 @@ def _rows_by_address(db: IntentDatabase, port: Port) -> dict[str, VnetObject]:
 
 def derived_ip_lease(port_id: str, address: str) -> str:
     """The uuid of an IP lease without a row: 48 bits of the port's id and the address, in base 36."""
-    number, digits = (int(port_id.replace("-", "")[:12], 16) << 32) | int(IPv4Address(address)), ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = BASE36[digit] + digits
-    return f"{IP_LEASE.prefix}-{digits.zfill(DERIVED)}"
+    number = (int(port_id.replace("-", "")[:12], 16) << 32) | int(IPv4Address(address))
+    return f"{IP_LEASE.prefix}-{base36(number, DERIVED)}"
 
 
 def _port_of_ip_lease(db: IntentDatabase, uuid: str) -> str:

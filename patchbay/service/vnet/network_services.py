@@ -24,7 +24,7 @@ from patchbay.service.vnet.cascade import UNDOERS
 from patchbay.service.vnet.errors import ArgumentError
 from patchbay.service.vnet.kinds import DNS_RECORD, DNS_SERVICE, INTERFACE, NETWORK_SERVICE, Kind
 from patchbay.service.vnet.objects import changed, data_of, new_row, rows, update
-from patchbay.service.vnet.route_rules import ipv4_subnet, ports_of
+from patchbay.service.vnet.route_rules import ipv4_subnet, ports_named
 
 DHCP, DNS, ROUTER = "dhcp", "dns", "router"
 MODES = (DHCP, DNS, ROUTER)
@@ -60,7 +60,7 @@ async def create(service: Service, context: RequestContext, values: Mapping[str,
 
 
 def _subnets_of(service: Service, interface: str | None) -> list[Subnet]:
-    found = [ipv4_subnet(service, port) for port in ports_of(service, interface or "")]
+    found = [ipv4_subnet(service, port) for port in ports_named(service, interface or "")]
     return [each[0] for each in found if each is not None]
 
 

@@ -233,11 +233,16 @@ def _order(db: IntentDatabase, face: Face) -> tuple[str, int, str]:
 
 def derived_uuid(kind: Kind, object_id: str) -> str:
     """The uuid of an object without a row: the first half of its id in base 36."""
-    number, digits = int(object_id.replace("-", "")[:16], 16), ""
+    return f"{kind.prefix}-{base36(int(object_id.replace('-', '')[:16], 16), DERIVED)}"
+
+
+def base36(number: int, width: int) -> str:
+    """The number in digits and small letters, with zeros before it."""
+    digits = ""
     while number:
         number, digit = divmod(number, 36)
         digits = (string.digits + string.ascii_lowercase)[digit] + digits
-    return f"{kind.prefix}-{digits.zfill(DERIVED)}"
+    return digits.zfill(width)
 
 
 def _underived(db: IntentDatabase, kind: Kind, uuid: str) -> str:

@@ -77,3 +77,14 @@ async def test_one_port_of_a_bridge_is_one_interface_s_however_many_ask_at_once(
     await vnet.post("interfaces", uuid="if-b", ipv4_address="10.0.1.20", **asked)
     await vnet.delete("interfaces/if-b/ports", port_name="eth1")
     await vnet.post("interfaces", uuid="if-a", ipv4_address="10.0.1.21", **asked)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("01:00:00:00:00:00", "01:00:00:00:00:ff"), ("02:00:00:00:00:00", "04:00:00:00:00:00"), (GROUPS[2], GROUPS[2])],
+)
+async def test_a_range_has_macs_that_interfaces_can_have(vnet: VnetApi, first: str, last: str) -> None:
+    await vnet.post("mac_range_groups", uuid="mrg-a")
+    ends = {"begin_mac_address": first, "end_mac_address": last}
+    await vnet.refused("POST", "mac_range_groups/mrg-a/mac_ranges", "ArgumentError", **ends)
+    assert await vnet.items("mac_range_groups/mrg-a/mac_ranges") == []
