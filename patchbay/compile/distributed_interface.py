@@ -2,8 +2,8 @@
 
 They answer for its addresses with its MAC, lead what is sent to this MAC into routing, and keep apart what the
 router's many devices on one network would otherwise say to each other's neighbours: questions for its addresses from
-outside the host are not theirs to answer (but at home, for machines that no agent serves), and advertisements stay on
-the host that they are from.
+outside the host are not theirs to answer (but at home, for machines that no agent serves), and what is said with the
+interface's MAC stays on the host that it is from.
 """
 
 import ipaddress
@@ -53,7 +53,10 @@ def compile_interface(view: HostView, port: Port) -> Iterator[Flow]:
         yield _to_router(leg)
         if leg.has_ipv6:
             yield from _answers(leg, link_local(leg.mac))
-            yield from _advertisements(leg, is_home)
+        if leg.trunk:
+            yield from _stays_here(leg, leg.trunk, is_home)
+        if leg.trunk and leg.trunk.bridge and is_home and leg.has_ipv6:
+            yield from _solicited_by_machines(leg, leg.trunk)
 
 
 def _answers(leg: Leg, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[Flow]:
@@ -94,24 +97,27 @@ def _unheard(trunk: Trunk, address: ipaddress.IPv4Address | ipaddress.IPv6Addres
     return flow(LOCAL_SWITCHING, GUARD, f"icmp6,{trunk.arriving},icmp_type=135,nd_target={address}", "drop")
 
 
-def _advertisements(leg: Leg, is_home: bool) -> Iterator[Flow]:
-    """Router advertisements, which are from the interface's MAC, stay on this host, where another says the same.
+def _stays_here(leg: Leg, trunk: Trunk, is_home: bool) -> Iterator[Flow]:
+    """Frames from the interface's MAC, such as router advertisements and announcements, stay on this host: another says
+    the same, and who learns MACs on the way would take the router to be here.
 
-    From home they also go to the physical network; what machines there then send to the MAC comes to the namespace.
+    But home tells machines on a physical network that there is a router, and answers for its link-local address.
     """
-    trunk, vlan = leg.trunk, leg.local_vlan
-    if trunk is None:
-        return
+    said = f"dl_vlan={leg.local_vlan},dl_src={leg.mac}"
     if not trunk.bridge:
-        match = f"icmp6,dl_vlan={vlan},dl_src={leg.mac},icmp_type=134"
-        yield Flow(bridge=names.BR_TUN, table=PATCH_LV_TO_TUN, priority=2, match=match, actions="drop")
-    elif not is_home:
-        outer = names.provider_patch(trunk.bridge)
-        match = f"icmp6,in_port={outer},dl_vlan={vlan},dl_src={leg.mac},icmp_type=134"
+        yield Flow(bridge=names.BR_TUN, table=PATCH_LV_TO_TUN, priority=2, match=said, actions="drop")
+        return
+    said = f"in_port={names.provider_patch(trunk.bridge)},{said}"
+    hidden = [f"icmp6,{said},icmp_type=136,nd_target={each}" for each in addresses(leg.port) if each.version == 6]
+    for match in (f"arp,{said}", *hidden) if is_home else (said,):
         yield Flow(bridge=trunk.bridge, table=LOCAL_SWITCHING, priority=5, match=match, actions="drop")
-    else:
-        actions = f"{trunk.untag}mod_dl_dst:{leg.own_mac},output:{leg.device}"
-        yield flow(LOCAL_SWITCHING, GUARD, f"{trunk.arriving},dl_dst={leg.mac}", actions)
-        asked = f"icmp6,{trunk.arriving},icmp_type=135,nd_target={link_local(leg.mac)}"
-        answered = f"mod_vlan_vid:{vlan},load:{vlan:#x}->NXM_NX_REG6[],resubmit(,{ROUTED})"
-        yield flow(LOCAL_SWITCHING, GUARD + 1, asked, answered)
+
+
+def _solicited_by_machines(leg: Leg, trunk: Trunk) -> Iterator[Flow]:
+    """What machines on a physical network, who have heard home advertise the interface's MAC, ask and send it."""
+    vlan = leg.local_vlan
+    actions = f"{trunk.untag}mod_dl_dst:{leg.own_mac},output:{leg.device}"
+    yield flow(LOCAL_SWITCHING, GUARD, f"{trunk.arriving},dl_dst={leg.mac}", actions)
+    asked = f"icmp6,{trunk.arriving},icmp_type=135,nd_target={link_local(leg.mac)}"
+    answered = f"mod_vlan_vid:{vlan},load:{vlan:#x}->NXM_NX_REG6[],resubmit(,{ROUTED})"
+    yield flow(LOCAL_SWITCHING, GUARD + 1, asked, answered)

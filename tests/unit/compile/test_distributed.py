@@ -176,8 +176,18 @@ def test_advertisements_are_of_the_shared_mac_and_stay_on_the_host() -> None:
     assert "AdvSourceLLAddress off;" in daemon.files[0][1]
     said = flows(resources, 0)["icmp6,in_port=qr-on-red,icmp_type=134"]
     assert said.startswith("mod_dl_src:fa:16:3e:00:00:01,")
-    assert flows(resources, 2, "br-tun")["icmp6,dl_vlan=1,dl_src=fa:16:3e:00:00:01,icmp_type=134"] == "drop"
+    assert flows(resources, 2, "br-tun")["dl_vlan=1,dl_src=fa:16:3e:00:00:01"] == "drop"
     assert f"icmp6,reg6=0x1,icmp_type=135,nd_target={link_local(ON_RED.mac_address)}" in flows(resources, 40)
+
+
+def test_on_a_vlan_announcements_stay_on_the_host_and_advertisements_leave_from_home() -> None:
+    vlan = replace(RED, network_type="vlan", physical_network="physical", segmentation_id=100)
+    said = "in_port=phy-br-ex,dl_vlan=1,dl_src=fa:16:3e:00:00:01"
+    dropped = {host: flows(compiled(vlan, host=host), 0, "br-ex") for host in ("me", "home")}
+    assert dropped["me"][said] == "drop"
+    assert said not in dropped["home"]
+    assert dropped["home"][f"arp,{said}"] == "drop"
+    assert dropped["home"][f"icmp6,{said},icmp_type=136,nd_target=fd00:1::1"] == "drop"
 
 
 @pytest.mark.parametrize(("host", "is_dropped"), [("me", True), ("home", False)])
