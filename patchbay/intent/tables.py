@@ -54,6 +54,9 @@ _INDEXES: dict[str, tuple[str, str]] = {
 _SERVICE_ONLY = frozenset({"ports_by_device", "ports_by_mac_address", "ports_by_interface_name"})
 """Indexes that an agent, which must stay small, does without."""
 
+BEGINNING = 8
+"""Characters of a port's id that an index has."""
+
 _MENTION = re.compile(r'"port_name":"([^"]+)"|"([a-z0-9]+[-.][a-z0-9.-]+)"')
 """Texts in ``VnetObject.data`` that may name something: OpenVNet's uuids, ids, IPv4 addresses, names of ports.
 
@@ -79,7 +82,7 @@ class Tables:
         self.hosts_by_name, self.networks_by_name, self.subnets_by_name = Index(), Index(), Index()
         self.subnets_by_network, self.subnets_by_pool, self.ports_by_name = Index(), Index(), Index()
         self.ports_by_network, self.ports_by_device, self.ports_by_host = Index(), Index(), Index()
-        self.ports_by_mac_address, self.ports_by_interface_name = Index(), Index()
+        self.ports_by_mac_address, self.ports_by_interface_name, self._ports_by_beginning = Index(), Index(), Index()
         self.instances_by_name, self.instances_by_host, self.vnet_objects_by_mention = Index(), Index(), Index()
         self.plugs_by_port, self.plugs_by_host, self.routers_by_name, self.routers_by_host = (Index() for _ in range(4))
         self.floatingips_by_router, self.floatingips_by_port, self.floatingips_by_network = Index(), Index(), Index()
@@ -116,6 +119,11 @@ class Tables:
         """The used addresses of a subnet, as integers, and the port of each; live. Not kept in an agent's scope."""
         return self._used.setdefault(subnet_id, {})
 
+    def ports_beginning(self, text: str) -> list[Port]:
+        """The ports whose ids begin so (with 8 characters at least). Not kept in an agent's scope."""
+        ids = self._ports_by_beginning.get(text[:BEGINNING], ())
+        return [self.ports[id_] for id_ in ids if id_.startswith(text)]
+
     def host_named(self, name: str) -> Host | None:
         """The host of this name; names of hosts are unique."""
         return next((self.hosts[row] for row in self.hosts_by_name.get(name, ())), None)
@@ -138,6 +146,10 @@ class Tables:
                 index.add(after, new.id)
         if table == "Port" and self._is_whole:
             self._put_addresses(cast(Port | None, old), cast(Port | None, new))
+            if old is None and new is not None:
+                self._ports_by_beginning.add(new.id[:BEGINNING], new.id)
+            elif old is not None and new is None:
+                self._ports_by_beginning.discard(old.id[:BEGINNING], old.id)
         if table == "VnetObject" and self._is_whole:
             self._put_mentions(cast(VnetObject | None, old), cast(VnetObject | None, new))
 

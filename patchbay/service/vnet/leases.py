@@ -146,7 +146,7 @@ def _port_of_ip_lease(db: IntentDatabase, uuid: str) -> str:
         return ""
     address = str(IPv4Address(int(tail, 36) & 0xFFFFFFFF))
     beginning = f"{int(tail, 36) >> 32:012x}"
-    for port in _ports_like(db, f"{beginning[:8]}-{beginning[8:]}"):
+    for port in db.ports_beginning(f"{beginning[:8]}-{beginning[8:]}"):
         has = any(ip.ip_address == address for ip in port.fixed_ips)
         if has and derived_ip_lease(port.id, address) == uuid and address not in _rows_by_address(db, port):
             return port.id
@@ -159,11 +159,7 @@ def _port_of_mac_lease(db: IntentDatabase, uuid: str) -> str:
     if not (tail.isascii() and tail.isalnum()) or len(tail) != DERIVED_OF_ID:
         return ""
     beginning = f"{int(tail, 36):016x}"[:8]
-    return next((port.id for port in _ports_like(db, beginning) if derived_uuid(MAC_LEASE, port.id) == uuid), "")
-
-
-def _ports_like(db: IntentDatabase, beginning: str) -> list[Port]:
-    return [port for id_, port in db.ports.items() if id_.startswith(beginning)]
+    return next((port.id for port in db.ports_beginning(beginning) if derived_uuid(MAC_LEASE, port.id) == uuid), "")
 
 
 FINDERS[IP_LEASE.name] = _port_of_ip_lease

@@ -16,7 +16,8 @@ Rows of other kinds have no object, or name one of any kind; they are there as l
 import secrets
 import string
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -231,6 +232,7 @@ def _order(db: IntentDatabase, face: Face) -> tuple[str, int, str]:
     return created_at, 0, face.object_id
 
 
+@lru_cache(maxsize=1 << 14)
 def derived_uuid(kind: Kind, object_id: str) -> str:
     """The uuid of an object without a row: the first half of its id in base 36."""
     return f"{kind.prefix}-{base36(int(object_id.replace('-', '')[:16], 16), DERIVED)}"
@@ -253,7 +255,10 @@ def _underived(db: IntentDatabase, kind: Kind, uuid: str) -> str:
     beginning = f"{int(tail, 36):016x}"
     beginning = f"{beginning[:8]}-{beginning[8:12]}-{beginning[12:]}"
     table, belongs = OBJECTS[kind.name]
-    for object_id in table(db):
+    ids: Iterable[str] = table(db)
+    if kind == INTERFACE:
+        ids = [port.id for port in db.ports_beginning(beginning)]
+    for object_id in ids:
         if object_id.startswith(beginning) and derived_uuid(kind, object_id) == uuid:
             has_row = _row_of(db, kind, object_id) is not None
             return object_id if belongs(db, object_id) and not has_row else ""
