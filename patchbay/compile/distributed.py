@@ -8,14 +8,13 @@ route but the default one goes from other hosts to the router's home, over the n
 The flows that a port needs are in ``distributed_interface`` and ``distributed_neighbour``.
 """
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 
 from patchbay.compile import names
 from patchbay.compile.distributed_floating import compile_ways_out
 from patchbay.compile.distributed_interface import GUARD
 from patchbay.compile.distributed_routes import compile_lookup
-from patchbay.compile.leg import Leg, flow, leg_of
+from patchbay.compile.leg import Leg, addresses, flow, leg_of
 from patchbay.compile.pipeline import (
     ARP_SPOOF,
     DELIVERY,
@@ -104,8 +103,7 @@ def _flows(view: HostView, router: Router, legs: Sequence[Leg], ports: Sequence[
 def _own_addresses(leg: Leg, number: str) -> Iterator[Flow]:
     """Echo requests to any address of the router are answered where they come in. The kernel has what is fragmented,
     and what has come by way of another router, since the answer must be routed."""
-    found = [ipaddress.ip_address(fixed.ip_address) for fixed in leg.port.fixed_ips if _is_address(fixed.ip_address)]
-    for address in [*found, *([link_local(leg.mac)] if leg.has_ipv6 else [])]:
+    for address in [*addresses(leg.port), *([link_local(leg.mac)] if leg.has_ipv6 else [])]:
         ip, nw_dst, echo, icmp_type, reply = _ECHO[address.version]
         match = f"{echo},reg5=0/0x2,{number},{nw_dst}={address},nw_frag=no,icmp_type={icmp_type},icmp_code=0"
         yield flow(ROUTER_ADDRESSES, 20, match, f"{reply},IN_PORT")
@@ -137,10 +135,9 @@ def _device(leg: Leg) -> Iterator[Flow]:
     advertised = f"mod_dl_src:{leg.mac},{load_ipv6('NXM_NX_IPV6_SRC', link_local(leg.mac))},NORMAL"
     yield flow(LOCAL_SWITCHING, GUARD, f"icmp6,{own},icmp_type=134", advertised)
     hidden = f"{load_ipv6('NXM_NX_IPV6_SRC', link_local(leg.own_mac))},NORMAL"
-    for fixed in leg.port.fixed_ips:
-        if _is_address(fixed.ip_address) and ":" in fixed.ip_address:
-            match = f"icmp6,{own},ipv6_src={ipaddress.ip_address(fixed.ip_address)},icmp_type=135"
-            yield flow(LOCAL_SWITCHING, GUARD, match, hidden)
+    for address in addresses(leg.port):
+        if address.version == 6:
+            yield flow(LOCAL_SWITCHING, GUARD, f"icmp6,{own},ipv6_src={address},icmp_type=135", hidden)
 
 
 def _homeward(view: HostView, router: Router, leg: Leg, packets: str) -> Iterator[Flow]:
@@ -155,11 +152,3 @@ def _homeward(view: HostView, router: Router, leg: Leg, packets: str) -> Iterato
         match = f"dl_vlan={leg.local_vlan},dl_dst={home_mac}"
         actions = f"strip_vlan,set_tunnel:{leg.network.segmentation_id:#x},output:{tunnel}"
         yield Flow(bridge=names.BR_TUN, table=UCAST_TO_TUN, priority=2, match=match, actions=actions)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

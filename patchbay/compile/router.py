@@ -27,6 +27,10 @@ asks with an address of that link, and believes no other router."""
 REDIRECTS = tuple(f"net.ipv4.conf.{which}.send_redirects" for which in ("all", "default"))
 """Whether it tells a sender of a shorter way. A distributed router never does: it is the way on every host."""
 
+UNFILTERED = tuple((f"net.ipv4.conf.{which}.rp_filter", "0") for which in ("all", "default"))
+"""A distributed router's namespace gets all of a network by one device, also what is routed back by another one. The
+machine's own setting, which new namespaces begin with, may drop that (RFC 3704, strict)."""
+
 
 def compile_router(view: HostView, router_id: str) -> list[Resource]:
     """Everything of a router that is on this host; nothing of one that is down, as in Neutron."""
@@ -38,6 +42,7 @@ def compile_router(view: HostView, router_id: str) -> list[Resource]:
     ports = ports_of_router(view, router)
     resources: list[Resource] = [Namespace(name=namespace, alias=names.alias(router_id))]
     settings = (*SYSCTLS, *((name, "0" if router.distributed else "1") for name in REDIRECTS))
+    settings += UNFILTERED if router.distributed else ()
     resources += (Sysctl(namespace=namespace, name=name, value=value) for name, value in settings)
     for port in ports:
         resources += compile_port(view, namespace, port)

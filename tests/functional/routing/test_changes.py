@@ -1,6 +1,7 @@
 """Distributed routers that change while packets go through them, and through others: what it costs."""
 
 import contextlib
+import re
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -119,6 +120,28 @@ def test_an_interface_that_is_made_again_has_another_mac_and_is_known_at_once(to
             done(town)
         assert stream.wait_for_replies(20, 4.0), town.within("lemon2", "ip neigh")
     assert "3 received" in town.ping("lemon1", "10.0.1.11")
+
+
+def test_networks_that_are_on_a_host_for_a_router_s_sake_go_with_it(town: Town) -> None:
+    """gateway1 has green only because edge, which lives there, meets inner."""
+    (network,) = town.list("networks", "?name=green")
+    find = f"ovs-vsctl --bare --columns=tag find port other_config:net_uuid={network['id']}"
+    vlans = set(town.on("gateway1", find).split())
+    assert len(vlans) == 1
+    (vlan,) = vlans
+    path = f"routers/{town.routers['inner']['id']}"
+    send(town, "PUT", path, router={"admin_state_up": False})
+    done(town)
+    assert town.on("gateway1", find).split() == []
+    assert town.namespace("inner") not in town.on("gateway1", "ip netns")
+    flows = town.on("gateway1", "for b in br-int br-tun; do ovs-ofctl --no-stats dump-flows $b; done")
+    number = int(vlan)
+    left = f"reg6={number:#x},|reg7={number:#x}[, ]|dl_vlan={number}[, ]|mod_vlan_vid:{number}[, ]"
+    learned = [line for line in flows.splitlines() if "hard_timeout" not in line]
+    assert not [line for line in learned if re.search(left, line)]
+    send(town, "PUT", path, router={"admin_state_up": True})
+    done(town)
+    wait_for(lambda: "3 received" in town.ping("red3", "10.0.3.12"), "green is reached again")
 
 
 def test_a_router_that_is_made_anew_takes_up_where_the_other_was(town: Town) -> None:
