@@ -256,7 +256,8 @@ class Draft:
     def _of_gone(self, gone: Sequence[Port]) -> list[Write]:
         writes: list[Write] = []
         for port in gone:
-            if not simulated.is_simulated(port) or self._old_row is None:
+            is_ours = self._old_row is not None or simulated.has_own_router(self._service, port)
+            if not simulated.is_simulated(port) or not is_ours:
                 check_deletion(self._service, port)
             writes += [*deletion(self._service, port), *simulated.without_own_router(self._service, port)]
         return writes

@@ -213,3 +213,17 @@ async def neutron_any_port(vnet: VnetApi, network_id: str) -> dict[str, Any]:
     """A port with an address that Neutron's API chooses."""
     made: dict[str, Any] = await vnet.neutron("POST", "/ports", {"port": {"network_id": network_id}})
     return made
+
+
+async def test_what_neutron_leaves_of_a_simulated_interface_can_be_deleted(vnet: VnetApi) -> None:
+    for number in (1, 2):
+        await vnet.network(f"nw-{number}", f"10.0.{number}.0")
+    await vnet.post("interfaces", uuid="if-a", network_uuid="nw-1", ipv4_address="10.0.1.1", mode="simulated")
+    await vnet.post("ip_leases", interface_uuid="if-a", network_uuid="nw-2", ipv4_address="10.0.2.1")
+    first = next(port for port in vnet.db.ports.values() if port.fixed_ips[0].ip_address == "10.0.1.1")
+    await vnet.neutron("PUT", f"/routers/{first.device_id}/remove_router_interface", {"port_id": first.id})
+    (left,) = await vnet.items("interfaces")
+    assert left["ipv4_address"] == "10.0.2.1"
+    await vnet.delete(f"interfaces/{left['uuid']}")
+    assert await vnet.neutron("GET", "/ports") == []
+    assert await vnet.neutron("GET", "/routers") == []
