@@ -36,6 +36,13 @@ class DistributedActs(Acts):
         self.done.append(f"on {self.host.name}:")
         super().step()
 
+    def forget_neighbours(self) -> None:
+        """Instances ask for the router's MAC again: an agent that began after an interface was taken away does not know
+        that the one made since has another. (They would of themselves, within a minute.)"""
+        self.done.append("neighbours forgotten")
+        for name in self.lab.topology.instances:
+            self.lab.run_in(name, ["ip", "neigh", "flush", "dev", "eth0"])
+
     def users(self) -> list[Callable[[], Callable[[], object]]]:
         """See ``Acts``."""
         return [

@@ -27,6 +27,7 @@ def test_any_mixture_of_users_strangers_and_crashes_ends_in_the_same_routes(lab:
                 acts.step()
         acts.end()
         settled(*lab.hosts.values(), timeout_s=40.0)
+        acts.forget_neighbours()
         converged(lab, 40.0)
     except Exception as error:
         raise AssertionError(f"{error}\n{story(acts, seed)}") from error
