@@ -30,7 +30,7 @@ DEVICE_NAME = re.compile(r"(?!lo$|all$|default$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}
 
 
 def device(prefix: str, port_id: str) -> str:
-    """``tap``, ``qvo``, ``qvb``, ``qbr``, ``qr-`` or ``qg-`` and the first 11 characters of the port's id."""
+    """``tap``, ``qvo``, ``qvb``, ``qbr``, ``qr-``, ``qg-`` or ``fg-`` and the first 11 characters of the port's id."""
     return prefix + port_id[:11]
 
 
