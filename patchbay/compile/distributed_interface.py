@@ -1,9 +1,9 @@
 """What a distributed router's interface says to its network, on every host: flows of the interface's port.
 
-They answer for its addresses with its MAC, lead what is sent to this MAC into routing, and keep apart what the
-router's many devices on one network would otherwise say to each other's neighbours: questions for its addresses from
-outside the host are not theirs to answer (but at home, for machines that no agent serves), and what is said with the
-interface's MAC stays on the host that it is from.
+They answer for its addresses with its MAC, let nobody else claim them, lead what is sent to this MAC into routing, and
+keep apart what the router's many devices on one network would otherwise say to each other's neighbours: questions for
+its addresses from outside the host are not theirs to answer (but at home, for machines that no agent serves), and what
+is said with the interface's MAC stays on the host that it is from.
 """
 
 import ipaddress
@@ -47,8 +47,10 @@ def compile_interface(view: HostView, port: Port) -> Iterator[Flow]:
     for address in targets:
         yield from _answers(leg, address)
         yield from _next_router(leg, address)
-        if leg.trunk and not (is_home and leg.trunk.bridge):
-            yield _unheard(leg.trunk, address)
+        for trunk in [leg.trunk] if leg.trunk else []:
+            yield from (flow(LOCAL_SWITCHING, GUARD, said, "drop") for said in _claims(trunk.arriving, address))
+            if not (is_home and trunk.bridge):
+                yield _unheard(trunk, address)
     if view.leads("link-mac", port, port.mac_address):
         yield _to_router(leg)
         if leg.has_ipv6:
@@ -62,6 +64,7 @@ def compile_interface(view: HostView, port: Port) -> Iterator[Flow]:
 def _answers(leg: Leg, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[Flow]:
     """ARP requests, also probes and unicast ones, and neighbour solicitations for one address."""
     network = f"reg6={leg.local_vlan:#x}"
+    yield from (flow(ROUTED, 1, said, "drop") for said in _claims(network, address))
     if address.version == 4:
         match = f"arp,{network},arp_tpa={address},arp_op=1"
         yield flow(ROUTED, 3, match, f"{arp_reply(leg.mac, address)},IN_PORT")
@@ -71,6 +74,13 @@ def _answers(leg: Leg, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -
     said = f"icmp_type=136,nd_target={address}"
     yield flow(ROUTER_ND, 1, f"icmp6,{network},{said}", f"{advertisement(leg.mac, address)},IN_PORT")
     yield flow(ROUTER_ND, 2, f"icmp6,{network},ipv6_src=::,{said}", f"{defence(leg.mac, address)},IN_PORT")
+
+
+def _claims(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[str]:
+    """What says to a network that the address is somebody's: nobody else has it, and neighbours would believe it."""
+    if address.version == 4:
+        return [f"arp,{network},arp_spa={address}"]
+    return [f"icmp6,{network},icmp_type=136,nd_target={address}", f"icmp6,{network},ipv6_src={address},icmp_type=135"]
 
 
 def _to_router(leg: Leg) -> Flow:

@@ -72,9 +72,9 @@ TABLES = (
         number=ROUTED,
         name="ROUTED",
         entered_from="table 24, with the local VLAN in reg6",
-        decides="whether a frame is for a router: answers ARP requests and neighbour solicitations for its addresses;"
-        " what is sent to its MAC gets the router's number into metadata; what is for its namespace here is output to"
-        " that; everything else is switched (NORMAL)",
+        decides="whether a frame is for a router: answers ARP requests and neighbour solicitations for its addresses,"
+        " and drops what claims them; what is sent to its MAC gets the router's number into metadata; what is for its"
+        " namespace here is output to that; everything else is switched (NORMAL)",
         goes_to=(ROUTER_ND, ROUTER_ADDRESSES),
     ),
     Table(

@@ -12,7 +12,8 @@ import socket, struct, time
 def mac(text): return bytes.fromhex(text.replace(":", ""))
 def checksum(data):
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    return ~((total & 0xffff) + (total >> 16)) & 0xffff
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
 def packet(source, target, life=64):
     data = struct.pack("!HHHH", 5, 9, 28, 0) + bytes(20)
     ends = socket.inet_aton(source) + socket.inet_aton(target)
@@ -81,6 +82,38 @@ def test_who_sends_with_the_macs_of_a_router_takes_nothing_away_from_its_neighbo
         for target in ("10.0.2.12", "10.0.1.1", "10.0.2.1 -s 4000", "198.51.100.1"):
             assert "3 received" in town.ping("red2", target), (source, target)
         assert town.read("red2", METADATA).startswith("red2."), source
+
+
+@pytest.mark.parametrize("name", ["red1", "red3"])
+def test_nobody_else_can_say_that_he_has_a_router_s_address(town: Town, name: str) -> None:
+    """Neither who is on red2's host, nor who is on another one; by ARP replies, requests, or advertisements."""
+    macs = {address: interface(town, "edge", address)["mac_address"] for address in ("10.0.1.1", "fd00:1::1")}
+    victim = next(each["mac_address"] for each in town.list("ports") if each["name"] == "red2-eth0")
+    for address in macs:
+        town.ping("red2", address, count=1)
+    send(
+        town,
+        name,
+        f"""
+here, there = socket.inet_aton("10.0.1.1"), socket.inet_aton("10.0.1.12")
+for target in ("{victim}", "ff:ff:ff:ff:ff:ff"):
+    for operation in (1, 2):
+        for asked in (there, here):
+            claim = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + mac(me) + here + mac("{victim}") + asked
+            wire.send(frame(target, me, claim, 0x0806))
+router, other = socket.inet_pton(10, "fd00:1::1"), socket.inet_pton(10, "fd00:1::12")
+for kind, flags, about, option in ((136, 0x60000000, router, 2), (135, 0, other, 1)):
+    said = struct.pack("!I", flags) + about + bytes([option, 1]) + mac(me)
+    sums = checksum(router + other + struct.pack("!II", 4 + len(said), 58) + bytes([kind, 0, 0, 0]) + said)
+    body = bytes([kind, 0]) + struct.pack("!H", sums) + said
+    packet6 = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + router + other + body
+    wire.send(frame("{victim}", me, packet6, 0x86dd))
+time.sleep(0.05)
+""",
+    )
+    known = town.within("red2", "ip neigh")
+    for address, mac in macs.items():
+        assert f"{address} dev eth0 lladdr {mac} " in known, known
 
 
 @pytest.mark.parametrize(
