@@ -18,7 +18,9 @@ from collections.abc import Iterable, Set
 from msgspec.structs import replace
 
 from patchbay.compile.br_tun import learned_vlan
-from patchbay.compile.names import BR_INT
+from patchbay.compile.local_vlans import DEAD_VLAN
+from patchbay.compile.names import BR_INT, BR_TUN
+from patchbay.compile.pipeline import VXLAN_TUN_TO_LV
 from patchbay.compile.provider import PROVIDER_OWNER
 from patchbay.hoststate import (
     Address,
@@ -88,7 +90,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
         *_add(added, observed, desired, [item for item in removed if isinstance(item, Address)]),
         *_remove(removed, leftover),
         *_delete_structure(gone),
-        *_flush(changes),
+        *_flush(changes, [*stale, *leftover], desired),
         *add_services(late_rules),
         *flush_untranslated([*added, *late_rules]),
         *flush_stale(removed),
@@ -376,10 +378,17 @@ def _delete_flows_by_cookie(flows: list[ObservedFlow]) -> Iterable[op.Operation]
     return (op.DelFlowsByCookie(bridge, tuple(sorted(bridges[bridge]))) for bridge in sorted(bridges))
 
 
-def _flush(changes: list[Change]) -> Iterable[op.Operation]:
-    """Local VLANs that lead to another network than before, or to none; nothing is learned on a new bridge."""
+def _flush(changes: list[Change], unknown: list[ObservedFlow], desired: HostState) -> Iterable[op.Operation]:
+    """Local VLANs that lead to another network than before, or to none; nothing is learned on a new bridge.
+
+    Of a flow that an earlier agent left, nobody knows which it led into: it may be any network's now, also one's that
+    has no tunnels.
+    """
     if any(have is None and isinstance(want, Bridge) for have, want in changes):
         return
     flows = [item for change in changes for item in change if isinstance(item, Flow)]
     local_vlans = {(flow.bridge, local_vlan) for flow in flows if (local_vlan := learned_vlan(flow)) is not None}
+    if any((flow.bridge, flow.table) == (BR_TUN, VXLAN_TUN_TO_LV) for flow in unknown):
+        ports = (item for item in desired.values() if isinstance(item, BridgePort | PortTag))
+        local_vlans |= {(BR_TUN, port.tag) for port in ports if port.tag not in (None, DEAD_VLAN)}
     yield from (op.FlushLearned(bridge, local_vlan) for bridge, local_vlan in sorted(local_vlans))

@@ -84,6 +84,14 @@ def test_what_was_learned_for_a_local_vlan_goes_when_it_means_something_else() -
     ]
 
 
+def test_what_an_earlier_agent_let_learn_leads_nobody_into_a_network_that_had_his_local_vlan() -> None:
+    """The port is of a network without tunnels, which has no flow there that would tell."""
+    port = BridgePort(name="tap1", bridge="br-int", tag=3, owner="port")
+    plan = diff(Observed([BR_TUN, as_seen(vni(5, 3))]), state(BR_TUN, vni(5, 1), port))
+    assert op.FlushLearned("br-tun", 3) in plan
+    assert op.FlushLearned("br-tun", 3) not in diff(Observed([BR_TUN]), state(BR_TUN, port))
+
+
 def test_a_restarted_agent_recognises_its_flows_and_deletes_unknown_ones_by_cookie() -> None:
     known, unknown = vni(5, 1), drop("in_port=gone")
     observed = Observed([BR_TUN, as_seen(known), as_seen(unknown)])
