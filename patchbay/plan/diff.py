@@ -18,7 +18,6 @@ from collections.abc import Iterable, Set
 from msgspec.structs import replace
 
 from patchbay.compile.br_tun import learned_vlan
-from patchbay.compile.local_vlans import DEAD_VLAN
 from patchbay.compile.names import BR_INT, BR_TUN
 from patchbay.compile.pipeline import VXLAN_TUN_TO_LV
 from patchbay.compile.provider import PROVIDER_OWNER
@@ -90,7 +89,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
         *_add(added, observed, desired, [item for item in removed if isinstance(item, Address)]),
         *_remove(removed, leftover),
         *_delete_structure(gone),
-        *_flush(changes, [*stale, *leftover], desired),
+        *_flush(changes, [*stale, *leftover]),
         *add_services(late_rules),
         *flush_untranslated([*added, *late_rules]),
         *flush_stale(removed),
@@ -378,17 +377,17 @@ def _delete_flows_by_cookie(flows: list[ObservedFlow]) -> Iterable[op.Operation]
     return (op.DelFlowsByCookie(bridge, tuple(sorted(bridges[bridge]))) for bridge in sorted(bridges))
 
 
-def _flush(changes: list[Change], unknown: list[ObservedFlow], desired: HostState) -> Iterable[op.Operation]:
+def _flush(changes: list[Change], unknown: list[ObservedFlow]) -> Iterable[op.Operation]:
     """Local VLANs that lead to another network than before, or to none; nothing is learned on a new bridge.
 
-    Of a flow that an earlier agent left, nobody knows which it led into: it may be any network's now, also one's that
-    has no tunnels.
+    Of a flow that an earlier agent left, nobody knows which it led into: it may be any network's, now or later, also
+    one's that has no tunnels. So all is learned anew.
     """
     if any(have is None and isinstance(want, Bridge) for have, want in changes):
         return
+    if any((flow.bridge, flow.table) == (BR_TUN, VXLAN_TUN_TO_LV) for flow in unknown):
+        yield op.FlushLearned(BR_TUN, None)
+        return
     flows = [item for change in changes for item in change if isinstance(item, Flow)]
     local_vlans = {(flow.bridge, local_vlan) for flow in flows if (local_vlan := learned_vlan(flow)) is not None}
-    if any((flow.bridge, flow.table) == (BR_TUN, VXLAN_TUN_TO_LV) for flow in unknown):
-        ports = (item for item in desired.values() if isinstance(item, BridgePort | PortTag))
-        local_vlans |= {(BR_TUN, port.tag) for port in ports if port.tag not in (None, DEAD_VLAN)}
     yield from (op.FlushLearned(bridge, local_vlan) for bridge, local_vlan in sorted(local_vlans))
