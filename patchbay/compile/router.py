@@ -29,7 +29,8 @@ REDIRECTS = tuple(f"net.ipv4.conf.{which}.send_redirects" for which in ("all", "
 
 UNFILTERED = tuple((f"net.ipv4.conf.{which}.rp_filter", "0") for which in ("all", "default"))
 """A distributed router's namespace gets all of a network by one device, also what is routed back by another one. The
-machine's own setting, which new namespaces begin with, may drop that (RFC 3704, strict)."""
+machine's own setting, which new namespaces begin with, may drop that (RFC 3704, strict). Every router has it, for any
+may become distributed, and its devices take it when they are made."""
 
 
 def compile_router(view: HostView, router_id: str) -> list[Resource]:
@@ -41,8 +42,7 @@ def compile_router(view: HostView, router_id: str) -> list[Resource]:
     namespace = names.router_namespace(router_id)
     ports = ports_of_router(view, router)
     resources: list[Resource] = [Namespace(name=namespace, alias=names.alias(router_id))]
-    settings = (*SYSCTLS, *((name, "0" if router.distributed else "1") for name in REDIRECTS))
-    settings += UNFILTERED if router.distributed else ()
+    settings = (*SYSCTLS, *UNFILTERED, *((name, "0" if router.distributed else "1") for name in REDIRECTS))
     resources += (Sysctl(namespace=namespace, name=name, value=value) for name, value in settings)
     for port in ports:
         resources += compile_port(view, namespace, port)
