@@ -42,20 +42,23 @@ class Client:
 
 
 @contextmanager
-def serving(state_dir: Path) -> Iterator[int]:
-    """``patchbay serve`` for the duration of the block; gives its port."""
+def serving(state_dir: Path, vnet_listen: str = "none") -> Iterator[tuple[int, int]]:
+    """``patchbay serve`` for the duration of the block; gives its port and that of OpenVNet's WebAPI (0: none)."""
     command = [sys.executable, "-m", "patchbay", "serve", "--state-dir", str(state_dir), "--listen", "127.0.0.1:0"]
-    command += ["--vnet-listen", "none"]
+    command += ["--vnet-listen", vnet_listen]
     child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
+    vnet_port = 0
     try:
         for line in child.stderr:
+            if found := re.search(r" vnet_port=(\d+)", line):
+                vnet_port = int(found[1])
             if found := re.search(r"listening.* port=(\d+)", line):
                 break
         else:
             raise SystemExit("patchbay serve did not start")
         threading.Thread(target=child.stderr.read, daemon=True).start()
-        yield int(found[1])
+        yield int(found[1]), vnet_port
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(15)
@@ -210,7 +213,7 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=None, help="where the database file lives while measured")
     arguments = parser.parse_args()
     directory = tempfile.TemporaryDirectory(prefix="patchbay-bench-", dir=arguments.dir)
-    with directory, serving(Path(directory.name)) as port:
+    with directory, serving(Path(directory.name)) as (port, _):
         figures = measure(port)
     if arguments.format == "json":
         print(json.dumps(figures, indent=2))

@@ -32,12 +32,13 @@ AGAIN_S = 1.5
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True):
-    """The device that announces addresses."""
+    """The device that announces addresses, in ARP by requests or by replies."""
 
     namespace: str
     device: str
     mac: str
     is_service: bool = False
+    is_reply: bool = False
 
 
 class Announcer:
@@ -92,7 +93,8 @@ class Announcer:
                 addresses += found[1]
                 again += [port_id] if self._waiting.pop(port_id) and sender.is_service else []
         try:
-            await self._thread.run(partial(announce, sender.namespace, sender.device, sender.mac, addresses))
+            names_and_mac = sender.namespace, sender.device, sender.mac
+            await self._thread.run(partial(announce, *names_and_mac, addresses, is_reply=sender.is_reply))
         except OSError as error:
             logger.info("a new port could not be announced: %s", error)
         if again:
@@ -113,8 +115,8 @@ def find_sender(view: HostView, port_id: str) -> tuple[Sender, list[str]] | None
     if floatingip is not None:
         return _sender_of_floatingip(view, floatingip)
     port = view.ports.get(port_id)
-    if port is None or not port.fixed_ips or port.device_owner == ROUTER_INTERFACE_DISTRIBUTED:
-        return None  # A distributed router is where it was, for each of its neighbours on the neighbour's own host.
+    if port is None or not port.fixed_ips:
+        return None
     addresses = [each.ip_address for each in port.fixed_ips]
     if port.device_owner in SERVICE_DEVICES:
         return _sender_of_service(port), addresses
@@ -128,7 +130,9 @@ def _sender_of_service(port: Port) -> Sender:
     is_dhcp = port.device_owner == DHCP_SERVER
     namespace = names.dhcp_namespace(port.network_id) if is_dhcp else names.router_namespace(port.device_id)
     device = names.device(SERVICE_DEVICES[port.device_owner][0], port.id)
-    return Sender(namespace=namespace, device=device, mac=port.mac_address, is_service=True)
+    # Of questions from the device of a distributed router, flows strike out who asks.
+    is_reply = port.device_owner == ROUTER_INTERFACE_DISTRIBUTED
+    return Sender(namespace=namespace, device=device, mac=port.mac_address, is_service=True, is_reply=is_reply)
 
 
 def _sender_of_floatingip(view: HostView, floatingip: FloatingIP) -> tuple[Sender, list[str]] | None:

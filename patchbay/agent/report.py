@@ -18,13 +18,14 @@ from msgspec.structs import replace
 
 import patchbay
 from patchbay.agent.completeness import Completeness
+from patchbay.agent.link_macs import LinkMacs
 from patchbay.compile.facts import Facts
-from patchbay.compile.floating import floating_host
+from patchbay.compile.floating import floating_host, outlet
 from patchbay.compile.view import Fragment, HostView
 from patchbay.errors import IntentError
 from patchbay.intent.database import Delete, Insert, IntentDatabase, Update, Write
 from patchbay.model import FloatingIP, Host, Plug
-from patchbay.model.router import ROUTER_INTERFACES
+from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +38,14 @@ UNKNOWN = {"": ""}
 
 
 class PortState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent says of a port here. ``place`` is the router of a floating IP: elsewhere its MAC is another."""
+    """What the agent says of a port here. ``mac`` is that of the gateway that a floating IP is on: neighbours must hear
+    of another one. A distributed router is on many hosts: where it does not live, nothing ``is_told``."""
 
     network_id: str
     up: bool
     trouble: str = ""
-    place: str = ""
+    mac: str = ""
+    is_told: bool = True
 
 
 class Reporter:
@@ -60,7 +63,8 @@ class Reporter:
         self._floating: dict[str, set[str]] = {}
         """Ports of floating IPs, by the router here that has them."""
         self._announced: dict[str, str] = {}
-        """By the port of a floating IP: the router from which it was announced."""
+        """By the port of a floating IP: the MAC with which it was announced."""
+        self._link_macs = LinkMacs()
         self._routers: dict[str, tuple[bool, str]] = {}
         self._wake = asyncio.Event()
         self._started_at = int(time.time())
@@ -132,10 +136,12 @@ class Reporter:
                 yield Delete(row)
             return
         (self._down.discard if state.up else self._down.add)(port_id)
-        if state.up and (not (row and row.up) or self._announced.get(port_id, state.place) != state.place):
+        if state.up and self._is_news(port_id, row, state):
             self._announce(port_id)
-        if state.up:
-            self._announced[port_id] = state.place
+        if not state.is_told:
+            if row:
+                yield Delete(row)
+            return
         told = Plug(
             id=row.id if row else str(uuid.uuid4()),
             port_id=port_id,
@@ -149,6 +155,14 @@ class Reporter:
         elif row != told:
             yield Update(row, told)
 
+    def _is_news(self, port_id: str, row: Plug | None, state: PortState) -> bool:
+        """Neighbours may not know yet where this port is, now that it is up."""
+        port = self._view.ports.get(port_id)
+        if port is not None and port.device_owner == ROUTER_INTERFACE_DISTRIBUTED:
+            return self._link_macs.note(port, self._view.networks_here())
+        before, self._announced[port_id] = self._announced.get(port_id, state.mac), state.mac
+        return not (row and row.up) or before != state.mac
+
     def _state_of(self, port_id: str) -> PortState | None:
         """What there is to tell of a port; None if it is not here."""
         floatingip = self._view.floatingip_at(port_id)
@@ -157,22 +171,23 @@ class Reporter:
         port, plugged = self._view.ports.get(port_id), self._view.facts.plugged.get(port_id)
         if port is None or plugged is None or not self._view.is_here(port):
             return None
-        router = self._view.routers.get(port.device_id)
-        if router is not None and port.device_owner in ROUTER_INTERFACES and not self._view.is_home(router):
-            return None  # A distributed router is on many hosts; the one where it lives tells.
         is_up = plugged.ofport > 0 and self._completeness.of_port(port_id)
-        return PortState(network_id=port.network_id, up=is_up)
+        router = self._view.routers.get(port.device_id)
+        is_link = port.device_owner == ROUTER_INTERFACE_DISTRIBUTED
+        is_told = not is_link or router is None or self._view.is_home(router)
+        return PortState(network_id=port.network_id, up=is_up, is_told=is_told)
 
     def _state_of_floatingip(self, floatingip: FloatingIP) -> PortState | None:
         router = self._view.routers.get(floatingip.router_id or "")
         if router is None or floating_host(self._view, router, floatingip) != self._view.facts.host:
             return None
+        port = outlet(self._view, router)
         is_up, trouble = self._state_of_router(router.id)
         return PortState(
             network_id=floatingip.floating_network_id,
             up=is_up and self._completeness.of_floatingip(floatingip),
             trouble=trouble,
-            place=router.id,
+            mac=port.mac_address if port else "",
         )
 
     def _state_of_router(self, router_id: str) -> tuple[bool, str]:

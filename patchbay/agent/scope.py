@@ -11,9 +11,9 @@ def scope_of(view: HostView) -> AgentScope:
     remotes = view.security.remotes_here()
     return AgentScope(
         view.facts.host,
-        networks=frozenset(view.networks_here()),
+        networks=view.networks_here(),
         ports=frozenset(port_id for port_id, interface in plugged if not interface.ours),
-        routers=frozenset(view.routers_wanted()),
+        routers=view.routers_wanted(),
         interfaces=frozenset(view.attachments.places),
         groups=frozenset(view.security.groups_here()),
         remote_groups=frozenset(group_id for kind, group_id in remotes if kind == GROUP),

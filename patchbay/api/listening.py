@@ -40,7 +40,7 @@ class CannotListen(BadRequest):
     def __init__(self, where: str, error: OSError) -> None:
         super().__init__(
             f"Cannot listen on {where}: {error.strerror}.",
-            "Choose another address or port with --listen or --vnet-listen.",
+            "Choose another address or port with --listen or --vnet-listen (none: no WebAPI).",
         )
 
 

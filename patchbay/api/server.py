@@ -35,6 +35,7 @@ from patchbay.service.enrolment.authority import Authority
 from patchbay.service.scheduler import Scheduler
 from patchbay.service.service import Service
 from patchbay.service.settings import NetworkSettings
+from patchbay.service.vnet.bindings import Bindings
 
 T = TypeVar("T")
 
@@ -46,24 +47,26 @@ WAIT_TOLD_S = 5.0
 
 NOWHERE = "none"
 """``vnet_listen`` of a service without OpenVNet's WebAPI."""
+USUAL_VNET_LISTEN = "127.0.0.1:9090"
+"""Where OpenVNet's clients look for the WebAPI."""
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What ``patchbay serve`` was told.
 
     ``listen`` is ADDRESS:PORT (an IPv6 address in brackets; port 0 takes a free one) or unix:PATH; ``listen_fd`` an
-    inherited listening socket that is used instead; ``vnet_listen`` ("none": nowhere) and ``vnet_listen_fd`` are the
-    same for OpenVNet's WebAPI. Without ``intent`` remotes the database is a child process with its file in
-    ``state_dir``; ``intent_listen`` then adds passive OVSDB remotes for agents elsewhere (``ptcp:6640:10.0.0.1``), and
-    ``cluster`` makes it a member of a Raft cluster. ``pssl:`` in ``intent_listen`` lets in agents of hosts that have
-    joined. ``requests_per_s`` bounds what one client address may ask; None: 200, but no bound where only this machine
-    can ask; 0: no bound.
+    inherited listening socket that is used instead; ``vnet_listen`` ("none": nowhere; "": at the usual port if that is
+    free) and ``vnet_listen_fd`` are the same for OpenVNet's WebAPI. Without ``intent`` remotes the database is a child
+    process with its file in ``state_dir``; ``intent_listen`` then adds passive OVSDB remotes for agents elsewhere
+    (``ptcp:6640:10.0.0.1``), and ``cluster`` makes it a member of a Raft cluster. ``pssl:`` in ``intent_listen`` lets
+    in agents of hosts that have joined. ``requests_per_s`` bounds what one client address may ask; None: 200, but no
+    bound where only this machine can ask; 0: no bound.
     """
 
     state_dir: Path = Path("/var/lib/patchbay")
     listen: str = "127.0.0.1:9696"
     listen_fd: int | None = None
-    vnet_listen: str = "127.0.0.1:9090"
+    vnet_listen: str = ""
     vnet_listen_fd: int | None = None
     intent: tuple[str, ...] = ()
     intent_listen: tuple[str, ...] = ()
@@ -93,11 +96,16 @@ def listeners(settings: ServeSettings) -> Listeners:
     neutron = listening_socket(settings.listen, settings.listen_fd)
     if settings.vnet_listen_fd is None and settings.vnet_listen == NOWHERE:
         return Listeners(neutron, None)
+    is_asked_for = bool(settings.vnet_listen) or settings.vnet_listen_fd is not None
     try:
-        return Listeners(neutron, listening_socket(settings.vnet_listen, settings.vnet_listen_fd))
-    except BadRequest:
-        neutron.close()
-        raise
+        openvnet = listening_socket(settings.vnet_listen or USUAL_VNET_LISTEN, settings.vnet_listen_fd)
+    except BadRequest as error:
+        if is_asked_for:
+            neutron.close()
+            raise
+        log.warning("no OpenVNet WebAPI here; say where it should be with --vnet-listen", extra={"error": str(error)})
+        return Listeners(neutron, None)
+    return Listeners(neutron, openvnet)
 
 
 class _Intent(msgspec.Struct, frozen=True):
@@ -185,12 +193,16 @@ async def _serve_http(settings: ServeSettings, hosts: Hosts, sockets: Listeners,
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again, [one.config for one in servers], tls)
     host, port = place_of(sockets.neutron)
     log.info("listening", extra={"address": host, "port": port, "networks": len(db.networks), "ports": len(db.ports)})
-    scheduling = asyncio.create_task(Scheduler(service).run(), name="scheduler")
+    following = [
+        asyncio.create_task(Scheduler(service).run(), name="scheduler"),
+        asyncio.create_task(Bindings(service).run(), name="bindings"),
+    ]
     notify_systemd("READY=1")
     await asyncio.wait((*running, stop), return_when=asyncio.FIRST_COMPLETED)
     notify_systemd("STOPPING=1")
     log.info("stopping")
-    scheduling.cancel()
+    for task in following:
+        task.cancel()
     for server in servers:
         server.should_exit = True
     stop.cancel()

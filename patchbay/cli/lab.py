@@ -77,7 +77,8 @@ def up(file: Path, name: str, port: int | None, vnet_port: int | None, *, bare: 
     click.echo()
     if running.endpoint:
         click.echo(f"API: {running.endpoint} (openstack --os-auth-type none --os-endpoint {running.endpoint} …)")
-        click.echo(f"OpenVNet's WebAPI: {running.vnet_endpoint} (VNET_WEBAPI={running.vnet_endpoint} vnctl …)")
+        webapi = running.vnet_endpoint.removeprefix("http://")  # as OpenVNet's own vnctl wants it
+        click.echo(f"OpenVNet's WebAPI: {webapi} (VNET_WEBAPI={webapi} vnctl …)")
     click.echo(f"Hosts: {', '.join(running.hosts)} (patchbay lab shell {next(iter(running.hosts))})")
     if outcomes is None:
         return 0

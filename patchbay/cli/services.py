@@ -50,8 +50,8 @@ def log_options(function: Command) -> Command:
 @click.option(
     "--vnet-listen",
     metavar="ADDRESS:PORT",
-    default="127.0.0.1:9090",
-    show_default=True,
+    default="",
+    show_default="127.0.0.1:9090 if it is free",
     help="Where OpenVNet's WebAPI answers; none: nowhere.",
 )
 @click.option("--vnet-listen-fd", type=int, metavar="NUMBER", help="An inherited listening socket, used instead.")

@@ -295,11 +295,9 @@ NOUNS: tuple[Noun, ...] = (
         name="routes",
         singular="route",
         help="how a route link reaches a block of addresses.",
-        once=(
+        often=(
             Option("ingress", "Packets come in by it.", "flag"),
             Option("egress", "Packets go out by it.", "flag"),
-        ),
-        often=(
             Option("interface_uuid", "Simulated interface that it leads through."),
             Option("network_uuid", "Network of that interface."),
             Option("route_link_uuid", "Route link that it belongs to."),

@@ -66,7 +66,7 @@ def compile_attached_port(view: HostView, port: Port) -> list[Resource]:
         return []
     bridge, name = place
     inner, outer = names.device("qvo", port.id), names.device("qvb", port.id)
-    interface = "LOCAL" if name == bridge else name
+    interface, to_interface = ("LOCAL", "LOCAL") if name == bridge else (name, f"output:{name}")
     tag = port_tag(view, port)
     external_ids = (("attached-mac", port.mac_address), ("iface-id", port.id), ("iface-status", "active"))
     return [
@@ -92,7 +92,7 @@ def compile_attached_port(view: HostView, port: Port) -> list[Resource]:
             owner=port.id,
         ),
         _flow(bridge, ATTACHED, f"in_port={interface}", f"output:{outer}"),
-        _flow(bridge, ATTACHED, f"in_port={outer}", f"output:{interface}"),
+        _flow(bridge, ATTACHED, f"in_port={outer}", to_interface),
     ]
 
 

@@ -8,16 +8,16 @@ route but the default one goes from other hosts to the router's home, over the n
 The flows that a port needs are in ``distributed_interface`` and ``distributed_neighbour``.
 """
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 
 from patchbay.compile import names
 from patchbay.compile.distributed_floating import compile_ways_out
 from patchbay.compile.distributed_interface import GUARD
 from patchbay.compile.distributed_routes import compile_lookup
-from patchbay.compile.leg import Leg, flow, leg_of
+from patchbay.compile.leg import Leg, addresses, flow, leg_of
 from patchbay.compile.pipeline import (
     ARP_SPOOF,
+    DELIVERY,
     GATEWAY,
     L3_LOOKUP,
     LOCAL_SWITCHING,
@@ -31,6 +31,7 @@ from patchbay.compile.pipeline import (
     TRANSIENT,
     UCAST_TO_TUN,
 )
+from patchbay.compile.provider import UNTAGGED
 from patchbay.compile.responder import ECHO_REPLY, ECHO_REPLY_V6, link_local, load_ipv6
 from patchbay.compile.router_ports import RouterPort
 from patchbay.compile.view import HostView
@@ -40,6 +41,16 @@ from patchbay.model import Router
 _TO_SLOW_PATH = f"resubmit(,{SLOW_PATH})"
 _LINK_LOCAL = ("ip,nw_dst=169.254.0.0/16", "ipv6,ipv6_dst=fe80::/10", "ipv6,ipv6_src=fe80::/10")
 """169.254.169.254 is the metadata server; nothing link-local is forwarded (RFC 3927, 7; RFC 4291, 2.5.6)."""
+_MARTIAN = (
+    *(
+        f"ip,{field}={network}"
+        for field in ("nw_src", "nw_dst")
+        for network in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
+    ),
+    *(f"ipv6,{field}={network}" for field in ("ipv6_src", "ipv6_dst") for network in ("::/16", "ff00::/8")),
+)
+"""Addresses of nobody, of the machine itself, and of many: the kernel knows which of them it must not forward (RFC
+1812, 5.3.7; RFC 4291, 2.5 and 2.7)."""
 
 
 def compile_routing_tables(view: HostView) -> list[Resource]:
@@ -50,7 +61,8 @@ def compile_routing_tables(view: HostView) -> list[Resource]:
     return [
         flow(ARP_SPOOF, 0, "", f"resubmit(,{ROUTED})"),
         flow(ROUTED, 0, "", f"resubmit(,{TRANSIENT})" if view.has_secured_ports() else "NORMAL"),
-        *(flow(ROUTER_ADDRESSES, 10, match, _TO_SLOW_PATH) for match in _LINK_LOCAL),
+        flow(DELIVERY, 0, "", "NORMAL"),
+        *(flow(ROUTER_ADDRESSES, 10, match, _TO_SLOW_PATH) for match in (*_LINK_LOCAL, *_MARTIAN)),
         *(flow(ROUTER_ADDRESSES, 1, version, f"resubmit(,{L3_LOOKUP})") for version in ("ip", "ipv6")),
         flow(ROUTER_ADDRESSES, 0, "", _TO_SLOW_PATH),
         flow(L3_LOOKUP, 0, "", f"resubmit(,{GATEWAY})"),
@@ -93,8 +105,7 @@ def _flows(view: HostView, router: Router, legs: Sequence[Leg], ports: Sequence[
 def _own_addresses(leg: Leg, number: str) -> Iterator[Flow]:
     """Echo requests to any address of the router are answered where they come in. The kernel has what is fragmented,
     and what has come by way of another router, since the answer must be routed."""
-    found = [ipaddress.ip_address(fixed.ip_address) for fixed in leg.port.fixed_ips if _is_address(fixed.ip_address)]
-    for address in [*found, *([link_local(leg.mac)] if leg.has_ipv6 else [])]:
+    for address in [*addresses(leg.port), *([link_local(leg.mac)] if leg.has_ipv6 else [])]:
         ip, nw_dst, echo, icmp_type, reply = _ECHO[address.version]
         match = f"{echo},reg5=0/0x2,{number},{nw_dst}={address},nw_frag=no,icmp_type={icmp_type},icmp_code=0"
         yield flow(ROUTER_ADDRESSES, 20, match, f"{reply},IN_PORT")
@@ -108,9 +119,15 @@ def _device(leg: Leg) -> Iterator[Flow]:
     """What the device in the namespace says and hears.
 
     It asks like one that has no address yet (RFC 5227, RFC 4861), so that no neighbour takes this host's own MAC for
-    the router's; and it advertises the interface's MAC, which its neighbours shall use.
+    the router's; and it advertises the interface's MAC, which its neighbours shall use. What is for it comes to it,
+    whoever else sends frames with its MAC.
     """
     own = f"in_port={leg.device}"
+    yield flow(
+        LOCAL_SWITCHING, 5, f"{own},{UNTAGGED}", f"load:{leg.local_vlan:#x}->NXM_NX_REG6[],resubmit(,{DELIVERY})"
+    )
+    for table in (ROUTED, DELIVERY):
+        yield flow(table, 2, f"reg6={leg.local_vlan:#x},dl_dst={leg.own_mac}", f"output:{leg.device}")
     yield flow(LOCAL_SWITCHING, GUARD, f"arp,{own},arp_op=1", "load:0->NXM_OF_ARP_SPA[],NORMAL")
     if leg.trunk is not None:
         actions = f"{leg.trunk.untag}output:{leg.device}"
@@ -120,10 +137,9 @@ def _device(leg: Leg) -> Iterator[Flow]:
     advertised = f"mod_dl_src:{leg.mac},{load_ipv6('NXM_NX_IPV6_SRC', link_local(leg.mac))},NORMAL"
     yield flow(LOCAL_SWITCHING, GUARD, f"icmp6,{own},icmp_type=134", advertised)
     hidden = f"{load_ipv6('NXM_NX_IPV6_SRC', link_local(leg.own_mac))},NORMAL"
-    for fixed in leg.port.fixed_ips:
-        if _is_address(fixed.ip_address) and ":" in fixed.ip_address:
-            match = f"icmp6,{own},ipv6_src={ipaddress.ip_address(fixed.ip_address)},icmp_type=135"
-            yield flow(LOCAL_SWITCHING, GUARD, match, hidden)
+    for address in addresses(leg.port):
+        if address.version == 6:
+            yield flow(LOCAL_SWITCHING, GUARD, f"icmp6,{own},ipv6_src={address},icmp_type=135", hidden)
 
 
 def _homeward(view: HostView, router: Router, leg: Leg, packets: str) -> Iterator[Flow]:
@@ -138,11 +154,3 @@ def _homeward(view: HostView, router: Router, leg: Leg, packets: str) -> Iterato
         match = f"dl_vlan={leg.local_vlan},dl_dst={home_mac}"
         actions = f"strip_vlan,set_tunnel:{leg.network.segmentation_id:#x},output:{tunnel}"
         yield Flow(bridge=names.BR_TUN, table=UCAST_TO_TUN, priority=2, match=match, actions=actions)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

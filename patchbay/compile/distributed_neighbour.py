@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from patchbay.compile import names
 from patchbay.compile.br_int import port_tag
-from patchbay.compile.leg import addresses, flow, next_hop_match
+from patchbay.compile.leg import addresses, flow, next_hop_match, trunk_of
 from patchbay.compile.local_vlans import DEAD_VLAN
-from patchbay.compile.pipeline import ARP_SPOOF, LOCAL_SWITCHING, NEIGHBOUR, ROUTED_OUT
+from patchbay.compile.pipeline import ARP_SPOOF, DELIVERY, LOCAL_SWITCHING, NEIGHBOUR, ROUTED_OUT
 from patchbay.compile.port_delivery import judged
 from patchbay.compile.provider import UNTAGGED
 from patchbay.compile.view import HostView
@@ -49,10 +49,29 @@ def compile_neighbour(view: HostView, port: Port) -> Iterator[Flow]:
         return
     if not view.is_sole("mac", port, port.mac_address):
         return
+    yield from _delivery(view, port, local_vlan, device)
     for address in addresses(port):
         if view.is_sole("ip", port, str(address)):
             actions = f"mod_dl_dst:{port.mac_address},dec_ttl,{way}"
             yield flow(NEIGHBOUR, 10, next_hop_match(address, local_vlan), actions)
+
+
+def _delivery(view: HostView, port: Port, local_vlan: int, device: str | None) -> Iterator[Flow]:
+    """What routers here and on other hosts send to a port goes to it and nowhere else: what it sends to routers itself
+    is not switched, so br-int may never learn where it is, and would flood. A port with port security is sent only what
+    its rules allow, by whatever way it comes."""
+    trunk = trunk_of(view, view.networks[port.network_id], local_vlan)
+    known = f"reg6={local_vlan:#x},dl_dst={port.mac_address}"
+    if device is None:
+        if trunk is not None:
+            yield flow(DELIVERY, 1, known, f"mod_vlan_vid:{local_vlan},output:{trunk.name}")
+        return
+    here = judged(device) if port.is_secured else f"output:{device}"
+    yield flow(DELIVERY, 1, known, here)
+    if trunk is not None:
+        zone = f"load:{local_vlan:#x}->NXM_NX_REG6[]," if port.is_secured else ""
+        match = f"{trunk.arriving},dl_src={names.ROUTER_MACS},dl_dst={port.mac_address}"
+        yield flow(LOCAL_SWITCHING, 5, match, f"{trunk.untag}{zone}{here}")
 
 
 def _is_reached_elsewhere(view: HostView, port: Port) -> bool:

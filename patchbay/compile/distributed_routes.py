@@ -44,7 +44,7 @@ def compile_lookup(view: HostView, router: Router, legs: Sequence[Leg], ports: S
         for own, _ in outside.addresses:
             match = _destination(number, own.network)
             yield flow(L3_LOOKUP, _priority(own.network) + 2, match, f"resubmit(,{GATEWAY})")
-    for index, (destination, hops) in enumerate(sorted(_extra(router, legs, ports).items(), key=str)):
+    for index, (destination, hops) in enumerate(sorted(_extra(router, legs, ports).items(), key=str), 1):
         priority = _priority(destination)
         if hops:
             yield from _route(number, destination, hops, largest, priority=priority, index=index)

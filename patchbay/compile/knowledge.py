@@ -85,8 +85,8 @@ class HostKnowledge:
         """Owners are ports: net, here, at, mac, ip, dhcp (a server of the network here), router (a port of it here),
         base (as here, but for interfaces of distributed routers), link-ip and link-mac (of those), and wherever they
         are: server (of DHCP on the network), routed (interface of a router on the network), device (of this router),
-        link (of this distributed router and this network), named (whose interface has this name), attached (to this
-        registered bridge)."""
+        joins and link (of this distributed router and this network, the latter if it is up), named (whose interface
+        has this name), attached (to this registered bridge)."""
         self._reach = Index()
         """("hosts", network) → hosts where it is; ("networks", host) → networks there; ("here",) → networks here;
         ("dhcp",) → networks with a DHCP server here."""
@@ -96,6 +96,8 @@ class HostKnowledge:
         self.tunnels = Tunnels(self.facts)
         self.distribution = Distribution(self._joined, self._is_anchor)
         self._instances_here = InstancesHere()
+        self._needed: tuple[frozenset[str], frozenset[str]] | None = None
+        """What the agent must watch, networks and routers; None after a change. Ports come and go more often."""
         self._local_vlans = LocalVlans(self.facts.local_vlans)
 
     def fragments(self) -> Iterable[Fragment]:
@@ -123,9 +125,9 @@ class HostKnowledge:
         """Names of the other hosts where this network has ports that may talk."""
         return sorted(self._reach.owners(("hosts", network_id)))
 
-    def networks_here(self) -> set[str]:
+    def networks_here(self) -> frozenset[str]:
         """Ids of the networks of ports here, known or not: what the agent must watch."""
-        return set(self._reach.owners(("here",)))
+        return self._watched()[0]
 
     def ports_of(self, network_id: str) -> Iterable[str]:
         """Ids of this network's ports, wherever they are."""
@@ -194,14 +196,19 @@ class HostKnowledge:
         """The router lives on this host: its gateway is here."""
         return router.host == self.facts.host
 
-    def routers_wanted(self) -> set[str]:
+    def routers_wanted(self) -> frozenset[str]:
         """Ids of the routers that the agent must watch: those here, and distributed ones, known or not, that join a
         network here."""
-        wanted = set(self.routers_here())
-        for network_id in self._reach.owners(("here",)):
-            ports = (self.ports[port_id] for port_id in self._traces.owners(("routed", network_id)))
-            wanted.update(port.device_id for port in ports if port.device_owner == ROUTER_INTERFACE_DISTRIBUTED)
-        return wanted
+        return self._watched()[1]
+
+    def _watched(self) -> tuple[frozenset[str], frozenset[str]]:
+        if self._needed is None:
+            networks, routers = frozenset(self._reach.owners(("here",))), set(self.routers_here())
+            for network_id in networks:
+                ports = (self.ports[port_id] for port_id in self._traces.owners(("routed", network_id)))
+                routers.update(port.device_id for port in ports if port.device_owner == ROUTER_INTERFACE_DISTRIBUTED)
+            self._needed = networks, frozenset(routers)
+        return self._needed
 
     def distributed_on(self, network_id: str) -> frozenset[str]:
         """Ids of the distributed routers here with an interface on this network."""

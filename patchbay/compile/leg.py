@@ -81,11 +81,12 @@ def leg_of(view: HostView, port: Port) -> Leg | None:
         local_vlan=local_vlan,
         device=names.device("qr-", port.id),
         own_mac=names.router_mac(view.facts.host, port.id),
-        trunk=_trunk(view, network, local_vlan),
+        trunk=trunk_of(view, network, local_vlan),
     )
 
 
-def _trunk(view: HostView, network: Network, local_vlan: int) -> Trunk | None:
+def trunk_of(view: HostView, network: Network, local_vlan: int) -> Trunk | None:
+    """What leads to the network's other hosts; None if nothing does."""
     if not view.owns_segment(network):
         return None
     if network.network_type == VXLAN and network.segmentation_id is not None:

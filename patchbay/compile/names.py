@@ -19,6 +19,9 @@ PATCH_SECURED, PATCH_SWITCH = "patch-secured", "patch-switch"
 """Both in br-int: behind the first, ordinary switching finds all ports with port security; by the second they reach
 ordinary switching (``port_security``)."""
 
+ROUTER_MACS = "0a:00:00:00:00:00/ff:00:00:00:00:00"
+"""What matches every ``router_mac``."""
+
 DEVICE_NAME_MAX = 15
 """IFNAMSIZ without its terminating zero."""
 
@@ -30,7 +33,7 @@ DEVICE_NAME = re.compile(r"(?!lo$|all$|default$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}
 
 
 def device(prefix: str, port_id: str) -> str:
-    """``tap``, ``qvo``, ``qvb``, ``qbr``, ``qr-`` or ``qg-`` and the first 11 characters of the port's id."""
+    """``tap``, ``qvo``, ``qvb``, ``qbr``, ``qr-``, ``qg-`` or ``fg-`` and the first 11 characters of the port's id."""
     return prefix + port_id[:11]
 
 

@@ -45,6 +45,7 @@ NEIGHBOUR = 45
 GATEWAY = 46
 ROUTED_OUT = 47
 SLOW_PATH = 48
+DELIVERY = 49
 TRANSIENT = 60
 TO_PORTS = 61
 PORT = 62
@@ -81,7 +82,7 @@ _SECURITY = (
         bridge=names.BR_INT,
         number=PORT,
         name="PORT",
-        entered_from="tables 45, 60, 61 and 73, asked for one port (in its name)",
+        entered_from="tables 0, 45, 49, 60, 61 and 73, asked for one port (in its name)",
         decides="nothing: writes down which port it is for (reg14, reg15) and its rule set (metadata)",
     ),
     Table(
@@ -122,7 +123,7 @@ _SECURITY = (
         bridge=names.BR_INT,
         number=BASE_INGRESS,
         name="BASE_INGRESS",
-        entered_from="tables 45, 60 and 61, frames for the port in reg14 and reg15",
+        entered_from="tables 0, 45, 49, 60 and 61, frames for the port in reg14 and reg15",
         decides="as table 71, for what a port is sent: ARP, neighbour discovery, router advertisements and DHCP pass",
         goes_to=(RULES_INGRESS, ACCEPT_INGRESS, TRACKED_INGRESS, ACCEPTED_INGRESS),
     ),
@@ -177,8 +178,10 @@ TABLES = (
         " local VLAN; frames of ports that must not talk are dropped; what a port sends on a network that a"
         " distributed router joins gets its local VLAN into reg6 and goes to routing first; what a port with port"
         " security sends gets its rule set into metadata, too, and goes to table 24, without a VLAN tag or not at all;"
-        " what switching has for such ports (patch-secured) comes in again at patch-switch",
-        goes_to=(ARP_SPOOF, ROUTED, TO_PORTS),
+        " what switching has for such ports (patch-secured) comes in again at patch-switch; what routers on other"
+        " hosts send to a port or a namespace here is output to it, or for a port with port security goes to table 81;"
+        " what a namespace asks and advertises is rewritten, and what it sends goes to table 49",
+        goes_to=(ARP_SPOOF, ROUTED, DELIVERY, TO_PORTS, PORT, BASE_INGRESS),
     ),
     Table(
         bridge=names.BR_INT,
@@ -202,8 +205,9 @@ TABLES = (
         number=ROUTED,
         name="ROUTED",
         entered_from="tables 24 and 91, with the local VLAN in reg6",
-        decides="whether a frame is for a router: answers ARP requests and neighbour solicitations for its addresses;"
-        " what is sent to its MAC gets the router's number into metadata; everything else is switched",
+        decides="whether a frame is for a router: answers ARP requests and neighbour solicitations for its addresses,"
+        " and drops what claims them; what is sent to its MAC gets the router's number into metadata; what is for its"
+        " namespace here is output to that; everything else is switched",
         goes_to=(ROUTER_ND, ROUTER_ADDRESSES, TRANSIENT),
     ),
     Table(
@@ -219,7 +223,8 @@ TABLES = (
         name="ROUTER_ADDRESSES",
         entered_from="table 40, and table 45 from another router; the router is in metadata, its network in reg6",
         decides="whether a packet is for the router itself: echo requests are answered; the rest, what is for"
-        " link-local addresses and what is no IP goes to the router's namespace",
+        " link-local addresses, has an address that nobody may use (which the kernel drops) or is no IP goes to the"
+        " router's namespace",
         goes_to=(L3_LOOKUP, SLOW_PATH),
     ),
     Table(
@@ -271,6 +276,16 @@ TABLES = (
         name="SLOW_PATH",
         entered_from="tables 42, 43, 45 and 46",
         decides="hands the packet, as it came, to the router's namespace on this host",
+    ),
+    Table(
+        bridge=names.BR_INT,
+        number=DELIVERY,
+        name="DELIVERY",
+        entered_from="table 0, frames from the namespace of a distributed router, with the local VLAN in reg6",
+        decides="the port that is known from the intent to have the MAC, here (by way of table 81 if that has port"
+        " security) or beyond br-tun or a provider bridge: br-int may never learn where it is. Everything else is"
+        " switched (NORMAL)",
+        goes_to=(PORT, BASE_INGRESS),
     ),
     *_SECURITY,
     Table(

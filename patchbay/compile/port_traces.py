@@ -4,7 +4,7 @@ from patchbay.compile.index import Trace
 from patchbay.compile.knowledge import ROUTER_PORTS, is_link
 from patchbay.model import FloatingIP, Port, Router
 from patchbay.model.port import DHCP_SERVER
-from patchbay.model.router import ROUTER_INTERFACES
+from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED, ROUTER_INTERFACES
 
 
 def traces_anywhere(port: Port) -> set[Trace]:
@@ -19,6 +19,8 @@ def traces_anywhere(port: Port) -> set[Trace]:
         traces.add(("server", network_id))
     elif port.device_owner in ROUTER_INTERFACES:
         traces.add(("routed", network_id))
+    if port.device_owner == ROUTER_INTERFACE_DISTRIBUTED:
+        traces.add(("joins", port.device_id, network_id))
     if port.device_owner in ROUTER_PORTS:
         traces.add(("device", port.device_id))
     if is_link(port):
@@ -35,7 +37,7 @@ def plugging(router: Router | None) -> tuple[object, ...]:
     return router.host, router.admin_state_up, router.gateway_port_id, router.distributed
 
 
-def floating_traces(floatingip: FloatingIP | None) -> set[Trace]:
+def traces_of_floatingip(floatingip: FloatingIP | None) -> set[Trace]:
     """Where a floating IP is found: under its port, and under the router that it is associated by."""
     if floatingip is None:
         return set()

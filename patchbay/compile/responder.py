@@ -1,7 +1,8 @@
 """Answers in flows: what turns an ARP request, a neighbour solicitation or an echo request into its answer.
 
-Called by ``br_tun`` for ports of other hosts, and by ``distributed_answers`` for routers. The actions rewrite the
-packet; who calls says where it goes, with ``IN_PORT`` or a table. The texts are those of ``ovs-ofctl dump-flows``.
+Called by ``br_tun`` for ports of other hosts, and by ``distributed`` and ``distributed_interface`` for routers. The
+actions rewrite the packet; who calls says where it goes, with ``IN_PORT`` or a table. The texts are those of
+``ovs-ofctl dump-flows``.
 """
 
 import ipaddress

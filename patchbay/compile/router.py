@@ -27,6 +27,11 @@ asks with an address of that link, and believes no other router."""
 REDIRECTS = tuple(f"net.ipv4.conf.{which}.send_redirects" for which in ("all", "default"))
 """Whether it tells a sender of a shorter way. A distributed router never does: it is the way on every host."""
 
+UNFILTERED = tuple((f"net.ipv4.conf.{which}.rp_filter", "0") for which in ("all", "default"))
+"""A distributed router's namespace gets all of a network by one device, also what is routed back by another one. The
+machine's own setting, which new namespaces begin with, may drop that (RFC 3704, strict). Every router has it, for any
+may become distributed, and its devices take it when they are made."""
+
 
 def compile_router(view: HostView, router_id: str) -> list[Resource]:
     """Everything of a router that is on this host; nothing of one that is down, as in Neutron."""
@@ -37,7 +42,7 @@ def compile_router(view: HostView, router_id: str) -> list[Resource]:
     namespace = names.router_namespace(router_id)
     ports = ports_of_router(view, router)
     resources: list[Resource] = [Namespace(name=namespace, alias=names.alias(router_id))]
-    settings = (*SYSCTLS, *((name, "0" if router.distributed else "1") for name in REDIRECTS))
+    settings = (*SYSCTLS, *UNFILTERED, *((name, "0" if router.distributed else "1") for name in REDIRECTS))
     resources += (Sysctl(namespace=namespace, name=name, value=value) for name, value in settings)
     for port in ports:
         resources += compile_port(view, namespace, port)

@@ -23,7 +23,7 @@ from patchbay.compile.knowledge import (
     is_link,
 )
 from patchbay.compile.local_vlans import LocalVlans
-from patchbay.compile.port_traces import floating_traces, plugging, traces_anywhere
+from patchbay.compile.port_traces import plugging, traces_anywhere, traces_of_floatingip
 from patchbay.compile.security_groups import Value as SecurityValue
 from patchbay.compile.security_knowledge import SecurityKnowledge
 from patchbay.compile.segment import provider_bridge, segment
@@ -190,6 +190,8 @@ class HostView(SecurityKnowledge):
     def _presence_changed(self, trace: Trace, is_there: bool) -> set[Fragment]:
         """The first port of a network came to a host, or the last one left."""
         edit = self._reach.add if is_there else self._reach.discard
+        if trace[0] in ("here", "joins"):
+            self._needed = None
         match trace:
             case ("at", network_id, host):
                 edit(("hosts", network_id), host)
@@ -217,6 +219,7 @@ class HostView(SecurityKnowledge):
         turned, looked_at = self.distribution.take_turned()
         ports = sorted({port_id for router_id in turned for port_id in self._traces.owners(("device", router_id))})
         dirty = self._change_ports(ports, lambda: self.distribution.turn(turned)) if turned else set()
+        self._needed = None if turned else self._needed
         for network_id in self.distribution.settle(looked_at):
             dirty |= self._network_fragments(network_id)
         return dirty.union(*({("router", router_id), METADATA, HOST} for router_id in turned))
@@ -286,14 +289,15 @@ class HostView(SecurityKnowledge):
             networks = (self.ports[port_id].network_id for port_id in ports)
             self.distribution.note((ROUTER, router_id), *((NETWORK, network_id) for network_id in networks))
         dirty = self._change_ports(sorted(ports), lambda: _store(self.routers, router_id, new))
+        self._needed = None
         return {*dirty, ("router", router_id), METADATA}
 
     def _change_floatingip(self, floatingip_id: str, new: FloatingIP | None) -> set[Fragment]:
         old = self.floatingips.get(floatingip_id)
-        for trace in floating_traces(old):
+        for trace in traces_of_floatingip(old):
             self._parts.discard(trace, floatingip_id)
         _store(self.floatingips, floatingip_id, new)
-        for trace in floating_traces(new):
+        for trace in traces_of_floatingip(new):
             self._parts.add(trace, floatingip_id)
         return {("router", item.router_id) for item in (old, new) if item is not None and item.router_id}
 
@@ -378,10 +382,9 @@ class HostView(SecurityKnowledge):
         def change() -> None:
             if old is not None:
                 self._rows.discard(("plugs", old.port_id), plug_id)
-                del self.plugs[plug_id]
             if new is not None:
                 self._rows.add(("plugs", new.port_id), plug_id)
-                self.plugs[plug_id] = new
+            _store(self.plugs, plug_id, new)
 
         return self._change_ports(ports, change)
 

@@ -17,7 +17,7 @@ _ALL_NODES_ADDRESS = ipaddress.IPv6Address("ff02::1").packed
 _OVERRIDE = 0x20000000
 
 
-def announce(namespace: str, device: str, mac: str, addresses: Iterable[str]) -> None:
+def announce(namespace: str, device: str, mac: str, addresses: Iterable[str], *, is_reply: bool = False) -> None:
     """Send one frame for each address from a device in a namespace. Raises OSError when it is not there.
 
     The thread steps into the namespace, so call it on the namespace thread.
@@ -29,14 +29,15 @@ def announce(namespace: str, device: str, mac: str, addresses: Iterable[str]) ->
     ):
         opened.bind((device, 0))
         for address in addresses:
-            opened.send(announcement(source, address))
+            opened.send(announcement(source, address, is_reply=is_reply))
 
 
-def announcement(mac: bytes, address: str) -> bytes:
-    """The frame: an ARP announcement (RFC 5227, 2.3), or an unsolicited advertisement (RFC 4861, 7.2.6)."""
+def announcement(mac: bytes, address: str, *, is_reply: bool = False) -> bytes:
+    """The frame: an ARP announcement (RFC 5227, 2.3; or a reply, with the same effect), or an unsolicited advertisement
+    (RFC 4861, 7.2.6)."""
     parsed = ipaddress.ip_address(address)
     if parsed.version == 4:
-        head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1)
+        head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2 if is_reply else 1)
         arp = head + mac + parsed.packed + bytes(6) + parsed.packed
         return _EVERYBODY + mac + struct.pack("!H", _ARP) + arp
     option = struct.pack("!BB", 2, 1) + mac

@@ -47,9 +47,10 @@ def by_cookie(table: int, cookie: int) -> Selection:
     return Selection(table=table, cookie=cookie, cookie_mask=_ALL_BITS)
 
 
-def learned_on(local_vlan: int, table: int = 20) -> Selection:
-    """The flows that learn() made for one local VLAN (seed 002: they match the VLAN id's twelve bits only)."""
-    match = f"vlan_tci=0x{local_vlan:04x}/0x0fff"
+def learned_on(local_vlan: int | None, table: int = 20) -> Selection:
+    """The flows that learn() made for one local VLAN (seed 002: they match the VLAN id's twelve bits only), or (None)
+    for any."""
+    match = "" if local_vlan is None else f"vlan_tci=0x{local_vlan:04x}/0x0fff"
     return Selection(table=table, cookie=LEARN_COOKIE, cookie_mask=_ALL_BITS, match=match)
 
 

@@ -3,6 +3,7 @@
 ``IntentDatabase`` is one of these, kept up to date by its replica. Mappings are live.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -55,6 +56,8 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "ports_by_network": ("Port", "network_id"),
     "ports_by_device": ("Port", "device_id"),
     "ports_by_host": ("Port", "host"),
+    "ports_by_mac_address": ("Port", "mac_address"),
+    "ports_by_interface_name": ("Port", "interface_name"),
     "instances_by_name": ("Instance", "name"),
     "instances_by_host": ("Instance", "host"),
     "plugs_by_port": ("Plug", "port_id"),
@@ -81,8 +84,17 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "quotas_by_project": ("Quota", "project_id"),
     "ports_by_security_group": ("Port", "security_groups"),
 }
-_SERVICE_ONLY = frozenset({"ports_by_device"})
+_SERVICE_ONLY = frozenset({"ports_by_device", "ports_by_mac_address", "ports_by_interface_name"})
 """Indexes that an agent, which must stay small, does without."""
+
+BEGINNING = 8
+"""Characters of a port's id that an index has."""
+
+_MENTION = re.compile(r'"port_name":"([^"]+)"|"([a-z0-9]+[-.][a-z0-9.-]+)"')
+"""Texts in ``VnetObject.data`` that may name something: OpenVNet's uuids, ids, IPv4 addresses, names of ports.
+
+``vnet_objects_by_mention`` finds the rows that have one of them anywhere; it is the service's only.
+"""
 
 
 class Tables:
@@ -113,6 +125,8 @@ class Tables:
     ports_by_network: Index
     ports_by_device: Index
     ports_by_host: Index
+    ports_by_mac_address: Index
+    ports_by_interface_name: Index
     instances_by_name: Index
     instances_by_host: Index
     plugs_by_port: Index
@@ -147,6 +161,8 @@ class Tables:
             setattr(self, name, self._tables[table])
         for name in _INDEXES:
             setattr(self, name, Index())
+        self.vnet_objects_by_mention = Index()
+        self._ports_by_beginning = Index()
         self._indexes = self._by_table()
 
     def _by_table(self) -> dict[str, list[tuple[str, Index]]]:
@@ -159,6 +175,11 @@ class Tables:
     def addresses(self, subnet_id: str) -> Mapping[int, str]:
         """The used addresses of a subnet, as integers, and the port of each; live. Not kept in an agent's scope."""
         return self._used.setdefault(subnet_id, {})
+
+    def ports_beginning(self, text: str) -> list[Port]:
+        """The ports whose ids begin so (with 8 characters at least). Not kept in an agent's scope."""
+        ids = self._ports_by_beginning.get(text[:BEGINNING], ())
+        return [self.ports[id_] for id_ in ids if id_.startswith(text)]
 
     def host_named(self, name: str) -> Host | None:
         """The host of this name; names of hosts are unique."""
@@ -182,6 +203,21 @@ class Tables:
                 index.add(key, new.id if new is not None else "")
         if table == "Port" and self._is_whole:
             self._put_addresses(cast(Port | None, old), cast(Port | None, new))
+            if old is None and new is not None:
+                self._ports_by_beginning.add(new.id[:BEGINNING], new.id)
+            elif old is not None and new is None:
+                self._ports_by_beginning.discard(old.id[:BEGINNING], old.id)
+        if table == "VnetObject" and self._is_whole:
+            self._put_mentions(cast(VnetObject | None, old), cast(VnetObject | None, new))
+
+    def _put_mentions(self, old: VnetObject | None, new: VnetObject | None) -> None:
+        row = new or old
+        assert row is not None
+        before, after = _mentions(old), _mentions(new)
+        for text in before - after:
+            self.vnet_objects_by_mention.discard(text, row.id)
+        for text in after - before:
+            self.vnet_objects_by_mention.add(text, row.id)
 
     def _put_addresses(self, old: Port | None, new: Port | None) -> None:
         before = old.fixed_ips if old is not None else ()
@@ -200,3 +236,7 @@ class Tables:
 def _keys(value: str | tuple[str, ...] | None) -> Iterable[str]:
     """The keys under which a field's value is found: each of several, none for what is empty."""
     return ((value,) if isinstance(value, str) else value) if value else ()
+
+
+def _mentions(row: VnetObject | None) -> set[str]:
+    return set() if row is None else {port_name or text for port_name, text in _MENTION.findall(row.data)}

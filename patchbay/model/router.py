@@ -11,6 +11,9 @@ ROUTER_INTERFACE, ROUTER_GATEWAY = "network:router_interface", "network:router_g
 ROUTER_INTERFACE_DISTRIBUTED = "network:router_interface_distributed"
 """``device_owner`` of the interfaces of a distributed router; such a port is bound to no host."""
 
+OF_ONE_INTERFACE = "openvnet-interface"
+"""Tag of a router that is there for one interface alone, and goes along with it (OpenVNet's simulated interfaces)."""
+
 ROUTER_INTERFACES = (ROUTER_INTERFACE, ROUTER_INTERFACE_DISTRIBUTED)
 
 FLOATING_GATEWAY = "network:floatingip_agent_gateway"

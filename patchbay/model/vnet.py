@@ -4,6 +4,8 @@ from patchbay.model.resource import Resource
 
 DATAPATH = "datapath"
 """``VnetObject.kind`` of a bridge that was registered by its datapath id."""
+IP_LEASE = "ip_lease"
+"""``VnetObject.kind`` of an IPv4 address of a subnet; with ``object_id`` "" it is nobody's, and still taken."""
 
 
 class VnetObject(Resource, frozen=True, kw_only=True):

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Set
 from msgspec.structs import replace
 
 from patchbay.compile.br_tun import learned_vlan
-from patchbay.compile.names import BR_INT
+from patchbay.compile.names import BR_INT, BR_TUN
+from patchbay.compile.pipeline import VXLAN_TUN_TO_LV
 from patchbay.compile.provider import PROVIDER_OWNER
 from patchbay.hoststate import (
     Address,
@@ -88,7 +89,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
         *_add(added, observed, desired, [item for item in removed if isinstance(item, Address)]),
         *_remove(removed, leftover),
         *_delete_structure(gone),
-        *_flush(changes),
+        *_flush(changes, [*stale, *leftover]),
         *add_services(late_rules),
         *flush_untranslated([*added, *late_rules]),
         *flush_stale(removed),
@@ -376,9 +377,16 @@ def _delete_flows_by_cookie(flows: list[ObservedFlow]) -> Iterable[op.Operation]
     return (op.DelFlowsByCookie(bridge, tuple(sorted(bridges[bridge]))) for bridge in sorted(bridges))
 
 
-def _flush(changes: list[Change]) -> Iterable[op.Operation]:
-    """Local VLANs that lead to another network than before, or to none; nothing is learned on a new bridge."""
+def _flush(changes: list[Change], unknown: list[ObservedFlow]) -> Iterable[op.Operation]:
+    """Local VLANs that lead to another network than before, or to none; nothing is learned on a new bridge.
+
+    Of a flow that an earlier agent left, nobody knows which it led into: it may be any network's, now or later, also
+    one's that has no tunnels. So all is learned anew.
+    """
     if any(have is None and isinstance(want, Bridge) for have, want in changes):
+        return
+    if any((flow.bridge, flow.table) == (BR_TUN, VXLAN_TUN_TO_LV) for flow in unknown):
+        yield op.FlushLearned(BR_TUN, None)
         return
     flows = [item for change in changes for item in change if isinstance(item, Flow)]
     local_vlans = {(flow.bridge, local_vlan) for flow in flows if (local_vlan := learned_vlan(flow)) is not None}

@@ -193,18 +193,19 @@ class DelFlowsByCookie(Operation, frozen=True):
 
 
 class FlushLearned(Operation, frozen=True):
-    """Delete the flows that learn() made for a local VLAN which now means another network, or none."""
+    """Delete the flows that learn() made for a local VLAN which now means another network, or none; None: for all."""
 
     bridge: str
-    local_vlan: int
+    local_vlan: int | None
     table: int = 20
 
     def command(self) -> list[str]:
-        match = f"cookie={LEARN_COOKIE:#x}/-1,table={self.table},vlan_tci={self.local_vlan:#06x}/0x0fff"
-        return [f"ovs-ofctl del-flows {self.bridge} '{match}'"]
+        vlan = "" if self.local_vlan is None else f",vlan_tci={self.local_vlan:#06x}/0x0fff"
+        return [f"ovs-ofctl del-flows {self.bridge} 'cookie={LEARN_COOKIE:#x}/-1,table={self.table}{vlan}'"]
 
     def sentence(self) -> str:
-        return f"Forget what {self.bridge} learned for local VLAN {self.local_vlan}."
+        which = "" if self.local_vlan is None else f" for local VLAN {self.local_vlan}"
+        return f"Forget what {self.bridge} learned{which}."
 
 
 class AddNamespace(Operation, frozen=True):

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from msgspec import UNSET, UnsetType
 
 from patchbay.model import FixedIP, Subnet
+from patchbay.model.vnet import IP_LEASE
 from patchbay.service.addresses import (
     ROUTER_OWNERS,
     Address,
@@ -153,11 +154,17 @@ class Allocator:
 
     def _lowest(self, subnets: Iterable[Subnet]) -> FixedIP:
         for subnet in subnets:
-            number = self._taken.lowest(self.service.address_pool(subnet), self._spread)
-            if number is not None:
+            while (number := self._taken.lowest(self.service.address_pool(subnet), self._spread)) is not None:
                 address = IPv4Address(number) if subnet.ip_version == 4 else IPv6Address(number)
-                return FixedIP(subnet.id, str(address))
+                if not self._is_leased(subnet, str(address)):
+                    return FixedIP(subnet.id, str(address))
         raise IpAddressGenerationFailure(self._network_id)
+
+    def _is_leased(self, subnet: Subnet, address: str) -> bool:
+        """Whether an IP lease of OpenVNet's, which is nobody's at present, has the address."""
+        db = self.service.db
+        mentioning = (db.vnet_objects[id_] for id_ in db.vnet_objects_by_mention.get(address, ()))
+        return any(one.kind == IP_LEASE and not one.object_id and f'"{subnet.id}"' in one.data for one in mentioning)
 
 
 def _age(subnet: Subnet) -> tuple[str, int]:

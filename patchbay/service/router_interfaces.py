@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from patchbay.intent.database import Insert, Update, Write
+from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import FixedIP, Port, Router, Subnet
-from patchbay.model.router import ROUTER_INTERFACE
+from patchbay.model.router import OF_ONE_INTERFACE, ROUTER_INTERFACE
 from patchbay.service.access import Attempt, carry_out, revised, touched
 from patchbay.service.allocation import Allocator
 from patchbay.service.context import RequestContext
@@ -40,7 +40,7 @@ from patchbay.service.targets import target_of_new
 
 
 class Interface(msgspec.Struct, frozen=True):
-    """An interface that came or went: its port, and the ids of the subnets concerned."""
+    """An interface that came or went: its port, and the ids of the subnets concerned (OpenVNet knows some without)."""
 
     router: Router
     port: Port
@@ -149,6 +149,8 @@ async def remove_interface(
 ) -> Interface:
     """The interface goes, with its port; of several IPv6 subnets on one port, only the named one.
 
+    A router that is there for this interface alone, as OpenVNet makes them, goes along.
+
     Raises RouterNotFound, RouterInterfaceNotFound, RouterInterfaceNotFoundForSubnet, SubnetMismatchForPort,
     SubnetNotFound, RouterInterfaceInUseByFloatingIP, RouterInterfaceInUseByRoute.
     """
@@ -164,9 +166,16 @@ async def remove_interface(
         for subnet in subnets:
             check_interface_unused(service, router, subnet)
         ids = tuple(dict.fromkeys(subnet.id for subnet in subnets))
-        return Interface(router, port, ids, ids[0]), [*writes, Update(router, touched(router))]
+        writes.append(Delete(router) if _goes_along(service, router, writes) else Update(router, touched(router)))
+        return Interface(router, port, ids, ids[0] if ids else ""), writes
 
     return await carry_out(service, f"router {router_id}", plan)
+
+
+def _goes_along(service: Service, router: Router, writes: Sequence[Write]) -> bool:
+    """Whether the router was there for an interface alone that is deleted by these writes."""
+    gone = {write.value.id for write in writes if isinstance(write, Delete)}
+    return OF_ONE_INTERFACE in router.tags and gone >= set(service.db.ports_by_device.get(router.id, ()))
 
 
 def _by_port(

@@ -48,12 +48,17 @@ def follow(
     return view.remove(value)
 
 
-def fresh(facts: Facts, values: Mapping[tuple[type, str], Value], local_vlans: Mapping[str, int]) -> HostState:
-    """What an agent compiles that starts now, and gets the values in another order."""
+def fresh_view(facts: Facts, values: Mapping[tuple[type, str], Value], local_vlans: Mapping[str, int]) -> HostView:
+    """What an agent knows that starts now, and gets the values in another order."""
     view = HostView(replace(facts, local_vlans=local_vlans))
     for key in sorted(values, key=lambda item: (item[1], item[0].__name__), reverse=True):
         view.put(values[key])
-    return compile_all(view)
+    return view
+
+
+def fresh(facts: Facts, values: Mapping[tuple[type, str], Value], local_vlans: Mapping[str, int]) -> HostState:
+    """What such an agent compiles."""
+    return compile_all(fresh_view(facts, values, local_vlans))
 
 
 @settings(max_examples=400, deadline=None)
@@ -68,7 +73,9 @@ def test_compiling_what_changed_gives_what_compiling_all_gives(
     for number, step in enumerate(steps):
         compiled.refresh(follow(view, values, step))
         local_vlans = shown_local_vlans(compiled.state)
-        assert compiled.state == fresh(view.facts, values, local_vlans)
+        other = fresh_view(view.facts, values, local_vlans)
+        assert compiled.state == compile_all(other)
+        assert (view.networks_here(), view.routers_wanted()) == (other.networks_here(), other.routers_wanted())
         if number in restarts:
             view = HostView(replace(view.facts, local_vlans=local_vlans))
             for value in values.values():

@@ -21,6 +21,7 @@ from patchbay.service.vnet.interfaces import (
 )
 from patchbay.service.vnet.kinds import DATAPATH, INTERFACE, MAC_RANGE_GROUP, NETWORK, SEGMENT, Kind
 from patchbay.service.vnet.objects import faces, get
+from patchbay.service.vnet.renaming import rename_interface
 
 
 async def _create(service: Service, context: RequestContext, values: Values) -> object:
@@ -42,6 +43,10 @@ async def _update(service: Service, context: RequestContext, values: Values) -> 
 async def _delete(service: Service, context: RequestContext, values: Values) -> object:
     await delete_interface(service, context, values["uuid"])
     return [values["uuid"]]
+
+
+async def _rename(service: Service, context: RequestContext, values: Values) -> object:
+    return interface_view(service, await rename_interface(service, context, values["uuid"], values["new_uuid"]))
 
 
 async def _add_port(service: Service, context: RequestContext, values: Values) -> object:
@@ -105,6 +110,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/interfaces/:uuid", (), _show),
     Endpoint("DELETE", "/interfaces/:uuid", (), _delete),
     Endpoint("PUT", "/interfaces/:uuid", _SHARED, _update),
+    Endpoint("PUT", "/interfaces/:uuid/rename", (uuid(INTERFACE, "new_uuid", required=True),), _rename),
     Endpoint("POST", "/interfaces/:uuid/ports", _PORT, _add_port),
     Endpoint("GET", "/interfaces/:uuid/ports", PAGE, _list_ports),
     Endpoint("DELETE", "/interfaces/:uuid/ports", _PORT, _remove_ports),

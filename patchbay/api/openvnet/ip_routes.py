@@ -19,6 +19,14 @@ async def _create(service: Service, context: RequestContext, values: Values) -> 
     return routes.route_view(service, await routes.create(service, context, values))
 
 
+async def _update(service: Service, _context: RequestContext, values: Values) -> Mapping[str, Any]:
+    return routes.route_view(service, await routes.change(service, values["uuid"], values))
+
+
+_FLAGS = (boolean("ingress"), boolean("egress"))
+_ENDS = (uuid(INTERFACE, "interface_uuid"), uuid(NETWORK, "network_uuid"), uuid(ROUTE_LINK, "route_link_uuid"))
+_PREFIX = (ipv4("ipv4_network"), integer("ipv4_prefix", least=0, most=32))
+
 _COLLECTION = Collection("routes", routes.all_routes, routes.get_route, routes.delete, routes.route_view)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -31,12 +39,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             uuid(NETWORK, "network_uuid"),
             uuid(ROUTE_LINK, "route_link_uuid", required=True),
             ipv4("ipv4_network", required=True),
-            integer("ipv4_prefix", least=0, most=32),
-            boolean("ingress"),
-            boolean("egress"),
+            _PREFIX[1],
+            *_FLAGS,
         ),
         _create,
     ),
     *reading_and_deleting(_COLLECTION),
+    Endpoint("PUT", "/routes/:uuid", (*_ENDS, *_PREFIX, *_FLAGS), _update),
 )
 """What answers for routes."""

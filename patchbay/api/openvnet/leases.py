@@ -6,15 +6,13 @@ from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet import lease_changes as changes
 from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK, SEGMENT
+from patchbay.service.vnet.lease_lists import ip_lease, listed_ip_leases, listed_mac_leases, mac_lease
 from patchbay.service.vnet.leases import (
-    all_ip_leases,
-    all_mac_leases,
     get_ip_lease,
     get_mac_lease,
     ip_lease_view,
     mac_lease_view,
 )
-from patchbay.service.vnet.objects import faces
 
 
 async def _create_mac(service: Service, context: RequestContext, values: Values) -> object:
@@ -22,8 +20,8 @@ async def _create_mac(service: Service, context: RequestContext, values: Values)
 
 
 async def _list_mac(service: Service, _context: RequestContext, values: Values) -> object:
-    found = all_mac_leases(service, faces(service, INTERFACE))
-    return page(values, found, lambda lease: mac_lease_view(service, lease))
+    found = listed_mac_leases(service)
+    return page(values, found, lambda one: mac_lease_view(service, mac_lease(service, one)))
 
 
 async def _show_mac(service: Service, _context: RequestContext, values: Values) -> object:
@@ -44,8 +42,8 @@ async def _create_ip(service: Service, context: RequestContext, values: Values) 
 
 
 async def _list_ip(service: Service, _context: RequestContext, values: Values) -> object:
-    found = all_ip_leases(service, faces(service, INTERFACE))
-    return page(values, found, lambda lease: ip_lease_view(service, lease))
+    found = listed_ip_leases(service)
+    return page(values, found, lambda one: ip_lease_view(service, ip_lease(service, one)))
 
 
 async def _show_ip(service: Service, _context: RequestContext, values: Values) -> object:

@@ -18,6 +18,8 @@ Read = Callable[[str, Any], Any]
 """Makes the value of a parameter (named first, for errors) from what was given; raises ArgumentError."""
 
 TRUE, FALSE = ("y", "yes", "t", "true", "1"), ("n", "no", "f", "false", "0")
+LONGEST_TEXT = 255
+"""Characters that a column of OpenVNet's database has room for."""
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}([:-])(?:[0-9a-fA-F]{1,2}\1){4}[0-9a-fA-F]{1,2}")
 _DPID = re.compile(r"(?:0[xX])?([0-9a-fA-F]{0,16})")
 
@@ -69,7 +71,10 @@ def _text(name: str, value: Any) -> str:
         raise invalid(name, value, "invalid", "Give a text.")
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    said = str(value)
+    if len(said) > LONGEST_TEXT:
+        raise invalid(name, f"{said[:20]}…", "max_length", f"Give at most {LONGEST_TEXT} characters.")
+    return said
 
 
 def boolean(name: str, *, required: bool = False, default: bool | None = None) -> Param:

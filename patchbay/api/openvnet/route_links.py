@@ -17,6 +17,10 @@ async def _create(service: Service, context: RequestContext, values: Values) -> 
     return route_links.route_link_view(service, await route_links.create(service, context, values))
 
 
+async def _update(service: Service, context: RequestContext, values: Values) -> Mapping[str, Any]:
+    return route_links.route_link_view(service, await route_links.change(service, context, values["uuid"], values))
+
+
 _COLLECTION = Collection(
     "route_links",
     lambda service: faces(service, ROUTE_LINK),
@@ -28,5 +32,6 @@ _COLLECTION = Collection(
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/route_links", (uuid(ROUTE_LINK), uuid(TOPOLOGY, "topology_uuid"), mac("mac_address")), _create),
     *reading_and_deleting(_COLLECTION),
+    Endpoint("PUT", "/route_links/:uuid", (mac("mac_address"),), _update),
 )
 """What answers for route links."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from patchbay.api.openvnet.endpoint import Endpoint, Values
 from patchbay.api.openvnet.parameters import Param, boolean, integer, ipv4, text, uuid
-from patchbay.api.openvnet.standard import kept_collection, listing, reading_and_deleting, view_of
+from patchbay.api.openvnet.standard import given, kept_collection, listing, reading_and_deleting, view_of
 from patchbay.model import VnetObject
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
@@ -41,6 +41,10 @@ async def _create(service: Service, context: RequestContext, values: Values) -> 
     return _view(service, await kept.create(service, context, new))
 
 
+async def _update(service: Service, _context: RequestContext, values: Values) -> Mapping[str, Any]:
+    return _view(service, await kept.change(service, TRANSLATION, values["uuid"], given(values, "passthrough")))
+
+
 async def _add_static(service: Service, context: RequestContext, values: Values) -> Mapping[str, Any]:
     row = await translations.add_static_address(service, context, values["uuid"], values)
     return _view_static(service, row)
@@ -64,6 +68,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _create,
     ),
     *reading_and_deleting(kept_collection(TRANSLATION)),
+    Endpoint("PUT", "/translations/:uuid", (boolean("passthrough"),), _update),
     Endpoint(
         "POST",
         "/translations/:uuid/static_address",

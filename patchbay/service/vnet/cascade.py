@@ -30,12 +30,9 @@ _FURTHER_MEMBERS = {TOPOLOGY.name: ("overlay_uuid", "underlay_uuid")}
 
 def referring(service: Service, kind: Kind, uuid: str) -> list[VnetObject]:
     """The rows that refer to the object."""
-    members, quoted = (f"{kind.name}_uuid", *_FURTHER_MEMBERS.get(kind.name, ())), f'"{uuid}"'
-    return [
-        row
-        for row in service.db.vnet_objects.values()
-        if quoted in row.data and row.uuid != uuid and _refers(row, members, uuid)
-    ]
+    db, members = service.db, (f"{kind.name}_uuid", *_FURTHER_MEMBERS.get(kind.name, ()))
+    mentioning = (db.vnet_objects[id_] for id_ in db.vnet_objects_by_mention.get(uuid, ()))
+    return [row for row in mentioning if row.uuid != uuid and _refers(row, members, uuid)]
 
 
 def _refers(row: VnetObject, members: Iterable[str], uuid: str) -> bool:

@@ -19,6 +19,7 @@ from patchbay.service.vnet.objects import (
     Data,
     Face,
     changed,
+    check_fresh,
     common,
     data_of,
     insertion,
@@ -45,6 +46,7 @@ async def create_datapath(service: Service, context: RequestContext, values: Map
     """
 
     def plan(_attempt: Attempt) -> tuple[VnetObject, list[Write]]:
+        check_fresh(service, DATAPATH, values)
         _check_dpid(service, values["dpid"], "")
         row = new_row(
             context,

@@ -24,21 +24,21 @@ from patchbay.service.security_groups import default_group_id
 from patchbay.service.service import Service
 from patchbay.service.specs import PortSpec, WantedIP
 from patchbay.service.vnet import simulated
-from patchbay.service.vnet.datapaths import host_of
 from patchbay.service.vnet.errors import ArgumentError
-from patchbay.service.vnet.kinds import DATAPATH, INTERFACE
+from patchbay.service.vnet.kinds import INTERFACE
 from patchbay.service.vnet.leases import MAC_LEASES, IpLease, MacLease, interface_of, mac_leases_of, ports_of
+from patchbay.service.vnet.mac_ranges import check_unicast
 from patchbay.service.vnet.objects import (
     FURTHER_PORTS,
     Data,
     Face,
     changed,
     data_of,
-    find,
     insertion,
     new_row,
     update,
 )
+from patchbay.service.vnet.plugging import PLUGS, plugged, reserved, wanted_plug
 from patchbay.service.vnet.settling import settle
 
 VIF, SIMULATED = "vif", "simulated"
@@ -47,9 +47,6 @@ MODES = ("host", "internal", "patch", "promiscuous", "remote", SIMULATED, VIF, "
 
 FILTERED = "enable_filtering"
 """In an interface's data: whether its ports have port security. OpenVNet's interfaces have it only when asked for."""
-
-PLUGS = "interface_ports"
-"""In an interface's data: which ports of bridges are its own: id, datapath_uuid, port_name, singular, created_at."""
 
 
 class MacDraft(msgspec.Struct):
@@ -83,6 +80,7 @@ class Draft:
         self._old_row = None if face is None else face.row
         self.row = row if face is None else face.row
         self.uuid = face.uuid if face is not None else row.uuid if row is not None else ""
+        self._known_as = self.uuid
         ports = [] if face is None else ports_of(service, face)
         self.ports = {port.id: port for port in ports}
         self._old_ports = dict(self.ports)
@@ -119,7 +117,11 @@ class Draft:
             self.row = changed(self.row, **data)
 
     def add_mac(self, uuid: str, address: str, row: VnetObject | None, network_id: str = "") -> None:
-        """One MAC lease more; with ``network_id`` it has a port on that network from the start."""
+        """One MAC lease more; with ``network_id`` it has a port on that network from the start.
+
+        Raises ArgumentError.
+        """
+        check_unicast(address)
         self.macs[uuid] = MacDraft(address, None, row, network_id)
         if row is not None:
             self.keep(**{MAC_LEASES: [*self.data.get(MAC_LEASES, ()), uuid]})
@@ -190,8 +192,8 @@ class Draft:
 
     def _add_port(self, mac_address: str | None, network_id: str, wanted: Sequence[WantedIP]) -> Port:
         service, db = self._service, self._service.db
-        for id_ in db.ports_by_network.get(network_id, ()) if mac_address is not None else ():
-            if db.ports[id_].mac_address == mac_address and id_ not in self._old_ports:
+        for id_ in db.ports_by_mac_address.get(mac_address or "", ()):
+            if db.ports[id_].network_id == network_id and id_ not in self._old_ports:
                 raise ArgumentError(
                     f"MAC address {mac_address} is in use by {_interface_name(service, db.ports[id_])}",
                     "Two interfaces of one network need different MAC addresses.",
@@ -246,6 +248,14 @@ class Draft:
         if self.row is not None:
             self.row = changed(self.row, name=name)
 
+    def rename_uuid(self, uuid: str) -> None:
+        """Another uuid; what refers to the interface is the caller's to change."""
+        self.uuid = uuid
+        self.keep()
+        assert self.row is not None
+        if self.row.uuid != uuid:
+            self.row = revised(self.row, msgspec.structs.replace(self.row, uuid=uuid))
+
     def writes(self) -> list[Write]:
         """What makes the intent as drafted. Raises ArgumentError when another interface has the port's name."""
         self._plug()
@@ -258,7 +268,7 @@ class Draft:
                 self.keep(**{FURTHER_PORTS: ids[1:]})
             self.row = changed(self.row, object_id=ids[0] if ids else "")
         gone = [port for id_, port in self._old_ports.items() if id_ not in self.ports]
-        return _unrepeated([*self._of_gone(gone), *self._of_ports(), *self._of_rows(), *self._more])
+        return _unrepeated([*self._of_gone(gone), *self._of_ports(), *self._of_rows(), *self._of_bridge(), *self._more])
 
     def _settle(self) -> None:
         """Routes and services over the interface go along with its addresses; those of one that goes, go with it."""
@@ -277,7 +287,8 @@ class Draft:
     def _of_gone(self, gone: Sequence[Port]) -> list[Write]:
         writes: list[Write] = []
         for port in gone:
-            if not simulated.is_simulated(port) or self._old_row is None:
+            is_ours = self._old_row is not None or simulated.has_own_router(self._service, port)
+            if not simulated.is_simulated(port) or not is_ours:
                 check_deletion(self._service, port)
             writes += [*deletion(self._service, port), *simulated.without_own_router(self._service, port)]
         return writes
@@ -310,39 +321,17 @@ class Draft:
             return [*writes, Insert(self.row)]
         return [*writes, *insertion(self._service, self.row)]
 
+    def _of_bridge(self) -> list[Write]:
+        if self.row is None:
+            return []
+        plugs = self.data.get(PLUGS, ()) if self.ports and not self.is_simulated else ()
+        return reserved(self._service, self._context, self.uuid, wanted_plug(self._service, self.uuid, plugs))
+
     def _plug(self) -> None:
-        """Which port of a bridge is the interface's, and on which host, on its first port."""
-        if self.row is None or self.is_simulated or not self.ports:
-            return
-        plugs: list[Data] = self.data.get(PLUGS, [])
-        plug = next((one for one in plugs if one.get("port_name")), plugs[0] if plugs else None)
-        name = "" if plug is None else plug.get("port_name") or self.uuid
-        host = self._host_of(plug)
-        first = next(iter(self.ports))
-        for id_, port in self.ports.items():
-            named = name if id_ == first else ""
-            if named:
-                self._check_name(named, host)
-            self.ports[id_] = msgspec.structs.replace(port, interface_name=named, host=host or port.host)
-
-    def _host_of(self, plug: Data | None) -> str:
-        """The host of the datapath that the interface is said to be on, if that is known."""
-        uuid = None if plug is None else plug.get("datapath_uuid")
-        datapath = find(self._service, DATAPATH, uuid) if uuid else None
-        host = host_of(self._service, datapath.row.dpid) if datapath is not None and datapath.row is not None else None
-        return "" if host is None else host.name
-
-    def _check_name(self, name: str, host: str) -> None:
-        for other in self._service.db.ports.values():
-            if (
-                other.interface_name == name
-                and other.id not in self._old_ports
-                and (not host or not other.host or host == other.host)
-            ):
-                raise ArgumentError(
-                    f"port_name {name} is that of {_interface_name(self._service, other)}",
-                    "One port of a bridge belongs to one interface: choose another port_name, or name datapaths.",
-                )
+        """Which port of a bridge is the interface's, and on which host."""
+        if self.row is not None and not self.is_simulated:
+            plugs = self.data.get(PLUGS, ())
+            self.ports = plugged(self._service, self.uuid, plugs, self.ports, self._known_as)
 
 
 def _interface_name(service: Service, port: Port) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 from patchbay.intent.database import Delete, Write
 from patchbay.model import Port, Subnet, VnetObject
 from patchbay.service.access import Attempt, carry_out, new_id, now
-from patchbay.service.context import RequestContext
+from patchbay.service.context import ADMIN, RequestContext
 from patchbay.service.port_security import TRUSTED
 from patchbay.service.service import Service
 from patchbay.service.vnet.cascade import distinct, left_behind, removal_of_referring
-from patchbay.service.vnet.draft import FILTERED, MODES, PLUGS, SIMULATED, VIF, Draft, check_in_subnet
+from patchbay.service.vnet.draft import FILTERED, MODES, SIMULATED, VIF, Draft, check_in_subnet
 from patchbay.service.vnet.errors import InvalidID
 from patchbay.service.vnet.kinds import (
     DATAPATH,
@@ -35,6 +35,7 @@ from patchbay.service.vnet.networks import segment_of, subnet_of
 from patchbay.service.vnet.objects import (
     Data,
     Face,
+    check_fresh,
     common,
     find,
     get,
@@ -45,6 +46,7 @@ from patchbay.service.vnet.objects import (
     number_or_none,
     uuid_of,
 )
+from patchbay.service.vnet.plugging import PLUGS
 from patchbay.service.vnet.room import make_room
 
 FLAGS = (FILTERED, "enable_routing", "enable_route_translation")
@@ -60,12 +62,14 @@ async def create_interface(service: Service, context: RequestContext, values: Ma
     """
 
     def plan(attempt: Attempt) -> tuple[str, list[Write]]:
+        check_fresh(service, INTERFACE, values)
         row = new_row(context, INTERFACE, values.get("uuid", ""), name=values.get("display_name", ""), **_kept(values))
         _check_references(service, values)
         draft = Draft(service, context, attempt, None, row)
         leases = _begin(service, context, draft, values)
-        return row.uuid, [*left_behind(service, row), *draft.writes(), *leases]
+        return row.uuid, distinct([*left_behind(service, row), *draft.writes(), *leases])
 
+    check_fresh(service, INTERFACE, values)
     await make_room(service, values)
     uuid = await carry_out(service, f"interface {values.get('uuid', '')}", plan)
     return get(service, INTERFACE, uuid)
@@ -195,6 +199,15 @@ async def update_interface(service: Service, context: RequestContext, uuid: str,
 
     await carry_out(service, f"interface {uuid}", plan)
     return get(service, INTERFACE, uuid)
+
+
+async def rebind(service: Service, uuid: str) -> None:
+    """The interface on the host that its datapath is on now. Raises ArgumentError when the port is another's there."""
+
+    def plan(attempt: Attempt) -> tuple[None, list[Write]]:
+        return None, Draft(service, ADMIN, attempt, get(service, INTERFACE, uuid)).writes()
+
+    await carry_out(service, f"interface {uuid}", plan)
 
 
 async def delete_interface(service: Service, context: RequestContext, uuid: str) -> None:

@@ -1,7 +1,7 @@
 """Groups of ranges of IPv4 addresses that lease policies hand out (``models/ip_range``, ``node_api/lease_policy``)."""
 
-from collections.abc import Mapping
 from ipaddress import IPv4Address
+from typing import Any
 
 from patchbay.intent.database import Write
 from patchbay.model import VnetObject
@@ -17,12 +17,6 @@ from patchbay.service.vnet.ranges import Range
 BEGIN, END = "begin_ipv4_address", "end_ipv4_address"
 
 
-def check_order(begin: str, end: str, numbers: Mapping[str, int]) -> None:
-    """Raises ArgumentError when a range ends before it begins."""
-    if numbers[begin] > numbers[end]:
-        raise ArgumentError(f"{begin} is behind {end}.", "Give the lower one as the beginning.")
-
-
 async def add_range(
     service: Service, context: RequestContext, group: str, uuid: str, addresses: tuple[str, str]
 ) -> VnetObject:
@@ -31,21 +25,28 @@ async def add_range(
     Raises InvalidUUID, UnknownUUIDResource, DuplicateUUID, ArgumentError.
     """
     numbers = {BEGIN: int(IPv4Address(addresses[0])), END: int(IPv4Address(addresses[1]))}
+    return await add_numbers(service, context, (IP_RANGE_GROUP, group), (IP_RANGE, uuid), numbers)
+
+
+async def add_numbers(
+    service: Service, context: RequestContext, owner: tuple[Kind, str], made: tuple[Kind, str], numbers: dict[str, int]
+) -> VnetObject:
+    """A range, as kind and uuid, of the owning group; ``numbers`` are its beginning and its end by their names.
+
+    Raises InvalidUUID, UnknownUUIDResource, DuplicateUUID, ArgumentError.
+    """
+    group, name = owner[1], f"{owner[0].name}_uuid"
 
     def plan(_attempt: Attempt) -> tuple[VnetObject, list[Write]]:
-        row_of(service, IP_RANGE_GROUP, group, "ip_range_group_uuid")
-        check_order(BEGIN, END, numbers)
-        row = new_row(
-            context,
-            IP_RANGE,
-            uuid,
-            ip_range_group_uuid=group,
-            begin_ipv4_address=numbers[BEGIN],
-            end_ipv4_address=numbers[END],
-        )
-        return row, [*inserting(service, IP_RANGE, row), *holding(service, {IP_RANGE_GROUP: group})]
+        row_of(service, *owner, name)
+        (begin, first), (end, last) = numbers.items()
+        if first > last:
+            raise ArgumentError(f"{begin} is behind {end}.", "Give the lower one as the beginning.")
+        members: dict[str, Any] = {name: group, **numbers}
+        row = new_row(context, *made, **members)
+        return row, [*inserting(service, made[0], row), *holding(service, {owner[0]: group})]
 
-    return await carry_out(service, f"IP range group {group}", plan)
+    return await carry_out(service, f"{owner[0].words} {group}", plan)
 
 
 async def remove_member(service: Service, owner: tuple[Kind, str], member: tuple[Kind, str]) -> None:

@@ -55,6 +55,8 @@ TRANSLATION_STATIC_ADDRESS = Kind("translation_static_address", "TranslationStat
 TOPOLOGY = Kind("topology", "Topology", "topo", "topologies")
 DATAPATH_NUMBER = Kind("datapath_number", "DatapathNumber")
 """Has the dpid of a datapath as uuid, so that no two datapaths of one bridge are made at once."""
+INTERFACE_PORT_NAME = Kind("interface_port_name", "InterfacePortName")
+"""Has a datapath and the name of a port there as uuid, so that no two interfaces get one port at once."""
 DATAPATH_NETWORK = Kind("datapath_network", "DatapathNetwork")
 DATAPATH_SEGMENT = Kind("datapath_segment", "DatapathSegment")
 DATAPATH_ROUTE_LINK = Kind("datapath_route_link", "DatapathRouteLink")

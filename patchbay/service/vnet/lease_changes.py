@@ -26,7 +26,7 @@ from patchbay.service.vnet.leases import (
     mac_leases_of,
 )
 from patchbay.service.vnet.networks import subnet_of
-from patchbay.service.vnet.objects import changed, find, get, insertion, new_row, new_uuid, update
+from patchbay.service.vnet.objects import changed, check_fresh, find, get, insertion, new_row, new_uuid, update
 from patchbay.service.vnet.room import make_room
 
 
@@ -39,12 +39,13 @@ async def create_mac_lease(service: Service, context: RequestContext, values: Ma
     uuid = values.get("uuid") or new_uuid(MAC_LEASE)
 
     def plan(attempt: Attempt) -> tuple[None, list[Write]]:
+        check_fresh(service, MAC_LEASE, values)
         interface = get(service, INTERFACE, values["interface_uuid"], "interface_uuid")
         segment = get(service, SEGMENT, values["segment_uuid"], "segment_uuid") if "segment_uuid" in values else None
         draft = Draft(service, context, attempt, interface)
         address = values["mac_address"]
         has = next((name for name, mac in draft.macs.items() if mac.address == address), None)
-        if has is not None and find(service, MAC_LEASE, uuid) is None:
+        if has is not None:
             raise ArgumentError(
                 f"MAC address {address} is that of {has} of {interface.uuid}", "Use that MAC lease for more addresses."
             )
@@ -119,6 +120,7 @@ async def create_ip_lease(service: Service, context: RequestContext, values: Map
             writes.append(Update(network, touched(network)))
         return None, writes
 
+    check_fresh(service, IP_LEASE, values)
     await make_room(service, values)
     await carry_out(service, f"IP lease {uuid}", plan)
     return get_ip_lease(service, uuid)
@@ -133,6 +135,7 @@ def planned_ip_lease(
     same transaction (``going``: their uuids) are free. Raises DuplicateUUID, UnknownUUIDResource,
     ArgumentError, or the errors of ``Allocator.allocate``.
     """
+    check_fresh(service, IP_LEASE, values)
     subnet = subnet_of(service, get(service, NETWORK, values["network_uuid"], "network_uuid"))
     address, uuid = values["ipv4_address"], values.get("uuid", "")
     check_in_subnet(subnet, address)

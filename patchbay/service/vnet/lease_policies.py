@@ -30,7 +30,7 @@ from patchbay.service.vnet.kinds import (
 )
 from patchbay.service.vnet.lease_changes import planned_ip_lease
 from patchbay.service.vnet.leases import IpLease, get_ip_lease, mac_leases_of
-from patchbay.service.vnet.objects import Face, data_of, find, get, new_uuid, rows
+from patchbay.service.vnet.objects import Face, data_of, find, get, new_uuid
 from patchbay.service.vnet.ranges import Range, choose, within
 from patchbay.service.vnet.relation_kinds import (
     LEASE_POLICY_BASE_INTERFACE,
@@ -38,6 +38,7 @@ from patchbay.service.vnet.relation_kinds import (
     LEASE_POLICY_IP_LEASE_CONTAINER,
     LEASE_POLICY_IP_RETENTION_CONTAINER,
 )
+from patchbay.service.vnet.room import in_use
 
 SIMPLE = "simple"
 MODES = (SIMPLE,)
@@ -161,7 +162,7 @@ def _free_address(service: Service, policy: str, tried: set[int]) -> tuple[Sourc
             f"POST lease_policies/{policy}/networks/… with ip_range_group_uuid.",
         )
     for source in found:
-        address = choose(source.ranges, _in_use(service, source.subnet) | tried, source.allocation_type)
+        address = choose(source.ranges, _not_to_lease(service, source.subnet) | tried, source.allocation_type)
         if address is not None:
             return source, address
     names = ", ".join(f"{source.network}, {source.subnet.cidr}" for source in found)
@@ -171,9 +172,8 @@ def _free_address(service: Service, policy: str, tried: set[int]) -> tuple[Sourc
     )
 
 
-def _in_use(service: Service, subnet: Subnet) -> set[int]:
-    used = set(service.db.addresses(subnet.id))
-    used |= {int(IPv4Address(data_of(row)["ipv4_address"])) for row in rows(service, IP_LEASE, subnet_id=subnet.id)}
+def _not_to_lease(service: Service, subnet: Subnet) -> set[int]:
+    used = in_use(service, subnet)
     if subnet.gateway_ip is not None:
         used.add(int(IPv4Address(subnet.gateway_ip)))
     for lent in subnet.dhcp_ranges:

@@ -15,12 +15,14 @@ from patchbay.model import Port, Subnet, VnetObject
 from patchbay.service.service import Service
 from patchbay.service.vnet.errors import ArgumentError, UnknownUUIDResource
 from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK
+from patchbay.service.vnet.objects import DERIVED as DERIVED_OF_ID
 from patchbay.service.vnet.objects import (
     FINDERS,
     FURTHER_PORTS,
-    ORDER,
     Data,
     Face,
+    age,
+    base36,
     common,
     data_of,
     derived_uuid,
@@ -36,7 +38,6 @@ from patchbay.service.vnet.objects import (
 MAC_LEASES = "mac_leases"
 """In an interface's data: uuids of those of its MAC leases that have rows, in their order."""
 
-BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 DERIVED = 16
 """Characters of the uuid of an IP lease without a row: 80 bits in base 36."""
 
@@ -117,14 +118,14 @@ def ip_leases_of(service: Service, lease: MacLease) -> list[IpLease]:
                 row = kept.get(ip.ip_address)
                 uuid = derived_ip_lease(port.id, ip.ip_address) if row is None else row.uuid
                 found.append(IpLease(uuid, ip.ip_address, ip.subnet_id, lease.uuid, lease.interface_uuid, row, port))
-    return sorted(found, key=_age)
+    return sorted(found, key=lambda lease: age_of_ip_lease(lease.row, lease.port, lease.ipv4_address))
 
 
-def _age(lease: IpLease) -> tuple[str, int, int]:
-    if lease.row is not None:
-        return lease.row.created_at, data_of(lease.row).get(ORDER, 0), 0
-    created_at = lease.port.created_at if lease.port is not None else ""
-    return created_at, 0, int(IPv4Address(lease.ipv4_address))
+def age_of_ip_lease(row: VnetObject | None, port: Port | None, address: str) -> tuple[str, int, str, int]:
+    """Sorts IP leases by when they were made; those without a row by their port's time and their address."""
+    if row is not None:
+        return *age(row), 0
+    return "" if port is None else port.created_at, 0, "", int(IPv4Address(address))
 
 
 def _rows_by_address(db: IntentDatabase, port: Port) -> dict[str, VnetObject]:
@@ -134,11 +135,8 @@ def _rows_by_address(db: IntentDatabase, port: Port) -> dict[str, VnetObject]:
 
 def derived_ip_lease(port_id: str, address: str) -> str:
     """The uuid of an IP lease without a row: 48 bits of the port's id and the address, in base 36."""
-    number, digits = (int(port_id.replace("-", "")[:12], 16) << 32) | int(IPv4Address(address)), ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = BASE36[digit] + digits
-    return f"{IP_LEASE.prefix}-{digits.zfill(DERIVED)}"
+    number = (int(port_id.replace("-", "")[:12], 16) << 32) | int(IPv4Address(address))
+    return f"{IP_LEASE.prefix}-{base36(number, DERIVED)}"
 
 
 def _port_of_ip_lease(db: IntentDatabase, uuid: str) -> str:
@@ -148,7 +146,7 @@ def _port_of_ip_lease(db: IntentDatabase, uuid: str) -> str:
         return ""
     address = str(IPv4Address(int(tail, 36) & 0xFFFFFFFF))
     beginning = f"{int(tail, 36) >> 32:012x}"
-    for port in _ports_like(db, f"{beginning[:8]}-{beginning[8:]}"):
+    for port in db.ports_beginning(f"{beginning[:8]}-{beginning[8:]}"):
         has = any(ip.ip_address == address for ip in port.fixed_ips)
         if has and derived_ip_lease(port.id, address) == uuid and address not in _rows_by_address(db, port):
             return port.id
@@ -158,14 +156,10 @@ def _port_of_ip_lease(db: IntentDatabase, uuid: str) -> str:
 def _port_of_mac_lease(db: IntentDatabase, uuid: str) -> str:
     """The id of the port whose MAC the uuid follows from, or "": rows of the port's MAC leases come first."""
     tail = uuid.removeprefix(f"{MAC_LEASE.prefix}-")
-    if not (tail.isascii() and tail.isalnum()) or len(tail) > DERIVED:
+    if not (tail.isascii() and tail.isalnum()) or len(tail) != DERIVED_OF_ID:
         return ""
     beginning = f"{int(tail, 36):016x}"[:8]
-    return next((port.id for port in _ports_like(db, beginning) if derived_uuid(MAC_LEASE, port.id) == uuid), "")
-
-
-def _ports_like(db: IntentDatabase, beginning: str) -> list[Port]:
-    return [port for id_, port in db.ports.items() if id_.startswith(beginning)]
+    return next((port.id for port in db.ports_beginning(beginning) if derived_uuid(MAC_LEASE, port.id) == uuid), "")
 
 
 FINDERS[IP_LEASE.name] = _port_of_ip_lease
@@ -204,35 +198,10 @@ def _free(row: VnetObject) -> IpLease:
     return IpLease(row.uuid, data["ipv4_address"], data["subnet_id"], None, None, row, None)
 
 
-def all_mac_leases(service: Service, interfaces: list[Face]) -> list[MacLease]:
-    """The MAC leases of these interfaces, in the order of their creation."""
-    found = [lease for interface in interfaces for lease in mac_leases_of(service, interface)]
-
-    def age(lease: MacLease) -> tuple[str, int, str]:
-        if lease.row is not None:
-            return lease.row.created_at, data_of(lease.row).get(ORDER, 0), lease.uuid
-        return lease.ports[0].created_at, 0, lease.uuid
-
-    return sorted(found, key=age)
-
-
-def all_ip_leases(service: Service, interfaces: list[Face]) -> list[IpLease]:
-    """The IP leases of these interfaces, and those of nobody, in the order of their creation."""
-    mac_leases = [lease for interface in interfaces for lease in mac_leases_of(service, interface)]
-    found = [lease for mac_lease in mac_leases for lease in ip_leases_of(service, mac_lease)]
-    found += [_free(row) for row in rows(service, IP_LEASE) if not row.object_id]
-    return sorted(found, key=_age)
-
-
 def check_unreserved(service: Service, subnet: Subnet, address: str, going: Collection[str] = ()) -> None:
     """Raises ArgumentError when an IP lease of nobody, besides those (by uuid) that go, has the address."""
-    db = service.db
-    free = [
-        row for id_ in db.vnet_objects_by_kind.get(IP_LEASE.name, ()) if not (row := db.vnet_objects[id_]).object_id
-    ]
-    for row in free:
-        data = data_of(row)
-        if (data["subnet_id"], data["ipv4_address"]) == (subnet.id, address) and row.uuid not in going:
+    for row in rows(service, IP_LEASE, subnet_id=subnet.id, ipv4_address=address):
+        if not row.object_id and row.uuid not in going:
             raise ArgumentError(
                 f"IP Address {address} is that of IP lease {row.uuid}", f"Attach {row.uuid}, or choose another address."
             )

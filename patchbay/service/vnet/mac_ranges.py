@@ -2,19 +2,27 @@
 
 from collections.abc import Collection
 
-from patchbay.intent.database import Write
 from patchbay.model import VnetObject
-from patchbay.service.access import Attempt, carry_out
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet.errors import ArgumentError
-from patchbay.service.vnet.ip_ranges import check_order
-from patchbay.service.vnet.kept import holding, inserting, related, row_of
+from patchbay.service.vnet.ip_ranges import add_numbers
+from patchbay.service.vnet.kept import related, row_of
 from patchbay.service.vnet.kinds import MAC_LEASE, MAC_RANGE, MAC_RANGE_GROUP
-from patchbay.service.vnet.objects import data_of, new_row, rows
+from patchbay.service.vnet.objects import data_of, rows
 from patchbay.service.vnet.ranges import RANDOM, choose
 
 BEGIN, END = "begin_mac_address", "end_mac_address"
+
+
+def check_unicast(mac_address: str) -> None:
+    """Raises OpenVNet's ArgumentError for a MAC that is a group's, or all zeros: no interface can have it."""
+    number = mac_number(mac_address)
+    if not number or number >> 40 & 1:
+        raise ArgumentError(
+            f"MAC address {mac_address} is not that of one interface",
+            "Give one whose first two digits are an even number, such as 02:00:00:00:00:01.",
+        )
 
 
 def mac_number(mac_address: str) -> int:
@@ -35,21 +43,14 @@ async def add_range(
     Raises InvalidUUID, UnknownUUIDResource, DuplicateUUID, ArgumentError.
     """
     numbers = {BEGIN: mac_number(addresses[0]), END: mac_number(addresses[1])}
-
-    def plan(_attempt: Attempt) -> tuple[VnetObject, list[Write]]:
-        row_of(service, MAC_RANGE_GROUP, group, "mac_range_group_uuid")
-        check_order(BEGIN, END, numbers)
-        row = new_row(
-            context,
-            MAC_RANGE,
-            uuid,
-            mac_range_group_uuid=group,
-            begin_mac_address=numbers[BEGIN],
-            end_mac_address=numbers[END],
+    for mac_address in addresses:
+        check_unicast(mac_address)
+    if numbers[BEGIN] >> 40 != numbers[END] >> 40:
+        raise ArgumentError(
+            f"{BEGIN} and {END} begin with different digits, so that there are MACs of groups between them.",
+            "Give two that begin with the same two digits.",
         )
-        return row, [*inserting(service, MAC_RANGE, row), *holding(service, {MAC_RANGE_GROUP: group})]
-
-    return await carry_out(service, f"MAC range group {group}", plan)
+    return await add_numbers(service, context, (MAC_RANGE_GROUP, group), (MAC_RANGE, uuid), numbers)
 
 
 def free_mac(service: Service, group: str, besides: Collection[str] = ()) -> str:

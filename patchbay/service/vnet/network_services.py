@@ -16,6 +16,7 @@ from patchbay.intent.database import Update, Write
 from patchbay.model import Subnet, VnetObject
 from patchbay.service.access import Attempt, carry_out, revised
 from patchbay.service.context import RequestContext
+from patchbay.service.errors import InvalidInput
 from patchbay.service.service import Service
 from patchbay.service.subnet_rules import check_options
 from patchbay.service.vnet import kept
@@ -23,7 +24,7 @@ from patchbay.service.vnet.cascade import UNDOERS
 from patchbay.service.vnet.errors import ArgumentError
 from patchbay.service.vnet.kinds import DNS_RECORD, DNS_SERVICE, INTERFACE, NETWORK_SERVICE, Kind
 from patchbay.service.vnet.objects import changed, data_of, new_row, rows, update
-from patchbay.service.vnet.route_rules import ipv4_subnet, ports_of
+from patchbay.service.vnet.route_rules import ipv4_subnet, ports_named
 
 DHCP, DNS, ROUTER = "dhcp", "dns", "router"
 MODES = (DHCP, DNS, ROUTER)
@@ -51,7 +52,7 @@ async def create(service: Service, context: RequestContext, values: Mapping[str,
             references=references,
         )
         row = new.row(context)
-        writes = _with_dhcp(subnets) if values["mode"] == DHCP else []
+        writes = _with_dhcp(service, subnets) if values["mode"] == DHCP else []
         held = kept.holding(service, kept.given(references))
         return row, [*kept.inserting(service, NETWORK_SERVICE, row), *held, *writes]
 
@@ -59,16 +60,16 @@ async def create(service: Service, context: RequestContext, values: Mapping[str,
 
 
 def _subnets_of(service: Service, interface: str | None) -> list[Subnet]:
-    found = [ipv4_subnet(service, port) for port in ports_of(service, interface or "")]
+    found = [ipv4_subnet(service, port) for port in ports_named(service, interface or "")]
     return [each[0] for each in found if each is not None]
 
 
-def _with_dhcp(subnets: Iterable[Subnet]) -> list[Write]:
-    return [
-        Update(subnet, revised(subnet, msgspec.structs.replace(subnet, enable_dhcp=True)))
-        for subnet in subnets
-        if not subnet.enable_dhcp
-    ]
+def _with_dhcp(service: Service, subnets: Iterable[Subnet]) -> list[Write]:
+    """The subnets with DHCP. Raises InvalidInput for one that is too small for it."""
+    news = [(subnet, msgspec.structs.replace(subnet, enable_dhcp=True)) for subnet in subnets if not subnet.enable_dhcp]
+    for old, new in news:
+        check_options(service.settings, new, old)
+    return [Update(old, revised(old, new)) for old, new in news]
 
 
 async def create_dns(service: Service, context: RequestContext, values: Mapping[str, Any]) -> VnetObject:
@@ -197,12 +198,20 @@ def settled(service: Service, interface: str, subnet: Subnet) -> list[Write]:
             continue
         noted: dict[str, Any] = {SUBNETS: [*data[SUBNETS], subnet.id]}
         writes += update(row, changed(row, **noted))
-        if data["mode"] == DHCP:
+        if data["mode"] == DHCP and _has_room_for_dhcp(service, new):
             new = msgspec.structs.replace(new, enable_dhcp=True)
         for dns in rows(service, DNS_SERVICE, network_service_uuid=row.uuid):
             servers = [*new.dns_nameservers, *name_servers(data_of(dns)["public_dns"])]
             new = msgspec.structs.replace(new, dns_nameservers=tuple(dict.fromkeys(servers)))
     return writes if new == subnet else [*writes, Update(subnet, revised(subnet, new))]
+
+
+def _has_room_for_dhcp(service: Service, subnet: Subnet) -> bool:
+    try:
+        _with_dhcp(service, [subnet])
+    except InvalidInput:
+        return False
+    return True
 
 
 async def add_record(service: Service, context: RequestContext, owner: str, values: Mapping[str, Any]) -> VnetObject:

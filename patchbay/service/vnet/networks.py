@@ -15,6 +15,7 @@ from patchbay.model import Network, Subnet, VnetObject
 from patchbay.model.network import FLAT, VLAN, VXLAN
 from patchbay.service.access import Attempt, carry_out, revised, touched
 from patchbay.service.context import RequestContext
+from patchbay.service.dns_names import MAX_NAME, is_label
 from patchbay.service.errors import InvalidInput, NetworkInUse, SubnetInUse
 from patchbay.service.gateways import address_gateways
 from patchbay.service.networks import network_deletion, new_network
@@ -23,11 +24,12 @@ from patchbay.service.specs import NetworkSpec, SubnetSpec
 from patchbay.service.subnets import new_subnet, subnet_deletion
 from patchbay.service.vnet.cascade import distinct, left_behind, removal_of_referring
 from patchbay.service.vnet.errors import ArgumentError, DeleteRestrictionError
-from patchbay.service.vnet.kinds import NETWORK, SEGMENT, TOPOLOGY, Kind
+from patchbay.service.vnet.kinds import NETWORK, SEGMENT
 from patchbay.service.vnet.objects import (
     Data,
     Face,
     changed,
+    check_fresh,
     common,
     face_of,
     find,
@@ -35,10 +37,9 @@ from patchbay.service.vnet.objects import (
     insertion,
     is_segment,
     new_row,
-    relation_uuid,
     update,
 )
-from patchbay.service.vnet.relation_kinds import TOPOLOGY_NETWORK, TOPOLOGY_SEGMENT
+from patchbay.service.vnet.topologies import relation_with_topology
 
 INTERNAL, PHYSICAL, VIRTUAL = "internal", "physical", "virtual"
 NETWORK_MODES, SEGMENT_MODES = (INTERNAL, PHYSICAL, VIRTUAL), (PHYSICAL, VIRTUAL)
@@ -58,9 +59,7 @@ async def create_network(service: Service, context: RequestContext, values: Mapp
     """
 
     def plan(attempt: Attempt) -> tuple[VnetObject, list[Write]]:
-        topology = values.get("topology_uuid")
-        if topology is not None:
-            get(service, TOPOLOGY, topology, "topology_uuid")
+        check_fresh(service, NETWORK, values)
         network, on_network = _network_for(service, context, values, attempt)
         spec = SubnetSpec(
             network_id=network.id,
@@ -75,8 +74,8 @@ async def create_network(service: Service, context: RequestContext, values: Mapp
             raise ArgumentError(error.message, "Choose another ipv4_network.") from error
         kept = {name: values[name] for name in ("mode", "domain_name") if name in values}
         row = new_row(context, NETWORK, values.get("uuid", ""), object_id=subnet.id, **kept)
-        related = _in_topology(context, TOPOLOGY_NETWORK, NETWORK, row.uuid, topology)
-        return row, [*left_behind(service, row), *on_network, Insert(subnet), *insertion(service, row, *related)]
+        related = relation_with_topology(service, context, values, NETWORK, row.uuid)
+        return row, [*left_behind(service, row), *on_network, Insert(subnet), *insertion(service, row), *related]
 
     row = await carry_out(service, f"network {values.get('uuid', '')}", plan)
     await address_gateways(service, {service.db.subnets[row.object_id].network_id: None})
@@ -84,17 +83,13 @@ async def create_network(service: Service, context: RequestContext, values: Mapp
 
 
 def _cidr(values: Mapping[str, Any]) -> str:
-    prefix = values.get("ipv4_prefix", DEFAULT_PREFIX)
-    return str(IPv4Network((values["ipv4_network"], prefix), strict=False))
-
-
-def _in_topology(
-    context: RequestContext, relation: Kind, kind: Kind, uuid: str, topology: str | None
-) -> list[VnetObject]:
-    if topology is None:
-        return []
-    ends = {"topology_uuid": topology, f"{kind.name}_uuid": uuid}
-    return [new_row(context, relation, relation_uuid(topology, uuid), **ends)]
+    cidr = IPv4Network((values["ipv4_network"], values.get("ipv4_prefix", DEFAULT_PREFIX)), strict=False)
+    if cidr.is_multicast or cidr.is_loopback or not int(cidr.network_address) or cidr.is_reserved:
+        raise ArgumentError(
+            f"ipv4_network is not valid: no interface can have an address of {cidr}",
+            "Give a network of addresses that hosts have, such as 10.0.1.0.",
+        )
+    return str(cidr)
 
 
 def _network_for(
@@ -121,8 +116,12 @@ def _fresh_network(service: Service, context: RequestContext, values: Mapping[st
 
 
 def _dns_domain(values: Mapping[str, Any]) -> str:
-    """A domain as the model has it: with a final dot."""
-    name = str(values.get("domain_name", "")).rstrip(".")
+    """A domain as the model has it: with a final dot. Raises ArgumentError for what can be no domain."""
+    name = str(values.get("domain_name", "")).rstrip(".").lower()
+    if name and not (len(name) < MAX_NAME - 1 and all(map(is_label, name.split(".")))):
+        raise ArgumentError(
+            f"domain_name is not valid: {name}", "Give letters, digits and hyphens, with dots between: vnet.example."
+        )
     return f"{name}." if name else ""
 
 
@@ -254,9 +253,7 @@ async def create_segment(service: Service, context: RequestContext, values: Mapp
     """
 
     def plan(attempt: Attempt) -> tuple[VnetObject, list[Write]]:
-        topology = values.get("topology_uuid")
-        if topology is not None:
-            get(service, TOPOLOGY, topology, "topology_uuid")
+        check_fresh(service, SEGMENT, values)
         there = flat_network(service) if values["mode"] == PHYSICAL else None
         if there is not None and is_segment(service.db, there.id):
             raise ArgumentError(
@@ -265,9 +262,9 @@ async def create_segment(service: Service, context: RequestContext, values: Mapp
             )
         network = there or _fresh_network(service, context, values, attempt)
         row = new_row(context, SEGMENT, values.get("uuid", ""), object_id=network.id, mode=values["mode"])
-        related = _in_topology(context, TOPOLOGY_SEGMENT, SEGMENT, row.uuid, topology)
+        related = relation_with_topology(service, context, values, SEGMENT, row.uuid)
         made: list[Write] = [Insert(network)] if there is None else [Update(there, touched(there))]
-        return row, [*left_behind(service, row), *made, *insertion(service, row, *related)]
+        return row, [*left_behind(service, row), *made, *insertion(service, row), *related]
 
     row = await carry_out(service, f"segment {values.get('uuid', '')}", plan)
     return face_of(service, SEGMENT, row.object_id)

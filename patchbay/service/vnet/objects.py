@@ -16,13 +16,15 @@ Rows of other kinds have no object, or name one of any kind; they are there as l
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from patchbay.intent.database import Delete, Insert, IntentDatabase, Update, Write
 from patchbay.model import Resource, VnetObject
+from patchbay.model.router import OF_ONE_INTERFACE
 from patchbay.service.access import FIRST_REVISION, new_id, now, revised
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
@@ -30,7 +32,6 @@ from patchbay.service.vnet.errors import DuplicateUUID, InvalidUUID, UnknownUUID
 from patchbay.service.vnet.kinds import INTERFACE, IP_LEASE, MAC_LEASE, NETWORK, ROUTE_LINK, SEGMENT, Kind
 
 Data = dict[str, Any]
-T = TypeVar("T")
 
 ALPHABET = string.ascii_lowercase + string.digits
 GENERATED = 8
@@ -81,11 +82,8 @@ def is_interface(db: IntentDatabase, object_id: str) -> bool:
 def is_route_link(db: IntentDatabase, object_id: str) -> bool:
     """Whether this is the id of what OpenVNet calls a route link; the routers of single interfaces are not."""
     router = db.routers.get(object_id)
-    return router is not None and router.distributed and IMPLICIT not in router.tags
+    return router is not None and router.distributed and OF_ONE_INTERFACE not in router.tags
 
-
-IMPLICIT = "openvnet-interface"
-"""Tag of the router that a simulated interface in no route link has to itself."""
 
 Finder = Callable[[IntentDatabase, str], str]
 FINDERS: dict[str, Finder] = {}
@@ -136,7 +134,7 @@ def face_of(service: Service, kind: Kind, object_id: str) -> Face:
 def faces(service: Service, kind: Kind) -> list[Face]:
     """All objects of the kind, in the order of their creation."""
     db = service.db
-    found = [Face(kind, row.uuid, row.object_id, row) for row in rows(service, kind)]
+    found = [Face(kind, row.uuid, row.object_id, row) for row in _rows(service, kind, {})]
     table, belongs = OBJECTS.get(kind.name, (None, None))
     if table is not None and belongs is not None:
         with_row = {face.object_id for face in found}
@@ -148,23 +146,35 @@ def faces(service: Service, kind: Kind) -> list[Face]:
     return sorted(found, key=lambda face: _order(db, face))
 
 
-def rows(service: Service, kind: Kind, **wanted: object) -> list[VnetObject]:
-    """The rows of the kind whose data have these values, in the order of their creation."""
+def rows(service: Service, kind: Kind, **wanted: str) -> list[VnetObject]:
+    """The rows of the kind whose data have these uuids, ids or addresses, in the order of their creation."""
+    return sorted(_rows(service, kind, wanted), key=age)
+
+
+def _rows(service: Service, kind: Kind, wanted: Mapping[str, str]) -> list[VnetObject]:
     db = service.db
-    found = [db.vnet_objects[id_] for id_ in db.vnet_objects_by_kind.get(kind.name, ())]
-    marks = [msgspec.json.encode(value).decode() for value in wanted.values() if isinstance(value, str)]
-    found = [row for row in found if _has(row, wanted, marks) and is_there(db, row)]
-    return sorted(found, key=lambda row: (row.created_at, data_of(row).get(ORDER, 0), row.id))
+    ids = min((db.vnet_objects_by_mention.get(text, ()) for text in wanted.values()), key=len, default=None)
+    found = [db.vnet_objects[id_] for id_ in (db.vnet_objects_by_kind.get(kind.name, ()) if ids is None else ids)]
+    return [row for row in found if row.kind == kind.name and _has(row, wanted) and is_there(db, row)]
 
 
-def _has(row: VnetObject, wanted: Mapping[str, object], marks: Sequence[str]) -> bool:
-    """Whether the row's data have the values; ``marks`` are texts in them, by which most rows need not be decoded."""
+def _has(row: VnetObject, wanted: Mapping[str, str]) -> bool:
+    """Whether the row's data have the values."""
     if not wanted:
         return True
-    if not all(mark in row.data for mark in marks):
-        return False
     data = data_of(row)
     return all(data.get(name) == value for name, value in wanted.items())
+
+
+def age(row: VnetObject) -> tuple[str, int, str]:
+    """Sorts rows by when they were made."""
+    return row.created_at, msgspec.json.decode(row.data, type=_Ordered).order, row.id
+
+
+class _Ordered(msgspec.Struct):
+    """What of a row's data tells when it was made; the rest is not decoded."""
+
+    order: int = 0
 
 
 def is_there(db: IntentDatabase, row: VnetObject) -> bool:
@@ -217,18 +227,24 @@ def owner_row(db: IntentDatabase, port_id: str) -> VnetObject | None:
 
 def _order(db: IntentDatabase, face: Face) -> tuple[str, int, str]:
     if face.row is not None:
-        return face.row.created_at, face.data.get(ORDER, 0), face.row.id
+        return age(face.row)
     created_at = OBJECTS[face.kind.name][0](db)[face.object_id].created_at
     return created_at, 0, face.object_id
 
 
+@lru_cache(maxsize=1 << 14)
 def derived_uuid(kind: Kind, object_id: str) -> str:
     """The uuid of an object without a row: the first half of its id in base 36."""
-    number, digits = int(object_id.replace("-", "")[:16], 16), ""
+    return f"{kind.prefix}-{base36(int(object_id.replace('-', '')[:16], 16), DERIVED)}"
+
+
+def base36(number: int, width: int) -> str:
+    """The number in digits and small letters, with zeros before it."""
+    digits = ""
     while number:
         number, digit = divmod(number, 36)
         digits = (string.digits + string.ascii_lowercase)[digit] + digits
-    return f"{kind.prefix}-{digits.zfill(DERIVED)}"
+    return digits.zfill(width)
 
 
 def _underived(db: IntentDatabase, kind: Kind, uuid: str) -> str:
@@ -239,7 +255,10 @@ def _underived(db: IntentDatabase, kind: Kind, uuid: str) -> str:
     beginning = f"{int(tail, 36):016x}"
     beginning = f"{beginning[:8]}-{beginning[8:12]}-{beginning[12:]}"
     table, belongs = OBJECTS[kind.name]
-    for object_id in table(db):
+    ids: Iterable[str] = table(db)
+    if kind == INTERFACE:
+        ids = [port.id for port in db.ports_beginning(beginning)]
+    for object_id in ids:
         if object_id.startswith(beginning) and derived_uuid(kind, object_id) == uuid:
             has_row = _row_of(db, kind, object_id) is not None
             return object_id if belongs(db, object_id) and not has_row else ""
@@ -287,6 +306,12 @@ def new_uuid(kind: Kind) -> str:
 def relation_uuid(*uuids: str) -> str:
     """What stands in a relation's row for the uuid that it has not."""
     return "/".join(uuids)
+
+
+def check_fresh(service: Service, kind: Kind, values: Mapping[str, Any]) -> None:
+    """Raises DuplicateUUID when an object of the kind has the wanted ``uuid``: a repeated request is told just that."""
+    if "uuid" in values and find(service, kind, values["uuid"]) is not None:
+        raise DuplicateUUID(kind, values["uuid"])
 
 
 def insertion(service: Service, *new: VnetObject) -> list[Write]:
@@ -363,8 +388,3 @@ def number_or_none(service: Service, kind: Kind, uuid: str | None) -> int | None
     """The integer ``id`` of the object with this uuid, for attributes like ``network_id``; None without one."""
     face = find(service, kind, uuid) if uuid else None
     return number_of(_shown(service.db, face).id) if face is not None else None
-
-
-def first(values: Iterable[T]) -> T | None:
-    """The first of the values, or None."""
-    return next(iter(values), None)

@@ -33,7 +33,7 @@ async def make_room(service: Service, values: Mapping[str, Any]) -> None:
         if found is None:
             return None, []
         port, subnet = found
-        number = choose(pool_ranges(subnet.allocation_pools), _in_use(service, subnet), DECREMENTAL)
+        number = choose(pool_ranges(subnet.allocation_pools), in_use(service, subnet), DECREMENTAL)
         if number is None:
             return None, []
         kept = [ip for ip in port.fixed_ips if ip != FixedIP(subnet.id, values["ipv4_address"])]
@@ -53,6 +53,7 @@ def _server_with(service: Service, values: Mapping[str, Any]) -> tuple[Port, Sub
     return (port, subnet) if port is not None and port.device_owner == DHCP_SERVER else None
 
 
-def _in_use(service: Service, subnet: Subnet) -> set[int]:
+def in_use(service: Service, subnet: Subnet) -> set[int]:
+    """The addresses of a subnet, as integers, that a port or an IP lease has."""
     leases = (data_of(row)["ipv4_address"] for row in rows(service, IP_LEASE, subnet_id=subnet.id))
     return {*service.db.addresses(subnet.id), *(int(IPv4Address(address)) for address in leases)}

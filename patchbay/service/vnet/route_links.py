@@ -17,7 +17,7 @@ from patchbay.service.vnet import simulated
 from patchbay.service.vnet.cascade import distinct, removal_of_referring
 from patchbay.service.vnet.errors import DeleteRestrictionError
 from patchbay.service.vnet.kinds import ROUTE_LINK
-from patchbay.service.vnet.objects import Data, Face, common, face_of, get, insertion, new_row
+from patchbay.service.vnet.objects import Data, Face, changed, common, face_of, get, insertion, new_row, update
 from patchbay.service.vnet.route_rules import interface_row
 from patchbay.service.vnet.topologies import relation_with_topology
 
@@ -27,18 +27,31 @@ async def create(service: Service, context: RequestContext, values: Mapping[str,
 
     ``values``: uuid, mac_address, topology_uuid. Raises DuplicateUUID or UnknownUUIDResource.
     """
-    topology = values.get("topology_uuid")
 
     def plan(_attempt: Attempt) -> tuple[VnetObject, list[Write]]:
         row = new_row(context, ROUTE_LINK, values.get("uuid", ""), mac_address=values.get("mac_address"))
         spec = RouterSpec(project_id=context.project_id, name=row.uuid)
         router = Router(**beginning(context, spec), distributed=True)
         row = msgspec.structs.replace(row, object_id=router.id)
-        related = [] if topology is None else relation_with_topology(service, context, topology, ROUTE_LINK, row.uuid)
+        related = relation_with_topology(service, context, values, ROUTE_LINK, row.uuid)
         return row, [Insert(router), *insertion(service, row), *related]
 
     row = await carry_out(service, f"route link {values.get('uuid', '')}", plan)
     return face_of(service, ROUTE_LINK, row.object_id)
+
+
+async def change(service: Service, context: RequestContext, uuid: str, values: Mapping[str, Any]) -> Face:
+    """The route link with another ``mac_address``, if one is given. Raises InvalidUUID or UnknownUUIDResource."""
+    kept = {name: values[name] for name in ("mac_address",) if name in values}
+
+    def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
+        face = get(service, ROUTE_LINK, uuid)
+        if face.row is not None:
+            return None, update(face.row, changed(face.row, **kept))
+        return None, [Insert(new_row(context, ROUTE_LINK, uuid, object_id=face.object_id, **kept))] if kept else []
+
+    await carry_out(service, f"route link {uuid}", plan)
+    return get(service, ROUTE_LINK, uuid)
 
 
 async def delete(service: Service, uuid: str) -> None:

@@ -14,7 +14,8 @@ import msgspec
 from patchbay.model import HostRoute, Port, Router, Subnet, VnetObject
 from patchbay.service.service import Service
 from patchbay.service.vnet.kinds import INTERFACE, NETWORK, ROUTE, ROUTE_LINK
-from patchbay.service.vnet.objects import FURTHER_PORTS, data_of, face_of, find, owner_row
+from patchbay.service.vnet.leases import ports_of
+from patchbay.service.vnet.objects import data_of, face_of, find, owner_row
 from patchbay.service.vnet.simulated import is_simulated
 
 DEFAULT_PREFIX = 24
@@ -28,13 +29,10 @@ class Way(msgspec.Struct, frozen=True):
     extra: HostRoute | None
 
 
-def ports_of(service: Service, interface: str) -> list[Port]:
-    """The ports of an interface: one for each MAC lease and network; the first is the interface itself."""
-    db, face = service.db, find(service, INTERFACE, interface)
-    if face is None:
-        return []
-    ids = [face.object_id, *face.data.get(FURTHER_PORTS, ())]
-    return [db.ports[id_] for id_ in ids if id_ in db.ports]
+def ports_named(service: Service, interface: str) -> list[Port]:
+    """The ports of the interface with this uuid, if there is one: one for each MAC lease and network."""
+    face = find(service, INTERFACE, interface)
+    return [] if face is None else ports_of(service, face)
 
 
 def interface_row(service: Service, port: Port) -> VnetObject | None:
@@ -63,7 +61,7 @@ def chosen_port(
     if network is not None:
         face = find(service, NETWORK, network)
         wanted = "" if face is None else face.object_id
-    for port in ports_of(service, interface) if ports is None else ports:
+    for port in ports_named(service, interface) if ports is None else ports:
         found = ipv4_subnet(service, port)
         if found is not None and wanted in (None, found[0].id):
             return port

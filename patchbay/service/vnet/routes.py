@@ -26,6 +26,7 @@ from patchbay.service.vnet.errors import ArgumentError, DeleteRestrictionError, 
 from patchbay.service.vnet.kinds import INTERFACE, NETWORK, ROUTE, ROUTE_LINK, Kind
 from patchbay.service.vnet.objects import (
     Data,
+    changed,
     common,
     data_of,
     derived_uuid,
@@ -87,6 +88,39 @@ async def create(service: Service, context: RequestContext, values: Mapping[str,
         return row, [*kept.inserting(service, ROUTE, row), *kept.holding(service, kept.given(references)), *writes]
 
     return await carry_out(service, f"route {values.get('uuid', '')}", plan)
+
+
+async def change(service: Service, uuid: str, values: Mapping[str, Any]) -> VnetObject | Shown:
+    """The route with another ``ingress`` or ``egress``, and so what DHCP announces.
+
+    Raises UnknownUUIDResource, or ArgumentError for another of its attributes, and for routes that Neutron made.
+    """
+    said = {name: values[name] for name in ("ingress", "egress") if name in values}
+
+    def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
+        old = get_route(service, uuid)
+        shown = route_view(service, old)
+        own = () if isinstance(old, Shown) else said
+        for name in values:
+            if name in shown and name not in own and values[name] != shown[name]:
+                raise ArgumentError(
+                    f"Unsupported update key: {name}", f"Route {uuid} has {shown[name]}: delete it and make another."
+                )
+        if isinstance(old, Shown) or (new := changed(old, **said)) is old:
+            return None, []
+        way = way_of(service, new) if new.object_id else None
+        if way is None:
+            return None, [Update(old, new)]
+        others = [row for row in effective(service, way.router.id) if row.id != old.id]
+        legs = legs_of(service, [*others, new])
+        return None, [
+            Update(old, new),
+            Update(way.router, touched(way.router)),
+            *announced(service, {way.router.id: legs}),
+        ]
+
+    await carry_out(service, f"route {uuid}", plan)
+    return get_route(service, uuid)
 
 
 def _with_effect(service: Service, row: VnetObject) -> tuple[VnetObject, list[Write]]:

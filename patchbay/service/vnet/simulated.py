@@ -10,13 +10,13 @@ import msgspec
 
 from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import Port, Router, Subnet
-from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED, ROUTER_INTERFACES
+from patchbay.model.router import OF_ONE_INTERFACE, ROUTER_INTERFACE_DISTRIBUTED, ROUTER_INTERFACES
 from patchbay.service.access import FIRST_REVISION, new_id, now, revised
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet.errors import ArgumentError
 from patchbay.service.vnet.kinds import NETWORK, ROUTE_LINK
-from patchbay.service.vnet.objects import IMPLICIT, uuid_of
+from patchbay.service.vnet.objects import uuid_of
 
 
 def is_simulated(port: Port) -> bool:
@@ -31,7 +31,7 @@ def own_router(context: RequestContext, name: str) -> Router:
         id=new_id(),
         project_id=context.project_id,
         name=name,
-        tags=(IMPLICIT,),
+        tags=(OF_ONE_INTERFACE,),
         revision_number=FIRST_REVISION,
         created_at=moment,
         updated_at=moment,
@@ -55,7 +55,7 @@ def interface_of(port: Port, router_id: str) -> Port:
 def has_own_router(service: Service, port: Port) -> bool:
     """Whether the port's router is there for it alone."""
     router = service.db.routers.get(port.device_id)
-    return router is not None and IMPLICIT in router.tags
+    return router is not None and OF_ONE_INTERFACE in router.tags
 
 
 def without_own_router(service: Service, port: Port) -> list[Write]:

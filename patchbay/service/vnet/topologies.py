@@ -38,9 +38,15 @@ OVERLAY, UNDERLAY = "overlay_uuid", "underlay_uuid"
 
 
 def relation_with_topology(
-    service: Service, context: RequestContext, topology: str, other: Kind, uuid: str
+    service: Service, context: RequestContext, values: Mapping[str, Any], other: Kind, uuid: str
 ) -> list[Write]:
-    """What puts a new object of another kind into a topology. Raises UnknownUUIDResource for the topology."""
+    """What puts a new object of another kind into the topology ``topology_uuid``, if the values name one.
+
+    Raises UnknownUUIDResource for the topology.
+    """
+    topology = values.get("topology_uuid")
+    if topology is None:
+        return []
     get(service, TOPOLOGY, topology, "topology_uuid")
     row = new_relation(context, OF_TOPOLOGY[other], {TOPOLOGY: topology, other: uuid})
     return [Insert(row), *holding(service, {TOPOLOGY: topology})]

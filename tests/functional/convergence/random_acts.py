@@ -66,7 +66,14 @@ SAME_PORT = {"move", "forward"}
 
 
 class Acts:
-    """A random history on one host of a lab. ``done`` is what happened so far, in words."""
+    """A random history on one host of a lab. ``done`` is what happened so far, in words.
+
+    A class for another topology says what is done there: ``strangers`` type, and ``users`` do.
+    """
+
+    strangers = STRANGERS
+    side_by_side = (SAME_PORT,)
+    devices = "qr-|qg-|tap"
 
     def __init__(self, lab: Lab, host: VirtualHost, seed: str) -> None:
         self.lab = lab
@@ -117,7 +124,7 @@ class Acts:
             "device": self.dice.choice([*self._devices(place), "nothing0"]),
             "run": self.dice.choice([*folders, "/run/patchbay/nothing/"]).rstrip("/"),
         }
-        self._type(self.dice.choice(STRANGERS).format(**words))
+        self._type(self.dice.choice(self.strangers).format(**words))
 
     def _type(self, command: str) -> None:
         self.done.append(command)
@@ -131,7 +138,7 @@ class Acts:
 
     def _devices(self, namespace: str) -> list[str]:
         links = [line.split()[0] for line in self._lines(f"ip -n {namespace} -br link")]
-        return sorted(name for name in links if re.match("qr-|qg-|tap", name))
+        return sorted(name for name in links if re.match(self.devices, name))
 
     # --- crashes ------------------------------------------------------------------------------------------------------
 
@@ -194,11 +201,15 @@ class Acts:
     def _get(self, kind: str) -> list[Object]:
         return self._client.request("GET", f"/v2.0/{kind}")[kind]  # type: ignore[no-any-return]
 
+    def users(self) -> list[Callable[[], Callable[[], object]]]:
+        """What users do; each returns what undoes it."""
+        return [self._dns, self._snat, self._interface, self._move, self._route, self._make, self._forward, self._name]
+
     def _user(self) -> None:
-        acts = [self._dns, self._snat, self._interface, self._move, self._route, self._make, self._forward, self._name]
-        act = self.dice.choice(acts)
+        act = self.dice.choice(self.users())
         name = act.__name__.strip("_")
-        if {what for what, _ in self._undo} & (SAME_PORT if name in SAME_PORT else {name}):
+        excluded = {name}.union(*(group for group in self.side_by_side if name in group))
+        if {what for what, _ in self._undo} & excluded:
             return  # it is done, or excluded by what is done, and not undone yet
         self.done.append(f"user: {name}")
         self._undo.append((name, act()))

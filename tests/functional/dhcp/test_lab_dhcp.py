@@ -83,7 +83,9 @@ def test_two_servers_serve_one_network_and_one_is_enough(lab: Lab) -> None:
     killed = dnsmasq(lab, first)
     sh(lab, first, f"kill -9 {killed}")
     for host, name, address in (("compute1", "red1", "10.7.0.11"), ("compute2", "red2", "10.7.0.12")):
-        told = sh(lab, host, "timeout 15 dhclient -4 -1 -v -lf /run/l -pf /run/p eth0 2>&1; kill $(cat /run/p)", name)
+        told = sh(lab, host, "rm -f /run/p; timeout 15 dhclient -4 -1 -v -lf /run/l -pf /run/p eth0 2>&1", name)
+        # It writes its number when it is in the background already.
+        wait(lambda host=host: sh(lab, host, "kill $(cat /run/p) && echo ended") == "ended", "the client has ended")
         assert f"DHCPACK of {address} from {servers(lab)[second]}" in told
     lab.host(first).agent_start()
     wait(lambda: dnsmasq(lab, first) not in ("", killed), "dnsmasq on the first host again")

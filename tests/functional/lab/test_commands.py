@@ -1,6 +1,7 @@
 """``patchbay lab`` as a person types it: tables and JSON out, exit codes, and words instead of tracebacks."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ def test_up_ends_with_instances_endpoint_and_expectations_and_down_ends_it(tmp_p
     assert up.returncode == 0
     assert "red1      compute1  hybrid    eth0    red      vxlan 0x22  192.168.10.11" in up.stdout
     assert "API: http://127.0.0.1:" in up.stdout
+    assert re.search(r"\(VNET_WEBAPI=127\.0\.0\.1:\d+ vnctl", up.stdout), "as OpenVNet's own vnctl takes it apart"
     assert up.stdout.endswith("30 expectations, all met.\n")
     again = lab_command("up", str(tmp_path / "mine.yaml"))
     assert (again.returncode, again.stderr.count("Lab mine: runs already.")) == (1, 1)

@@ -127,7 +127,9 @@ def test_the_home_comes_to_the_host_of_a_floating_ip_and_leaves_it_again(lab: La
             until(lambda: bool(floating_gateways(lab, "compute2")) == is_needed, f"the home on {host} is there")  # noqa: B023
             lab.wait_until_active()
             is_met(lab)
-        assert inside.stop().lost == 0
+        # Ports come and go on both hosts here, and the userspace datapath loses a packet or two with any of them: three
+        # ports that ovs-vsctl adds by hand cost as much.
+        assert inside.stop().longest_outage_s <= 0.1
 
 
 def test_a_router_becomes_centralized_and_distributed_again(lab: Lab) -> None:

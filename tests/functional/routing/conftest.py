@@ -55,6 +55,7 @@ routers:
   other: {project: orange, distributed: true, interfaces: [orange-v4, lemon-v4]}
 instances:
   red1: {host: compute1, plugging: direct, network: red, addresses: [10.0.1.11, "fd00:1::11"]}
+  red2: {host: compute1, plugging: direct, network: red, addresses: [10.0.1.12, "fd00:1::12"]}
   red3: {host: gateway1, plugging: direct, network: red, addresses: [10.0.1.13, "fd00:1::13"],
     floating_ip: 198.51.100.13}
   blue1: {host: compute1, network: blue, addresses: [10.0.2.11, "fd00:2::11"]}
@@ -122,6 +123,10 @@ class Town:
         """What an instance reads there, or the words of the error."""
         done = self.lab.run_in(name, ["python3", "-c", READ, url], check=False)
         return done.stdout + done.stderr
+
+    def received(self, name: str) -> int:
+        """How many frames an instance has got."""
+        return int(self.lab.run_in(name, ["cat", "/sys/class/net/eth0/statistics/rx_packets"]).stdout)
 
     def packets(self, host: str, table: int, word: str = "") -> int:
         """How many packets the flows of a table of br-int have seen, those with this word in their text."""

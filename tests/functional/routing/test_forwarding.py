@@ -118,11 +118,10 @@ def test_routers_with_the_same_subnets_stay_apart(town: Town) -> None:
     assert "ttl=63" in town.ping("orange1", "10.0.2.12")
     seen = {}
     for name in ("lemon2", "blue2"):
-        seen[name] = town.lab.run_in(name, ["cat", "/sys/class/net/eth0/statistics/rx_packets"]).stdout
+        seen[name] = town.received(name)
     town.ping("orange1", "10.0.2.12", count=20)
     for name, least, most in (("lemon2", 20, 60), ("blue2", 0, 15)):
-        now = town.lab.run_in(name, ["cat", "/sys/class/net/eth0/statistics/rx_packets"]).stdout
-        assert least <= int(now) - int(seen[name]) <= most, name
+        assert least <= town.received(name) - seen[name] <= most, name
 
 
 @pytest.mark.parametrize(
@@ -144,6 +143,29 @@ def test_an_address_that_nobody_knows_is_found_by_asking(town: Town, address: st
         assert town.slow("compute1") > before
     finally:
         town.within(holder, "ip link del other")
+
+
+def test_what_routers_elsewhere_send_to_an_instance_is_not_flooded(town: Town) -> None:
+    """Its own host never switches what it sends to routers, so it does not learn where it is."""
+    town.ping("blue2", "10.0.1.11", count=1)
+    town.on("compute1", "ovs-appctl fdb/flush br-int")
+    before = town.received("red2")
+    for name in ("blue2", "green2"):
+        assert "20 received" in town.ping(name, "10.0.1.11", count=20)
+    assert town.received("red2") - before < 10
+
+
+def test_what_the_namespaces_send_to_an_instance_is_not_flooded(town: Town) -> None:
+    """Answers from outside come from the router's home, metadata from the instance's host."""
+    town.ping("red1", "198.51.100.1", count=1)
+    for host in ("compute1", "gateway1"):
+        town.on(host, "ovs-appctl fdb/flush br-int")
+    before = {name: town.received(name) for name in ("red2", "red3")}
+    assert "30 received" in town.ping("red1", "198.51.100.1", count=30)
+    for _ in range(5):
+        assert town.read("red1", "http://169.254.169.254/latest/meta-data/hostname").startswith("red1.")
+    for name, count in before.items():
+        assert town.received(name) - count < 8, name
 
 
 def test_neighbours_know_one_mac_of_the_router_and_its_hosts_none(town: Town) -> None:
@@ -189,7 +211,13 @@ def test_each_instance_reads_its_own_metadata_on_its_own_host(town: Town, name: 
 
 @pytest.mark.parametrize(
     ("name", "seen"),
-    [("red1", "198.51.100.5"), ("blue1", "198.51.100.5"), ("red3", "198.51.100.13"), ("blue2", "198.51.100.12")],
+    [
+        ("red1", "198.51.100.5"),
+        ("blue1", "198.51.100.5"),
+        ("green1", "198.51.100.5"),
+        ("red3", "198.51.100.13"),
+        ("blue2", "198.51.100.12"),
+    ],
 )
 def test_what_goes_out_is_translated_at_home(town: Town, name: str, seen: str) -> None:
     words = town.read(name, "http://198.51.100.1/")

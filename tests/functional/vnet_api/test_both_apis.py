@@ -169,3 +169,61 @@ async def test_relations_do_not_survive_what_neutron_deleted(vnet: VnetApi) -> N
     await vnet.post("interfaces", uuid="if-a")
     assert await vnet.items("datapaths/dp-test/networks") == []
     assert await vnet.items("interfaces/if-a/networks") == []
+
+
+async def test_a_simulated_interface_without_an_address_is_removed_as_a_router_s_too(vnet: VnetApi) -> None:
+    await vnet.network("nw-a", "10.0.1.0")
+    await vnet.post("interfaces", uuid="if-a", network_uuid="nw-a", mode="simulated")
+    (port,) = vnet.db.ports.values()
+    await vnet.neutron("PUT", f"/routers/{port.device_id}/remove_router_interface", {"port_id": port.id})
+    assert await vnet.uuids("interfaces") == []
+
+
+async def test_a_simulated_interface_that_neutron_removes_takes_its_own_router_along(vnet: VnetApi) -> None:
+    await vnet.network("nw-a", "10.0.1.0")
+    await vnet.post("interfaces", uuid="if-a", network_uuid="nw-a", ipv4_address="10.0.1.1", mode="simulated")
+    await vnet.post("interfaces", uuid="if-b", network_uuid="nw-a", ipv4_address="10.0.1.2", mode="simulated")
+    await vnet.post("route_links", uuid="rl-a")
+    await vnet.post("routes", interface_uuid="if-b", route_link_uuid="rl-a", ipv4_network="10.0.1.0")
+    for port in await vnet.neutron("GET", "/ports"):
+        gone = {"port_id": port["id"]}
+        await vnet.neutron("PUT", f"/routers/{port['device_id']}/remove_router_interface", gone)
+    assert [router["name"] for router in await vnet.neutron("GET", "/routers")] == ["rl-a"]
+    assert await vnet.uuids("interfaces") == []
+
+
+async def test_neutron_does_not_hand_out_the_address_of_a_lease_that_is_nobody_s(vnet: VnetApi) -> None:
+    await vnet.network("nw-a", "10.0.1.0", ipv4_prefix=29)
+    await vnet.post("interfaces", uuid="if-a", network_uuid="nw-a", ipv4_address="10.0.1.1")
+    (lease,) = (await vnet.get("interfaces/if-a"))["ip_leases"]
+    await vnet.put(f"ip_leases/{lease['uuid']}/release")
+    await vnet.post("ip_leases", uuid="il-b", network_uuid="nw-a", ipv4_address="10.0.1.3")
+    (network,) = vnet.db.networks
+    taken = [(await neutron_any_port(vnet, network))["fixed_ips"][0]["ip_address"] for _ in range(4)]
+    assert sorted(taken) == ["10.0.1.2", "10.0.1.4", "10.0.1.5", "10.0.1.6"]
+    full = await vnet.neutron_http.request("POST", "/v2.0/ports", json={"port": {"network_id": network}})
+    assert full.json()["NeutronError"]["type"] == "IpAddressGenerationFailure"
+    await vnet.post("interfaces", uuid="if-c", mac_address="02:00:00:00:00:0c")
+    await vnet.put("ip_leases/il-b/attach", interface_uuid="if-c")
+    await vnet.delete(f"ip_leases/{lease['uuid']}")
+    assert (await neutron_any_port(vnet, network))["fixed_ips"][0]["ip_address"] == "10.0.1.1"
+
+
+async def neutron_any_port(vnet: VnetApi, network_id: str) -> dict[str, Any]:
+    """A port with an address that Neutron's API chooses."""
+    made: dict[str, Any] = await vnet.neutron("POST", "/ports", {"port": {"network_id": network_id}})
+    return made
+
+
+async def test_what_neutron_leaves_of_a_simulated_interface_can_be_deleted(vnet: VnetApi) -> None:
+    for number in (1, 2):
+        await vnet.network(f"nw-{number}", f"10.0.{number}.0")
+    await vnet.post("interfaces", uuid="if-a", network_uuid="nw-1", ipv4_address="10.0.1.1", mode="simulated")
+    await vnet.post("ip_leases", interface_uuid="if-a", network_uuid="nw-2", ipv4_address="10.0.2.1")
+    first = next(port for port in vnet.db.ports.values() if port.fixed_ips[0].ip_address == "10.0.1.1")
+    await vnet.neutron("PUT", f"/routers/{first.device_id}/remove_router_interface", {"port_id": first.id})
+    (left,) = await vnet.items("interfaces")
+    assert left["ipv4_address"] == "10.0.2.1"
+    await vnet.delete(f"interfaces/{left['uuid']}")
+    assert await vnet.neutron("GET", "/ports") == []
+    assert await vnet.neutron("GET", "/routers") == []

@@ -1,12 +1,17 @@
 """Interfaces: rows until they have an address, then ports."""
 
+import asyncio
+import contextlib
+from collections.abc import Callable
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
 from patchbay.intent.database import Insert
 from patchbay.model import Host
 from patchbay.model.router import ROUTER_INTERFACE_DISTRIBUTED
+from patchbay.service.vnet.bindings import Bindings
 from tests.functional.vnet_api.vnet_world import VnetApi
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -164,25 +169,75 @@ async def test_addresses_macs_and_names_of_ports_are_one_interface_s(vnet: VnetA
     await vnet.post("interfaces", **{**other, "network_uuid": "nw-other", "mac_address": MAC, "ipv4_address": ADDRESS})
 
 
-async def test_an_interface_is_bound_to_the_host_of_its_datapath_when_that_is_known(vnet: VnetApi) -> None:
+def host_with(*dpids: int, name: str = "vnet3") -> Host:
+    """A host that has the bridges of these numbers."""
+    return Host(id=str(uuid5(NAMESPACE_URL, name)), name=name, datapaths={f"{dpid:016x}": "br0" for dpid in dpids})
+
+
+def bound(vnet: VnetApi) -> dict[str, tuple[str, str]]:
+    """The name of the bridge's port and the host of each interface's port, by MAC."""
+    return {port.mac_address[-2:]: (port.interface_name, port.host) for port in vnet.db.ports.values()}
+
+
+async def until(vnet: VnetApi, condition: Callable[[], bool], what: str) -> None:
+    """Returns when the condition holds of the database."""
+    changed = asyncio.Event()
+    vnet.db.subscribe(lambda _changes: changed.set())
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(10):
+            while not condition():
+                await changed.wait()
+                changed.clear()
+    assert condition(), what
+
+
+async def test_an_interface_is_bound_to_the_host_of_its_datapath(vnet: VnetApi) -> None:
     await vnet.network()
     await vnet.datapath("dp-here", "0xa1")
     await vnet.datapath("dp-there", "0xa2")
-    host = Host(id="00000000-0000-4000-8000-000000000001", name="vnet3", datapaths={f"{0xA1:016x}": "br0"})
-    await vnet.db.transact(Insert(host))
+    await vnet.db.transact(Insert(host_with(0xA1)))
     await interface(vnet, "if-a", owner_datapath_uuid="dp-here", port_name="veth")
-    await interface(
-        vnet,
-        "if-b",
-        owner_datapath_uuid="dp-there",
-        port_name="other",
-        ipv4_address="192.168.1.2",
-        mac_address="52:54:00:0d:84:02",
-    )
-    assert {port.interface_name: port.host for port in vnet.db.ports.values()} == {"veth": "vnet3", "other": ""}
+    other = {"ipv4_address": "192.168.1.2", "mac_address": "52:54:00:0d:84:02", "port_name": "other"}
+    await interface(vnet, "if-b", owner_datapath_uuid="dp-there", **other)
+    assert bound(vnet) == {"01": ("veth", "vnet3"), "02": ("", "")}, "nobody knows where dp-there is"
     moved = await vnet.put("interfaces/if-b", owner_datapath_uuid="dp-here")
     assert moved["owner_datapath_uuid"] == "dp-here"
-    assert {port.host for port in vnet.db.ports.values()} == {"vnet3"}
+    assert bound(vnet) == {"01": ("veth", "vnet3"), "02": ("other", "vnet3")}
+    await vnet.put("interfaces/if-b", owner_datapath_uuid="dp-there")
+    assert bound(vnet)["02"] == ("", "")
+
+
+async def test_a_port_s_name_is_one_interface_s_on_each_datapath(vnet: VnetApi) -> None:
+    await vnet.network()
+    await vnet.datapath("dp-a", "0xa1")
+    await vnet.datapath("dp-b", "0xa2")
+    other = {"ipv4_address": "192.168.1.2", "mac_address": "52:54:00:0d:84:02", "port_name": "eth1"}
+    await interface(vnet, "if-a", owner_datapath_uuid="dp-a", port_name="eth1")
+    message = await vnet.refused(
+        "POST", "interfaces", "ArgumentError", network_uuid="nw-test", owner_datapath_uuid="dp-a", **other
+    )
+    assert "if-a" in message
+    await interface(vnet, "if-b", owner_datapath_uuid="dp-b", **other)
+    await vnet.db.transact(Insert(host_with(0xA1, name="h1")), Insert(host_with(0xA2, name="h2")))
+    following = asyncio.create_task(Bindings(vnet.service).run())
+    await until(vnet, lambda: bound(vnet) == {"01": ("eth1", "h1"), "02": ("eth1", "h2")}, "both are bound")
+    following.cancel()
+
+
+@pytest.mark.parametrize("last", ["host", "datapath", "interface"])
+async def test_whatever_comes_last_the_interface_is_bound(vnet: VnetApi, last: str) -> None:
+    following = asyncio.create_task(Bindings(vnet.service).run())
+    await vnet.network()
+    await vnet.datapath("dp-a", "0xa1" if last != "datapath" else "0xa9")
+    if last != "host":
+        await vnet.db.transact(Insert(host_with(0xA1)))
+    await interface(vnet, owner_datapath_uuid="dp-a")
+    if last == "host":
+        await vnet.db.transact(Insert(host_with(0xA1)))
+    if last == "datapath":
+        await vnet.put("datapaths/dp-a", dpid="0xa1")
+    await until(vnet, lambda: bound(vnet) == {"01": ("if-test", "vnet3")}, f"bound after the {last}")
+    following.cancel()
 
 
 async def test_an_interface_changes_its_name_and_flags(vnet: VnetApi) -> None:
@@ -214,6 +269,7 @@ async def test_a_deleted_interface_takes_its_leases_along(vnet: VnetApi) -> None
 async def test_ports_of_bridges_are_an_interface_s_by_name(vnet: VnetApi) -> None:
     await vnet.network()
     datapath, made = await vnet.datapath(), await interface(vnet)
+    await vnet.db.transact(Insert(host_with(0xAAAAAAAAAAAA)))
     (given,) = await vnet.items("interfaces/if-test/ports")
     assert (given["port_name"], given["datapath_uuid"], given["singular"]) == (None, None, None)
     port = await vnet.post("interfaces/if-test/ports", datapath_uuid="dp-test", port_name="vif-foo", singular=True)

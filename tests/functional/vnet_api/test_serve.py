@@ -1,9 +1,11 @@
 """``patchbay serve`` answers as OpenVNet beside Neutron's API; the calls of seed 003 are made with curl, as there."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,7 +27,8 @@ class Served:
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self.process, self.log = process, log
         self.neutron_port = self._port("listening", "port")
-        self.vnet_port = self._port("answering as OpenVNet", "vnet_port") if "OpenVNet" in log.read_text() else None
+        answers = "answering as OpenVNet" in log.read_text()
+        self.vnet_port = self._port("answering as OpenVNet", "vnet_port") if answers else None
 
     def _port(self, words: str, name: str) -> int:
         end = time.monotonic() + 20
@@ -95,6 +98,23 @@ def test_without_openvnet_the_service_answers_as_neutron_only(silent: Served) ->
     assert silent.vnet_port is None
     assert httpx.get(f"http://127.0.0.1:{silent.neutron_port}/v2.0/networks").json() == {"networks": []}
     assert httpx.get(f"http://127.0.0.1:{silent.neutron_port}/api/networks").status_code == 404
+
+
+def test_a_usual_port_that_another_program_has_is_told_and_done_without(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # if another program has it already, that is the same
+            other.bind(("127.0.0.1", 9090))
+            other.listen()
+        service = start(tmp_path)
+        served = next(service)
+        told = [line for line in served.log.read_text().splitlines() if "OpenVNet" in line]
+        answer = httpx.get(f"http://127.0.0.1:{served.neutron_port}/v2.0/networks")
+        assert next(service, None) is None
+    assert answer.status_code == 200
+    assert served.vnet_port is None
+    assert len(told) == 1
+    assert "127.0.0.1:9090" in told[0]
+    assert "--vnet-listen" in told[0]
 
 
 @pytest.mark.parametrize("listen", ["nowhere", "127.0.0.1", "192.0.2.1:9090"])

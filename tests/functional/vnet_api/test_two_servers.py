@@ -54,6 +54,15 @@ async def test_one_number_is_one_datapath_s(vnet: VnetApi, other: VnetApi) -> No
     assert len(await vnet.uuids("datapaths")) == 1
 
 
+@pytest.mark.parametrize("owner", [{}, {"owner_datapath_uuid": "dp-test"}])
+async def test_one_port_of_a_bridge_is_one_interface_s(vnet: VnetApi, other: VnetApi, owner: dict[str, str]) -> None:
+    await vnet.network("nw-a", "10.0.0.0")
+    await vnet.datapath()
+    given = {"network_uuid": "nw-a", "port_name": "eth1", **owner}
+    assert await answers([(one, "POST", "interfaces", given) for one in (vnet, other) * 4]) == {200: 1, 400: 7}
+    assert len(await vnet.uuids("interfaces")) == 1
+
+
 @pytest.mark.parametrize("is_leased", [False, True])
 async def test_one_address_is_one_interface_s(vnet: VnetApi, other: VnetApi, is_leased: bool) -> None:
     await vnet.network("nw-a", "10.0.0.0")

@@ -1,9 +1,9 @@
 """The command line as a whole: help, errors, exit codes, speed of start."""
 
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -34,11 +34,14 @@ def test_help_names_every_command_and_imports_none() -> None:
     assert imported.strip() == "[]"
 
 
-def test_help_answers_within_150_ms() -> None:
+def test_help_takes_at_most_150_ms_of_a_processor() -> None:
+    """Of its own time, however busy the machine is."""
+
     def once() -> float:
-        started = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         patchbay("--help")
-        return time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(once() for _ in range(5)) < 0.150
 

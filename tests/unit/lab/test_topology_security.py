@@ -139,7 +139,11 @@ def test_a_file_without_a_word_of_security_says_nothing() -> None:
             "{web:",
             "g.yaml:7: security_groups.web: is the name of an address group too; expected one of its",
         ),
-        ("c: {host: one, network: red,", "c: {host: one, network: red, security_groups: [web],", "are given, but port_security is"),
+        (
+            "c: {host: one, network: red,",
+            "c: {host: one, network: red, security_groups: [web],",
+            "are given, but port_security is",
+        ),
         ("    project: red\n", "    project: blue\n", "instances.b.security_groups[0]: is 'web' of project 'blue'"),
         ("[{protocol: tcp, ports: 22}]", "[7]", "g.yaml:17: security_groups.default[0]: is the number 7; expected the"),
         (

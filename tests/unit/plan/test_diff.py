@@ -84,6 +84,14 @@ def test_what_was_learned_for_a_local_vlan_goes_when_it_means_something_else() -
     ]
 
 
+def test_what_an_earlier_agent_let_learn_leads_nobody_into_a_network_that_had_his_local_vlan() -> None:
+    """Its flow is known by a cookie only, and a network without tunnels, now or later, has none that would tell."""
+    everything = op.FlushLearned("br-tun", None)
+    assert diff(Observed([BR_TUN, as_seen(vni(5, 3))]), state(BR_TUN, vni(5, 1)))[-1] == everything
+    assert everything not in diff(Observed([BR_TUN]), state(BR_TUN, vni(5, 1)))
+    assert everything.command() == ["ovs-ofctl del-flows br-tun 'cookie=0xa9eb8f9011f7e038/-1,table=20'"]
+
+
 def test_a_restarted_agent_recognises_its_flows_and_deletes_unknown_ones_by_cookie() -> None:
     known, unknown = vni(5, 1), drop("in_port=gone")
     observed = Observed([BR_TUN, as_seen(known), as_seen(unknown)])
