@@ -29,6 +29,7 @@ DOWN_ALIAS = f"{ALIAS_PREFIX}down"
 """What a link of ours that somebody took down is reported with: it differs from what is wanted, and is set up again."""
 
 _LINK_LOCAL = "fe80:"
+LATER_LOOKS_S = (0.02, 0.1, 0.5)
 """IPv6 addresses of the link come from the kernel by themselves: only those that are wanted count."""
 
 Listener = Callable[[set[Key]], None]
@@ -210,10 +211,19 @@ class Kernel:
                 self._link_told.set()
 
     async def _read_again(self, view: NamespaceView) -> None:
-        """After lost events, and where the kernel changes things without saying so: read the namespace anew."""
+        """After lost events, and where the kernel changes things without saying so: read the namespace anew.
+
+        Settings for IPv6 that a link is about to get may come later than the first look.
+        """
         view.is_reading = True
         try:
             await self.thread.run(view.read_all)
+            for pause_s in LATER_LOOKS_S:
+                if not view.due:
+                    break
+                await asyncio.sleep(pause_s)
+                await self.thread.run(view.read_all)
+            view.due.clear()
         except OSError:
             return  # its sockets were closed meanwhile: the namespace is gone
         finally:

@@ -62,6 +62,8 @@ class NamespaceView:
         self.sysctls: dict[int, dict[str, str]] = {}
         self.is_reading = False
         self.is_unsure = False
+        self.due: set[int] = set()
+        """Links that are to get settings for IPv6 in a moment."""
         self._has_routes = 7 in groups
         self._sequence = 0
         self.commands = open_netlink()
@@ -144,6 +146,7 @@ class NamespaceView:
                 for route in filter(None, map(rtnetlink.parse_route, self.ask(dump))):
                     routes[route.destination, route.metric] = route
         self.links, self.routes, self.addresses, self.lent = links, routes, {}, set()
+        self.due = {index for index in self.due if index in links and links[index].ipv6 is None}
         for address in addresses:
             self.note_address(address, is_there=True)
 
@@ -217,7 +220,9 @@ class NamespaceView:
         """A link whose MTU suffices for IPv6 again gets new settings, just after the message that tells of the MTU."""
         before = self.links.get(link.index)
         is_told = link.ipv6 is not None or link.mtu < _IPV6_MIN_MTU
-        self.is_unsure |= not is_told and before is not None and before.mtu < _IPV6_MIN_MTU
+        if not is_told and before is not None and before.mtu < _IPV6_MIN_MTU:
+            self.is_unsure = True
+            self.due.add(link.index)
 
     def _was_up(self, index: int) -> bool:
         return index in self.links and self.links[index].is_up

@@ -10,9 +10,9 @@ from patchbay.api.neutron.floatingips import FLOATINGIPS
 from patchbay.api.neutron.port_forwardings import ATTRIBUTES as FORWARDING
 from patchbay.api.neutron.routers import ACTIONS, ROUTERS
 from tests.functional.api.api_world import Api, snapshot
-from tests.functional.api.conftest import empty
 from tests.functional.api.router_world import Site
 from tests.functional.api.test_fuzz import VALUES, WORDS, filled
+from tests.functional.intent_database import empty
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,8 +12,8 @@ from patchbay.intent.database import IntentDatabase
 from patchbay.model import FloatingIP, Port, Router
 from patchbay.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE
 from tests.functional.api.api_world import Api, snapshot
-from tests.functional.api.conftest import empty
 from tests.functional.api.router_world import external
+from tests.functional.intent_database import empty
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

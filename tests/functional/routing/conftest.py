@@ -29,7 +29,12 @@ networks:
       ext-v4: {cidr: 198.51.100.0/24, gateway: 198.51.100.1, pools: [198.51.100.5-198.51.100.99], enable_dhcp: false}
   red: {project: red, mtu: 1450, subnets: {red-v4: {cidr: 10.0.1.0/24}, red-v6: {cidr: "fd00:1::/64"}}}
   blue: {project: red, mtu: 1400, subnets: {blue-v4: {cidr: 10.0.2.0/24}, blue-v6: {cidr: "fd00:2::/64"}}}
-  green: {project: red, mtu: 1400, subnets: {green-v4: {cidr: 10.0.3.0/24}, green-v6: {cidr: "fd00:3::/64"}}}
+  green:
+    project: red
+    mtu: 1400
+    subnets: # no DHCP, whose server would have a host of its own
+      green-v4: {cidr: 10.0.3.0/24, enable_dhcp: false}
+      green-v6: {cidr: "fd00:3::/64", enable_dhcp: false}
   sand:
     project: red
     subnets: {sand-v6: {cidr: "fd00:4::/64", ipv6_ra_mode: slaac, ipv6_address_mode: slaac}}

@@ -2,20 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 
 from patchbay.intent.database import IntentDatabase
-from patchbay.intent.server import EmbeddedServer
+from tests.functional.intent_database import remote
 from tests.functional.vnet.webapi import WebApi
 
-
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def remote(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """Where the intent database listens."""
-    server = await EmbeddedServer.start(tmp_path_factory.mktemp("state"))
-    yield server.remote
-    await server.stop()
+__all__ = ["remote"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

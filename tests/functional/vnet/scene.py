@@ -100,10 +100,11 @@ class Scene:
         lines.append(script)
         for space in looked_at:  # who asks for this address last has seen all that came before
             last = space.address.rpartition(".")[0] + ".77"
-            lines.append(f"ip netns exec {space.name} bash -c 'echo > /dev/udp/{last}/9'")
+            # again and again: one that was asked a moment ago, for another capture, is not asked for each packet
+            ask = f"ip netns exec {space.name} bash -c 'echo > /dev/udp/{last}/9'"
             seen = f"tcpdump -nr {space.name}.pcap 2>/dev/null | grep -q 'who-has {last} tell {space.address}'"
-            lines.append(f"until {seen}; do read -t 0.02 <> <(:) || true; done")
-        lines += ["kill -INT $pids", "wait $pids || true"]
+            lines.append(f"until {seen}; do {ask}; read -t 0.05 <> <(:) || true; done")
+        lines += ["kill $pids", "wait $pids || true"]
         for space in looked_at:
             lines += [f"echo == {space.name}", f"tcpdump -ner {space.name}.pcap 2>/dev/null"]
         parts = self.sh("\n".join(lines)).split("== ")[1:]
