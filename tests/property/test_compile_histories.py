@@ -176,7 +176,7 @@ def needs(operation: op.Operation) -> list[tuple[str, ...]]:
         case dev.AdoptDevice(link):
             return [("bridge-port", link.name), ("netns", link.namespace)]
         case dev.SetSysctls(namespace, _) | srv.FlushConntrack(namespace, _, _):
-            return [("netns", namespace)]
+            return [("netns", namespace)] if namespace else []
         case srv.SetRuleset(_, new) | srv.ReloadDaemon(_, new) | srv.StartDaemon(new):
             return [("netns", new.namespace)] if new.namespace else []
         case op.SetBridge(Bridge() as old, _):
