@@ -10,9 +10,10 @@ import gc
 import json
 import statistics
 import sys
-import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+
+from measuring import milliseconds
 
 from patchbay.cli.output import print_list
 from patchbay.compile.facts import Facts
@@ -46,12 +47,6 @@ def port(number: int, host: str) -> Port:
     fixed = FixedIP("sub", f"10.{128 + (number >> 16)}.{number >> 8 & 255}.{number & 255}")
     name = f"{number:08x}-0000-4000-8000-000000000000"
     return Port(id=name, network_id="net", mac_address=mac, fixed_ips=(fixed,), host=host)
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return (time.perf_counter() - start) * 1000
 
 
 def start_agent(values: list[Value]) -> tuple[HostView, Compiled]:

@@ -8,12 +8,11 @@ applied. Memory is what the view and the desired state hold beyond the intent va
 
 import gc
 import statistics
-import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from measuring import Figure, figure, parser_of, print_figures, say
+from measuring import Figure, figure, ident, milliseconds, parser_of, print_figures, say
 
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import Compiled
@@ -203,18 +202,6 @@ def port(number: int, networks: int, *, host: str) -> Port:
 def mac(kind: int, number: int) -> str:
     """A MAC."""
     return ":".join(f"{byte:02x}" for byte in (number + (kind << 24) + 0xFA1600000000).to_bytes(6, "big"))
-
-
-def ident(kind: int, number: int) -> str:
-    """A UUID."""
-    return f"{number:08x}-0000-4000-8000-00000000000{kind}"
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1000
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ more" is from the change of intent to a plan that is ready to be applied.
 
 import gc
 import statistics
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-from measuring import Figure, figure, parser_of, print_figures, say
+from measuring import Figure, figure, ident, milliseconds, parser_of, print_figures, say
 
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import Compiled
@@ -131,18 +130,6 @@ def port(number: int, owner: str, address: str, *, host: str = "", device_id: st
         device_id=device_id,
         host=host,
     )
-
-
-def ident(kind: int, number: int) -> str:
-    """A UUID."""
-    return f"{number:08x}-0000-4000-8000-00000000000{kind}"
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1000
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ the round with the median loss and, beside it, the worst. In the lab the userspa
 waits while ovs-vswitchd has lost its database: packets are late then, and lost when the queues are full.
 """
 
-import argparse
 import asyncio
-import json
 import signal
 import statistics
 import sys
@@ -19,8 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from measuring import parser_of, print_figures
+
 from patchbay.agent.control import ask
-from patchbay.cli.output import print_list
 from patchbay.compile.names import device, router_namespace
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import load_topology
@@ -200,16 +199,11 @@ def summary(rounds: list[tuple[PingReport, float]]) -> tuple[int, ...]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    parser = parser_of(__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--routed", action="store_true", help="through a router and a floating IP")
     given = parser.parse_args()
-    rows = figures(given.rounds, THROUGH_ROUTER if given.routed else ACROSS)
-    if given.format == "json":
-        print(json.dumps(rows, indent=2))
-    else:
-        print_list(rows, COLUMNS, "table", ())
+    print_figures(figures(given.rounds, THROUGH_ROUTER if given.routed else ACROSS), given.format, COLUMNS)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ has a lab of its own, at whose end the router's home host dies and stays dead, u
 """
 
 import itertools
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -15,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench_convergence import COLUMNS, Event, is_settled, kill_vswitchd, restart_agent, summary, typed
-from measuring import parser_of, say, wait_until
+from measuring import parser_of, print_figures, say, wait_until
 
-from patchbay.cli.output import print_list
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import parse_topology
 from patchbay.lab.stream import PingReport
@@ -156,11 +154,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args()
-    rows = list(figures(given.rounds))
-    if given.format == "json":
-        print(json.dumps(rows, indent=2))
-    else:
-        print_list(rows, COLUMNS, "table", ())
+    print_figures(figures(given.rounds), given.format, COLUMNS)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from patchbay.cli.output import print_list
@@ -24,13 +24,25 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def print_figures(figures: Iterable[Figure], form: str) -> None:
-    """All figures, as JSON or as a table."""
+def print_figures(figures: Iterable[Figure], form: str, columns: Sequence[str] = ("figure", "value", "unit")) -> None:
+    """All figures, or other rows with these columns, as JSON or as a table."""
     rows = list(figures)
     if form == "json":
         print(json.dumps(rows, indent=2))
     else:
-        print_list(rows, ["figure", "value", "unit"], "table", ())
+        print_list(rows, columns, "table", ())
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def ident(kind: int, number: int) -> str:
+    """A UUID for an object of a simulated intent."""
+    return f"{number:08x}-0000-4000-8000-00000000000{kind}"
 
 
 def say(text: str) -> None:

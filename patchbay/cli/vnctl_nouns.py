@@ -16,7 +16,7 @@ IPV4_ADDRESS = Option("ipv4_address", "IPv4 address.")
 ALLOCATION_TYPE = Option("allocation_type", "How one of the range is chosen: incremental, decremental or random.")
 HOST_INTERFACE = Option("interface_uuid", "Interface of mode host through which the datapath reaches the others.")
 IN_DATAPATH = (
-    Option("interface_uuid", "Interface of mode host through which the datapath reaches the others."),
+    HOST_INTERFACE,
     Option("mac_address", "MAC address of the datapath in it, for MAC2MAC."),
     Option("broadcast_mac_address", "The same as --mac_address (2013)."),
     Option("link_mac_address", "The same as --mac_address (2013)."),

@@ -55,11 +55,11 @@ def carrying_subnets(view: HostView, router: Router, outside: RouterPort) -> Ite
     """
     if outside.port.device_owner != FLOATING_GATEWAY:
         return
+    led = [subnet for subnet in view.subnets_of(outside.network.id) if subnet.gateway_ip and _is_network(subnet.cidr)]
+    networks = [(ipaddress.ip_network(subnet.cidr), subnet) for subnet in led]
     for floatingip in floatingips(view, router, [outside]):
         address = ipaddress.ip_address(floatingip.floating_ip_address)
-        for subnet in view.subnets_of(outside.network.id):
-            if _is_network(subnet.cidr) and address in ipaddress.ip_network(subnet.cidr) and subnet.gateway_ip:
-                yield subnet
+        yield from (subnet for network, subnet in networks if address in network)
 
 
 def extra_routes(router: Router, ports: Sequence[RouterPort]) -> Iterator[tuple[HostRoute, RouterPort]]:

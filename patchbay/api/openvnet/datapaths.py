@@ -23,7 +23,8 @@ from patchbay.service.vnet.kinds import (
     Kind,
 )
 from patchbay.service.vnet.networks import network_view, segment_view
-from patchbay.service.vnet.objects import Face, common, data_of, get
+from patchbay.service.vnet.objects import Face, data_of, get
+from patchbay.service.vnet.route_links import route_link_view
 
 SHARED: tuple[Param, ...] = (
     boolean("enable_ovs_learn_action"),
@@ -41,10 +42,6 @@ async def _create(service: Service, context: RequestContext, values: Values) -> 
 
 async def _update(service: Service, context: RequestContext, values: Values) -> object:
     return datapath_view(service, await update_datapath(service, context, values["uuid"], values))
-
-
-def _route_link_view(service: Service, face: Face) -> Mapping[str, Any]:
-    return {**common(service, face), "mac_address": face.data.get("mac_address")}
 
 
 def relations(relation: Kind, other: Kind, view: Callable[[Service, Face], Mapping[str, Any]]) -> tuple[Endpoint, ...]:
@@ -85,6 +82,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("PUT", "/datapaths/:uuid", _PUT, _update),
     *relations(DATAPATH_NETWORK, NETWORK, network_view),
     *relations(DATAPATH_SEGMENT, SEGMENT, segment_view),
-    *relations(DATAPATH_ROUTE_LINK, ROUTE_LINK, _route_link_view),
+    *relations(DATAPATH_ROUTE_LINK, ROUTE_LINK, route_link_view),
 )
 """What answers for datapaths."""

@@ -2,7 +2,7 @@
 
 from patchbay.api.openvnet.endpoint import Endpoint, Values
 from patchbay.api.openvnet.parameters import Param, integer, ipv4, text, uuid
-from patchbay.api.openvnet.standard import Collection, reading_and_deleting
+from patchbay.api.openvnet.standard import faced_collection, reading_and_deleting
 from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet.kinds import NETWORK, SEGMENT, TOPOLOGY
@@ -16,22 +16,6 @@ from patchbay.service.vnet.networks import (
     network_view,
     segment_view,
     update_network,
-)
-from patchbay.service.vnet.objects import faces, get
-
-NETWORKS = Collection(
-    NETWORK.collection,
-    lambda service: faces(service, NETWORK),
-    lambda service, uuid: get(service, NETWORK, uuid),
-    delete_network,
-    network_view,
-)
-SEGMENTS = Collection(
-    SEGMENT.collection,
-    lambda service: faces(service, SEGMENT),
-    lambda service, uuid: get(service, SEGMENT, uuid),
-    delete_segment,
-    segment_view,
 )
 
 
@@ -61,9 +45,9 @@ _OF_SEGMENT = (uuid(SEGMENT), uuid(TOPOLOGY, "topology_uuid"), text("mode", choi
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/networks", (*_NAMES, *_ENDS, *_MODES, ipv4("ipv4_network", required=True), _PREFIX), _create),
-    *reading_and_deleting(NETWORKS),
+    *reading_and_deleting(faced_collection(NETWORK, delete_network, network_view)),
     Endpoint("PUT", "/networks/:uuid", (*_NAMES, *_MODES, ipv4("ipv4_network"), _PREFIX), _update),
     Endpoint("POST", "/segments", _OF_SEGMENT, _create_segment),
-    *reading_and_deleting(SEGMENTS),
+    *reading_and_deleting(faced_collection(SEGMENT, delete_segment, segment_view)),
 )
 """What answers for networks and segments."""

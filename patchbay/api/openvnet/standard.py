@@ -11,6 +11,7 @@ from patchbay.service.context import RequestContext
 from patchbay.service.service import Service
 from patchbay.service.vnet import kept
 from patchbay.service.vnet.kinds import Kind
+from patchbay.service.vnet.objects import faces, get
 
 View = Callable[[Service, Any], Mapping[str, Any]]
 
@@ -37,6 +38,17 @@ def kept_collection(kind: Kind, view: View | None = None) -> Collection:
         lambda service, uuid: kept.row_of(service, kind, uuid),
         deleted,
         view or view_of(kind),
+    )
+
+
+def faced_collection(kind: Kind, deleted: Callable[[Service, str], Awaitable[None]], view: View) -> Collection:
+    """The collection of a kind that stands for objects of the model, with or without rows."""
+    return Collection(
+        kind.collection,
+        lambda service: faces(service, kind),
+        lambda service, uuid: get(service, kind, uuid),
+        deleted,
+        view,
     )
 
 

@@ -5,18 +5,15 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from patchbay.intent.database import IntentDatabase
-from tests.functional.intent_database import remote
+from tests.functional.intent_database import db, remote
 from tests.functional.vnet.webapi import WebApi
 
-__all__ = ["remote"]
+__all__ = ["db", "remote"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def webapi(remote: str) -> AsyncIterator[WebApi]:
+async def webapi(db: IntentDatabase) -> AsyncIterator[WebApi]:
     """The application on an empty database."""
-    database = await IntentDatabase.open([remote], timeout_s=20)
-    api = WebApi(database)
+    api = WebApi(db)
     yield api
-    await api.empty()
     await api.close()
-    await database.close()

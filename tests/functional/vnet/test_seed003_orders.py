@@ -13,6 +13,7 @@ from patchbay.compile.view import HostView
 from patchbay.hoststate import BridgePort, HostState, PortTag
 from patchbay.intent.database import Change, Insert
 from patchbay.model import Host
+from tests.functional.intent_database import empty
 from tests.functional.vnet.normal import TABLES, normal, unlike
 from tests.functional.vnet.seed003 import API, BRIDGE, DPID, HOST, HOST_IP, SPACES
 from tests.functional.vnet.webapi import WebApi
@@ -121,4 +122,4 @@ async def test_any_order_of_registering_and_plugging_gives_the_same_network(weba
             assert attached(state) == len(SPACES)
         assert expected[0] == rows, f"order {number}: {unlike(expected[0], rows)}"
         assert expected[1] == state, f"order {number}"
-        await webapi.empty()
+        await empty(webapi.db)

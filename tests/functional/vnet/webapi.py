@@ -10,15 +10,8 @@ import httpx
 from patchbay.api.openvnet.app import create_vnet_app
 from patchbay.cli.vnctl import SINGULAR
 from patchbay.cli.vnctl_nouns import COMMANDS
-from patchbay.intent.database import Change, Delete, IntentDatabase
+from patchbay.intent.database import Change, IntentDatabase
 from patchbay.service.service import Service
-
-TABLES = (
-    ("vnet_objects", "instances", "plugs", "hosts"),
-    ("floatingips", "ports", "routers"),
-    ("subnets", "networks"),
-)
-"""Tables of the intent, in an order in which their rows can be deleted."""
 
 
 class Request(NamedTuple):
@@ -48,13 +41,6 @@ class WebApi:
         """Carry out a command line of the seed."""
         method, path, parameters = request_of(line)
         return await self.http.request(method, path, data=parameters)
-
-    async def empty(self) -> None:
-        """Delete everything."""
-        for tables in TABLES:
-            await self.db.transact(
-                *(Delete(row) for table in tables for row in tuple(getattr(self.db, table).values()))
-            )
 
     async def close(self) -> None:
         """No more requests."""
