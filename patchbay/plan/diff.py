@@ -5,6 +5,8 @@ Called by the agent for the keys of a change, and by ``patchbay plan`` for all. 
 - An unchanged host gives no operation.
 - Referents come before what refers to them, removals in reverse, additions before removals. Two things go first, for
   their successors cannot stand beside them: flows with wrong port numbers, and links or ports that must be made anew.
+- Flows of rules of security groups go at once with what is added, so that they allow no connection that notes the
+  version of the rules without them.
 - Only what carries our mark is removed. What vanishes with something removed is not removed by hand; what vanishes
   with it but should stay is added again.
 - A patch port of a provider bridge gets its peer only after the flows that guard it.
@@ -17,9 +19,7 @@ from collections.abc import Iterable, Set
 
 from msgspec.structs import replace
 
-from patchbay.compile.br_tun import learned_vlan
-from patchbay.compile.names import BR_INT, BR_TUN
-from patchbay.compile.pipeline import VXLAN_TUN_TO_LV
+from patchbay.compile.names import BR_INT
 from patchbay.compile.provider import PROVIDER_OWNER
 from patchbay.hoststate import (
     Address,
@@ -41,6 +41,7 @@ from patchbay.hoststate import (
 from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.plan import device_changes as devices
 from patchbay.plan import operations as op
+from patchbay.plan.flow_changes import delete_flows, delete_flows_by_cookie, flush, grouped_flows, split_leftover
 from patchbay.plan.observed import Observed, ObservedFlow, Seen
 from patchbay.plan.service_changes import add_services, flush_stale, flush_untranslated, remove_services
 
@@ -72,7 +73,7 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     structure = [item for key in sorted(doomed) if (item := observed.get(key)) is not None]
     added = [(have, want) for have, want in changes if want is not None]
     removed = [have for have, want in changes if want is None and have is not None]
-    stale, leftover = _split_leftover(removed, [want for _, want in added])
+    stale, leftover = split_leftover(removed, [want for _, want in added])
     again = [item for item in structure if item.key in desired]
     gone_along = observed.dependents(*(item.key for item in again))
     late_rules = _late_rules(added, [item for item in structure if item.key not in desired])
@@ -84,12 +85,12 @@ def diff(observed: Observed, desired: HostState, keys: Set[Key] | None = None) -
     ]
     return [
         *remove_services(removed),
-        *_delete_flows_by_cookie(stale),
+        *delete_flows_by_cookie(stale),
         *_delete_structure(again),
-        *_add(added, observed, desired, [item for item in removed if isinstance(item, Address)]),
+        *_add(added, observed, desired, removed, leftover),
         *_remove(removed, leftover),
         *_delete_structure(gone),
-        *_flush(changes, [*stale, *leftover]),
+        *flush(changes, [*stale, *leftover]),
         *add_services(late_rules),
         *flush_untranslated([*added, *late_rules]),
         *flush_stale(removed),
@@ -193,12 +194,18 @@ def _late_rules(added: list[tuple[Seen | None, Resource]], gone: list[Seen]) -> 
 
 
 def _add(
-    added: list[tuple[Seen | None, Resource]], observed: Observed, desired: HostState, gone_addresses: list[Address]
+    added: list[tuple[Seen | None, Resource]],
+    observed: Observed,
+    desired: HostState,
+    removed: list[Seen],
+    leftover: list[ObservedFlow],
 ) -> Iterable[op.Operation]:
     """Bridges; the kernel's; the database's; the devices that come of that; then flows and processes.
 
     Kernel settings and packet filter rules of a namespace are there before any device can bring a packet into it.
+    Of what is removed addresses, and flows of rules, go here.
     """
+    gone_addresses = [item for item in removed if isinstance(item, Address)]
     by_kind: dict[type, list[tuple[Seen | None, Resource]]] = defaultdict(list)
     for have, want in added:
         by_kind[type(want)].append((have, want))
@@ -219,7 +226,8 @@ def _add(
     yield from devices.adopt(by_kind[Link])
     yield from devices.set_sysctls(sysctls, of_devices=True)
     yield from (operation for operation, is_late in addresses if is_late)
-    yield from _grouped_flows(op.AddFlows, [want for _, want in by_kind[Flow] if isinstance(want, Flow)])
+    yield from grouped_flows(op.AddFlows, [want for _, want in by_kind[Flow] if isinstance(want, Flow)])
+    yield from delete_flows(removed, leftover, of_rules=True)
     yield from (later for _, later in ports if later is not None)
     yield from add_services(by_kind[Daemon])
 
@@ -320,8 +328,7 @@ def _shaken(gone: list[Address], observed: Observed, desired: HostState) -> list
 
 def _remove(removed: list[Seen], leftover: list[ObservedFlow]) -> Iterable[op.Operation]:
     """What stands alone: flows, tags, ports and routes. Addresses went before new ones came."""
-    yield from _grouped_flows(op.DelFlows, [item for item in removed if isinstance(item, Flow)])
-    yield from _delete_flows_by_cookie(leftover)
+    yield from delete_flows(removed, leftover, of_rules=False)
     yield from (op.ClearPortTag(item) for item in removed if isinstance(item, PortTag))
     yield from (op.DelPort(item.name, item.bridge) for item in removed if isinstance(item, BridgePort))
     yield from (op.GiveBack(item) for item in reversed(removed) if isinstance(item, Borrowed))
@@ -344,50 +351,3 @@ def _delete_structure(items: list[Seen]) -> Iterable[op.Operation]:
             yield op.DelLink(link)
     yield from (op.DelNamespace(item.name) for item in items if isinstance(item, Namespace))
     yield from (op.DelBridge(item.name) for item in items if isinstance(item, Bridge))
-
-
-# Flows
-
-
-def _grouped_flows(make: type[op.AddFlows] | type[op.DelFlows], flows: list[Flow]) -> Iterable[op.Operation]:
-    """One operation a bridge, flows in the order in which a switch prints them."""
-    bridges: dict[str, list[Flow]] = defaultdict(list)
-    for flow in flows:
-        bridges[flow.bridge].append(flow)
-    for bridge in sorted(bridges):
-        ordered = sorted(bridges[bridge], key=lambda item: (item.table, -item.priority, item.match))
-        yield make(bridge, tuple(ordered))
-
-
-def _split_leftover(removed: list[Seen], added: list[Resource]) -> tuple[list[ObservedFlow], list[ObservedFlow]]:
-    """Flows known by cookie: those that an added flow succeeds under the same cookie must go first."""
-    coming = {(item.bridge, item.table, item.cookie) for item in added if isinstance(item, Flow)}
-    leftover = [item for item in removed if isinstance(item, ObservedFlow)]
-    stale: list[ObservedFlow] = []
-    others: list[ObservedFlow] = []
-    for item in leftover:
-        (stale if (item.bridge, item.table, item.cookie) in coming else others).append(item)
-    return stale, others
-
-
-def _delete_flows_by_cookie(flows: list[ObservedFlow]) -> Iterable[op.Operation]:
-    bridges: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for flow in flows:
-        bridges[flow.bridge].append((flow.table, flow.cookie))
-    return (op.DelFlowsByCookie(bridge, tuple(sorted(bridges[bridge]))) for bridge in sorted(bridges))
-
-
-def _flush(changes: list[Change], unknown: list[ObservedFlow]) -> Iterable[op.Operation]:
-    """Local VLANs that lead to another network than before, or to none; nothing is learned on a new bridge.
-
-    Of a flow that an earlier agent left, nobody knows which it led into: it may be any network's, now or later, also
-    one's that has no tunnels. So all is learned anew.
-    """
-    if any(have is None and isinstance(want, Bridge) for have, want in changes):
-        return
-    if any((flow.bridge, flow.table) == (BR_TUN, VXLAN_TUN_TO_LV) for flow in unknown):
-        yield op.FlushLearned(BR_TUN, None)
-        return
-    flows = [item for change in changes for item in change if isinstance(item, Flow)]
-    local_vlans = {(flow.bridge, local_vlan) for flow in flows if (local_vlan := learned_vlan(flow)) is not None}
-    yield from (op.FlushLearned(bridge, local_vlan) for bridge, local_vlan in sorted(local_vlans))

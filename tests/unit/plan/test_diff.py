@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from patchbay.compile.pipeline import RULES_INGRESS
 from patchbay.hoststate import Address, Bridge, BridgePort, Flow, HostState, Link, Namespace, PortTag, Resource, Route
 from patchbay.plan import operations as op
 from patchbay.plan.diff import diff
@@ -203,3 +204,21 @@ def test_a_mac_that_we_leave_to_the_kernel_is_no_difference() -> None:
     assert diff(Observed([seen, ETH0]), state(TAP, ETH0)) == []
     (change,) = diff(Observed([seen, ETH0]), state(replace(TAP, mtu=1400), ETH0))
     assert change.command() == ["ip link set dev tap1 mtu 1400"]
+
+
+def test_a_rule_goes_at_once_with_the_new_version_of_the_rules() -> None:
+    """Between the two it would allow connections that note the version without it."""
+    rule = Flow(
+        bridge="br-int", table=RULES_INGRESS, priority=20, match="metadata=0x1", actions="load:0x1->NXM_NX_REG5[3]"
+    )
+    other = Flow(bridge="br-int", table=61, priority=4, match="reg6=0x1", actions="drop")
+    judged = Flow(bridge="br-int", table=84, priority=1, match="ct_state=+trk", actions="drop")
+    later = replace(judged, actions="resubmit(,82)")
+    plan = diff(Observed([rule, other, judged]), state(later, *INSTANCE))
+    kinds = [type(item).__name__ for item in plan]
+    at = kinds.index("AddFlows")
+    assert plan[at : at + 2] == [op.AddFlows("br-int", (later,)), op.DelFlows("br-int", (rule,))]
+    assert plan[-1] == op.DelFlows("br-int", (other,))
+    left = diff(Observed([as_seen(rule), as_seen(other), judged]), state(later, *INSTANCE))
+    at = left.index(op.AddFlows("br-int", (later,)))
+    assert left[at + 1] == op.DelFlowsByCookie("br-int", ((RULES_INGRESS, rule.cookie),))
