@@ -8,6 +8,7 @@ change answers with the fragments to compile again. Rules of a group that is not
 import functools
 import hashlib
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -46,7 +47,9 @@ class SecurityGroups:
         self.rules: dict[str, SecurityGroupRule] = {}
         self.address_groups: dict[str, AddressGroup] = {}
         self._parts = Index()
-        """("rules", group) → rules; ("using", *remote) → rules that name it; ("lists", address) → address groups."""
+        """("rules", group) → rules; ("lists", address) → address groups."""
+        self._contents: dict[str, str] = {}
+        """Of each rule what decides what it allows."""
         self.clear()
 
     def clear(self) -> None:
@@ -56,7 +59,13 @@ class SecurityGroups:
         self._members = Index()
         """("addresses", group) → addresses of its ports; ("groups", address) → groups of its ports;
         ("networks", group) → networks of its ports."""
+        self._counts: dict[Remote, Counter[tuple[str, Use]]] = {}
+        """How many rules of which rule set here use a remote, and how."""
         self._used: dict[Remote, frozenset[Use]] = {}
+        self._numbered: dict[int, set[Remote]] = {}
+        """Those of ``_used`` by the hash that is their conjunctions' number."""
+        self._digests: dict[Remote, str] = {}
+        """Of the addresses of remotes, while they stay the same."""
 
     # Questions
 
@@ -75,6 +84,12 @@ class SecurityGroups:
     def remotes_here(self) -> list[Remote]:
         """Whom the rules of ports here name."""
         return sorted(self._used)
+
+    def conjunction_number(self, remote: Remote) -> int | None:
+        """The number of the conjunctions with this remote, a hash; of two with one number (most unlikely) the first
+        has it, and rules that name the other allow nothing."""
+        number = _hashed(remote)
+        return number if all(remote <= other for other in self._numbered.get(number, ())) else None
 
     def remote_networks(self) -> set[str]:
         """Ids of the networks with ports of groups that rules of ports here name."""
@@ -99,9 +114,8 @@ class SecurityGroups:
         return sorted(_listed(self.address_groups.get(group_id)))
 
     def rules_of(self, key: str) -> list[SecurityGroupRule]:
-        """All rules of a rule set."""
-        found = (rule for group_id in groups_of(key) for rule in self._rules_of_group(group_id))
-        return sorted(found, key=lambda rule: rule.id)
+        """All rules of a rule set, in no particular order."""
+        return [rule for group_id in groups_of(key) for rule in self._rules_of_group(group_id)]
 
     def is_stateless(self, key: str) -> bool:
         """Its groups do not follow connections (Neutron lets no port mix them)."""
@@ -113,14 +127,19 @@ class SecurityGroups:
 
         Connections note it when they are allowed, and are judged anew when it is not the same any more.
         """
-        texts = [key, direction]
-        for rule in self.rules_of(key):
-            if rule.direction == direction:
-                remote = remote_of(rule)
-                texts.append(repr(_content(rule)))
-                texts += self.addresses(remote) if remote else ()
-        digest = hashlib.blake2b("\n".join(sorted(texts)).encode(), digest_size=8).digest()
+        rules = [rule for rule in self.rules_of(key) if rule.direction == direction]
+        contents = {self._contents[rule.id] for rule in rules}
+        members = {f"{remote} {self._digest(remote)}" for remote in set(map(remote_of, rules)) if remote}
+        texts = [key, direction, *sorted(contents), *sorted(members)]
+        digest = hashlib.blake2b("\n".join(texts).encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") or 1
+
+    def _digest(self, remote: Remote) -> str:
+        """A hash of a remote's addresses: taken once, however many rules name it."""
+        if remote not in self._digests:
+            text = "\n".join(self.addresses(remote))
+            self._digests[remote] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return self._digests[remote]
 
     def fragments(self) -> Iterator[Fragment]:
         """Every fragment that rules here may cause."""
@@ -143,18 +162,20 @@ class SecurityGroups:
 
     def note_set(self, key: str, is_there: bool) -> set[Fragment]:
         """The first port here got this rule set, or the last one lost it."""
+        if self.is_here(key) == is_there:
+            return set()
         edit = self._here.add if is_there else self._here.discard
         edit(("sets",), key)
         for group_id in groups_of(key):
             edit(("sets", group_id), key)
-        remotes = {remote for rule in self.rules_of(key) if (remote := remote_of(rule))}
-        return set(_of_set(key)) | self._settle(remotes)
+        return set(_of_set(key)) | self._settle(self._count(key, self.rules_of(key), 1 if is_there else -1))
 
     def note_member(self, group_id: str, address: str, is_there: bool) -> set[Fragment]:
         """The first port of a group got this address, or the last one lost it."""
         edit = self._members.add if is_there else self._members.discard
         edit(("addresses", group_id), address)
         edit(("groups", address), group_id)
+        self._digests.pop((GROUP, group_id), None)
         return self._of_address((GROUP, group_id), address)
 
     def note_network(self, group_id: str, network_id: str, is_there: bool) -> None:
@@ -163,32 +184,36 @@ class SecurityGroups:
         edit(("networks", group_id), network_id)
 
     def _change_group(self, group_id: str, new: object) -> set[Fragment]:
-        old = self.groups.pop(group_id, None)
-        if isinstance(new, SecurityGroup):
+        old, new = self.groups.get(group_id), new if isinstance(new, SecurityGroup) else None
+        if old is not None and new is not None and old.stateful == new.stateful:
             self.groups[group_id] = new
-            if old is not None and old.stateful == new.stateful:
-                return set()
-        remotes = {remote for rule in self._rules_of_group(group_id) if (remote := remote_of(rule))}
+            return set()
+        keys = list(self._here.owners(("sets", group_id)))
+        remotes = {remote for key in keys for remote in self._count(key, self.rules_of(key), -1)}
+        if new is not None:
+            self.groups[group_id] = new
+        else:
+            self.groups.pop(group_id, None)
+        remotes |= {remote for key in keys for remote in self._count(key, self.rules_of(key), 1)}
         return self._sets_with(group_id) | self._settle(remotes)
 
     def _change_rule(self, rule_id: str, new: object) -> set[Fragment]:
-        old = self.rules.pop(rule_id, None)
-        if isinstance(new, SecurityGroupRule):
+        old, new = self.rules.pop(rule_id, None), new if isinstance(new, SecurityGroupRule) else None
+        if new is not None:
             self.rules[rule_id] = new
+            self._contents[rule_id] = repr(_content(new))
         else:
-            new = None
-        if old is not None and new is not None and old == new:
+            self._contents.pop(rule_id, None)
+        if old == new:
             return set()
         remotes: set[Remote] = set()
         dirty: set[Fragment] = set()
-        for rule, edit in ((old, self._parts.discard), (new, self._parts.add)):
-            if rule is None:
-                continue
-            edit(("rules", rule.security_group_id), rule_id)
-            dirty |= self._sets_with(rule.security_group_id)
-            if remote := remote_of(rule):
-                edit(("using", *remote), rule_id)
-                remotes.add(remote)
+        for rule, edit, step in ((old, self._parts.discard, -1), (new, self._parts.add, 1)):
+            if rule is not None:
+                edit(("rules", rule.security_group_id), rule_id)
+                dirty |= self._sets_with(rule.security_group_id)
+                for key in self._here.owners(("sets", rule.security_group_id)):
+                    remotes |= self._count(key, [rule], step)
         return dirty | self._settle(remotes)
 
     def _change_address_group(self, group_id: str, new: object) -> set[Fragment]:
@@ -196,6 +221,7 @@ class SecurityGroups:
         if isinstance(new, AddressGroup):
             self.address_groups[group_id] = new
         after = _listed(self.address_groups.get(group_id))
+        self._digests.pop((ADDRESS_GROUP, group_id), None)
         dirty: set[Fragment] = set()
         for address in before ^ after:
             edit = self._parts.add if address in after else self._parts.discard
@@ -207,33 +233,47 @@ class SecurityGroups:
         """An address came to a remote, or left it."""
         if remote not in self._used:
             return set()
-        rules = (self.rules[rule_id] for rule_id in self._parts.owners(("using", *remote)))
-        keys = {key for rule in rules for key in self._here.owners(("sets", rule.security_group_id))}
-        return {("remote", address), *(("connections", key) for key in keys)}
+        return {("remote", address), *(("connections", key) for key, _ in self._counts[remote])}
 
     def _sets_with(self, group_id: str) -> set[Fragment]:
         return {fragment for key in self._here.owners(("sets", group_id)) for fragment in _of_set(key)}
+
+    def _count(self, key: str, rules: Iterable[SecurityGroupRule], step: int) -> set[Remote]:
+        """These rules of a rule set here came (1) or went (-1). Returns the remotes that they name."""
+        is_stateless = self.is_stateless(key)
+        remotes: set[Remote] = set()
+        for rule in rules:
+            if remote := remote_of(rule):
+                remotes.add(remote)
+                counts = self._counts.setdefault(remote, Counter())
+                for matched in ways_to_match(rule, is_stateless=is_stateless):
+                    counts[key, Use(rule.direction, version_of(rule), matched)] += step
+        return remotes
 
     def _settle(self, remotes: Iterable[Remote]) -> set[Fragment]:
         """Rules that may name these came, changed or went."""
         dirty: set[Fragment] = set()
         for remote in remotes:
-            uses = frozenset(self._uses_now(remote))
+            self._counts[remote] = +self._counts[remote]
+            uses = frozenset(use for _, use in self._counts[remote])
             if uses == self.uses(remote):
                 continue
-            dirty.add(("conjunction", *remote))
-            dirty.update(("remote", address) for address in self.addresses(remote))
+            dirty |= self._of_remote(remote)
             self._used.pop(remote, None)
+            same = self._numbered.setdefault(_hashed(remote), set())
+            same.discard(remote)
+            for other in same:
+                dirty |= self._of_remote(other) | {("ruleset", key) for key, _ in self._counts[other]}
             if uses:
                 self._used[remote] = uses
+                same.add(remote)
+            else:
+                del self._counts[remote]
         return dirty
 
-    def _uses_now(self, remote: Remote) -> Iterator[Use]:
-        for rule_id in self._parts.owners(("using", *remote)):
-            rule = self.rules[rule_id]
-            for key in self._here.owners(("sets", rule.security_group_id)):
-                for matched in ways_to_match(rule, is_stateless=self.is_stateless(key)):
-                    yield Use(rule.direction, version_of(rule), matched)
+    def _of_remote(self, remote: Remote) -> set[Fragment]:
+        """What a remote's uses are in, and its number as well, beside the rules themselves."""
+        return {("conjunction", *remote), *(("remote", address) for address in self.addresses(remote))}
 
     def _rules_of_group(self, group_id: str) -> Iterator[SecurityGroupRule]:
         return (self.rules[rule_id] for rule_id in self._parts.owners(("rules", group_id)))
@@ -290,6 +330,12 @@ def ways_to_match(rule: SecurityGroupRule, *, is_stateless: bool) -> tuple[str, 
     if is_stateless or (protocol is not None and (version_of(rule), protocol) not in CONNECTIONS):
         return (UNTRACKED,)
     return (TRACKED,) if protocol is not None else (TRACKED, UNTRACKED)
+
+
+@functools.lru_cache(maxsize=16384)
+def _hashed(remote: Remote) -> int:
+    digest = hashlib.blake2b("/".join(remote).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") or 1
 
 
 @functools.lru_cache(maxsize=16384)

@@ -6,7 +6,7 @@ can be judged at any time. A rule that names a group is a conjunction of two: th
 flow for each address, which all rules that name the group share. So flows grow with rules plus members.
 """
 
-import hashlib
+import functools
 from collections.abc import Iterator
 
 from patchbay.compile.leg import flow
@@ -15,7 +15,6 @@ from patchbay.compile.pipeline import RULES_EGRESS, RULES_INGRESS
 from patchbay.compile.security_groups import (
     EGRESS,
     TRACKED,
-    Remote,
     normal,
     protocol_of,
     remote_of,
@@ -38,26 +37,34 @@ _WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 def compile_rule_set(view: HostView, key: str) -> list[Resource]:
     """The rules of ports with these groups."""
+    security = view.security
     found: dict[tuple[int, int, str], set[str]] = {}
-    if not view.security.is_here(key):
+    if not security.is_here(key):
         return []
-    is_stateless = view.security.is_stateless(key)
-    for rule in view.security.rules_of(key):
-        for matched in ways_to_match(rule, is_stateless=is_stateless):
-            table, remote = _table(rule.direction), remote_of(rule)
-            number = conjunction_number(view, remote) if remote else None
-            if remote and number is None:
+    is_stateless = security.is_stateless(key)
+    for rule in security.rules_of(key):
+        action, priority = ALLOW, _DIRECT
+        if remote := remote_of(rule):
+            number = security.conjunction_number(remote)
+            if number is None:
                 continue
-            for match in _matches(rule, key, matched, view.facts.datapath_type):
-                priority = _CONJUNCTION if remote else _DIRECT
-                action = f"conjunction({number},1/2)" if remote else ALLOW
-                found.setdefault((table, priority, match), set()).add(action)
+            action, priority = f"conjunction({number},1/2)", _CONJUNCTION
+        table = _table(rule.direction)
+        for match in _all_matches(rule, key, is_stateless, view.facts.datapath_type):
+            found.setdefault((table, priority, match), set()).add(action)
     return [flow(*place, ",".join(sorted(actions))) for place, actions in found.items()]
+
+
+@functools.lru_cache(maxsize=16384)
+def _all_matches(rule: SecurityGroupRule, key: str, is_stateless: bool, datapath_type: str) -> tuple[str, ...]:
+    """Remembered, because each change of a rule set looks at all its rules."""
+    ways = ways_to_match(rule, is_stateless=is_stateless)
+    return tuple(match for matched in ways for match in _matches(rule, key, matched, datapath_type))
 
 
 def compile_conjunction(view: HostView, kind: str, group_id: str) -> Iterator[Resource]:
     """What both parts of a rule that names this group come to."""
-    number = conjunction_number(view, (kind, group_id))
+    number = view.security.conjunction_number((kind, group_id))
     if number is not None:
         for direction in sorted({use.direction for use in view.security.uses((kind, group_id))}):
             yield flow(_table(direction), _CONJUNCTION, f"conj_id={number}", ALLOW)
@@ -69,24 +76,11 @@ def compile_remote(view: HostView, address: str) -> Iterator[Flow]:
     remotes = view.security.remotes_at(address)
     uses = {use for remote in remotes for use in view.security.uses(remote) if use.version == version}
     for use in sorted(uses, key=lambda use: (use.direction, use.matched)):
-        numbers = {conjunction_number(view, remote) for remote in remotes if use in view.security.uses(remote)}
+        numbers = {view.security.conjunction_number(remote) for remote in remotes if use in view.security.uses(remote)}
         actions = ",".join(f"conjunction({number},2/2)" for number in sorted(numbers - {None}, key=str))
         if actions:
             remote_term = _remote_term(use.direction, version, use.matched, address)
             yield flow(_table(use.direction), _CONJUNCTION, _joined(use.matched, version, remote_term), actions)
-
-
-def conjunction_number(view: HostView, remote: Remote) -> int | None:
-    """The number of the conjunctions with this remote, a hash; of two with one number (most unlikely) the first has
-    it, and rules that name the other allow nothing."""
-    number = _hashed(remote)
-    same = (other for other in view.security.remotes_here() if other < remote and _hashed(other) == number)
-    return number if next(same, None) is None else None
-
-
-def _hashed(remote: Remote) -> int:
-    digest = hashlib.blake2b("/".join(remote).encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") or 1
 
 
 def _table(direction: str) -> int:
