@@ -34,9 +34,12 @@ def check(file: Path) -> None:
     from patchbay.service.identity.file import WatchedFile, parse_identity  # noqa: PLC0415  # help answers without it
 
     found = WatchedFile(file, parse_identity).current()
+    if not found.users:
+        click.echo(f"{file} holds no user.")
     for user in found.users.values():
         roles = [f"{found.projects[id_].name}: {', '.join(sorted(held))}" for id_, held in user.roles.items() if held]
         click.echo(f"{user.name} ({user.id}): {'; '.join(roles) or 'no role'}")
+    _warn_of_roles(found)
 
 
 @identity.command("set")
@@ -50,21 +53,36 @@ def set_user(file: Path, user: str, project: str, roles: tuple[str, ...], keep_p
 
     The file is written anew: comments in it are lost.
     """
-    from patchbay.service.identity.file import parse_identity  # noqa: PLC0415  # see above
+    from patchbay.service.identity.file import WatchedFile, parse_identity  # noqa: PLC0415  # see above
 
     written: dict[str, Any] = {}
     if file.exists():
-        text = file.read_text(encoding="utf-8")
-        parse_identity(text, file)
-        written = yaml.safe_load(text) or {}
-    written.setdefault("projects", {}).setdefault(project, {})
-    entry = written.setdefault("users", {}).setdefault(user, {})
-    entry.setdefault("roles", {})[project] = list(roles)
+        WatchedFile(file, parse_identity)
+        written = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    projects, users = (written.get(name) or {} for name in ("projects", "users"))
+    entry = users.get(user) or {}
+    entry["roles"] = (entry.get("roles") or {}) | {project: list(roles)}
+    written |= {"projects": {project: {}} | projects, "users": users | {user: entry}}
     if not keep_password:
         entry["password"] = _hashed()
     text = yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
-    parse_identity(text, file)
-    _replace(file, text)
+    found = parse_identity(text, file)
+    try:
+        _replace(file, text)
+    except OSError as error:
+        raise BadRequest(f"{file}: {error.strerror}.", "Name a file that you may write.") from None
+    _warn_of_roles(found)
+
+
+def _warn_of_roles(found: Any) -> None:
+    """Say which roles are of no use here: a role that is misspelt would lock its user out without a word."""
+    from patchbay.service.context import IMPLIED, ROLES  # noqa: PLC0415  # see above
+
+    known = ROLES.union(IMPLIED)
+    strange = sorted({role for user in found.users.values() for held in user.roles.values() for role in held} - known)
+    if strange:
+        allows = "allow nothing" if len(strange) > 1 else "allows nothing"
+        click.echo(f"Note: {', '.join(strange)} {allows} here; what does is {', '.join(sorted(ROLES))}.", err=True)
 
 
 def _hashed() -> str:

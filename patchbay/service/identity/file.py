@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import yaml
-
 from patchbay.service.identity.errors import BadIdentityFile
-from patchbay.service.identity.model import DEFAULT_CATALOG, Credential, Endpoint, Identity, Project, User, id_of
+from patchbay.service.identity.model import Credential, Identity, Project, User, id_of
+from patchbay.service.identity.written import WrittenProject, WrittenUser, read_written
 
 log = logging.getLogger("patchbay.identity")
 
@@ -18,55 +16,10 @@ HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 """A bcrypt hash."""
 
 
-class WrittenProject(msgspec.Struct, forbid_unknown_fields=True):
-    """A project as written."""
-
-    id: str = ""
-    description: str = ""
-    enabled: bool = True
-
-
-class WrittenCredential(msgspec.Struct, forbid_unknown_fields=True):
-    """An application credential as written; ``roles`` by default all of the user's in the project."""
-
-    secret: str
-    project: str
-    id: str = ""
-    roles: tuple[str, ...] = ()
-
-
-class WrittenUser(msgspec.Struct, forbid_unknown_fields=True):
-    """A user as written: roles by the project's name."""
-
-    password: str = ""
-    id: str = ""
-    roles: dict[str, tuple[str, ...]] = {}
-    default_project: str = ""
-    enabled: bool = True
-    application_credentials: dict[str, WrittenCredential] = {}
-
-
-class Written(msgspec.Struct, forbid_unknown_fields=True):
-    """The file as written."""
-
-    projects: dict[str, WrittenProject | None] = {}
-    users: dict[str, WrittenUser] = {}
-    catalog: tuple[Endpoint, ...] = DEFAULT_CATALOG
-
-
 def parse_identity(text: str, path: object) -> Identity:
     """What the file says. Raises BadIdentityFile, which never quotes a hash."""
-    try:
-        written = msgspec.convert(yaml.safe_load(text) or {}, Written)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise BadIdentityFile(path, "is not YAML" + (f" (line {mark.line + 1})" if mark else "")) from None
-    except msgspec.ValidationError as error:
-        raise BadIdentityFile(path, str(error)) from None
-    projects = {
-        project.id: project
-        for project in (_project(name, given or WrittenProject()) for name, given in written.projects.items())
-    }
+    written = read_written(text, path)
+    projects = {project.id: project for project in (_project(name, given) for name, given in written.projects.items())}
     by_name = {project.name: project.id for project in projects.values()}
     users = {user.id: user for user in (_user(name, given, by_name, path) for name, given in written.users.items())}
     return Identity(projects=projects, users=users, catalog=written.catalog)
@@ -114,11 +67,12 @@ def _user(name: str, given: WrittenUser, projects: Mapping[str, str], path: obje
 
 
 class WatchedFile:
-    """A file that is read again when it has changed; while it is wrong, what it said before counts."""
+    """A file that is read again when it has changed; while it is wrong or away, what it said before counts."""
 
     def __init__(self, path: Path, parse: Any) -> None:
         self._path = path
         self._parse = parse
+        self._complaint = ""
         self._stamp = self._now()
         self._value = self._read()
 
@@ -144,6 +98,9 @@ class WatchedFile:
                 self._stamp = stamp
                 self._value = self._read()
                 log.info("read again", extra={"path": str(self._path)})
+            self._complaint = ""
         except BadIdentityFile as error:
-            log.error("kept what was read before", extra={"error": str(error)})
+            if str(error) != self._complaint:  # one that is away is looked for with each request
+                log.error("kept what was read before", extra={"error": str(error)})
+            self._complaint = str(error)
         return self._value

@@ -36,3 +36,42 @@ def test_users_come_into_the_file_with_their_roles(tmp_path: Path) -> None:
     assert identity("check", str(file)).returncode == 1
     assert "is not YAML" in identity("set", str(file), "bob", "--project", "red", typed="x\n").stderr
     assert file.read_text() == "users: ["
+
+
+def test_a_wrong_file_is_named_with_what_is_wrong_and_is_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "identity.yaml"
+    for text, complaint in (
+        (b"\xff", "is not UTF-8 text."),
+        (b"users: {a: {pasword: x}}", "user a: has unknown field `pasword`."),
+        (b"users: {a: {roles: {red: member}}}", "user a, roles: expected a list, got text."),
+        (b"users: [a]", "users are not given by their names (users: {NAME: …})."),
+        (b"users: {7: {}}", "users 7 needs quotes: it is not read as text."),
+        (b"projects: {red: {}}\nusers:\n  a: {}\n  a: {}\n", "a is there twice (line 4)."),
+        (b"[]", "this is none of projects, users, catalog."),
+        (b"user: {}", "user is none of projects, users, catalog."),
+        (b"catalog: [{type: network}]", "catalog, [0]: lacks required field `url`."),
+    ):
+        file.write_bytes(text)
+        for done in (identity("check", str(file)), identity("set", str(file), "b", "--project", "red", typed="x\n")):
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.startswith(f"patchbay: {file}: {complaint}"), done.stderr
+        assert file.read_bytes() == text
+    done = identity("set", str(tmp_path / "nowhere" / "file"), "b", "--project", "red", typed="x\n")
+    assert (
+        done.stderr
+        == f"patchbay: {tmp_path}/nowhere/file: No such file or directory. Name a file that you may write.\n"
+    )
+
+
+def test_empty_parts_are_filled_and_a_role_of_no_use_is_noted(tmp_path: Path) -> None:
+    file = tmp_path / "identity.yaml"
+    file.write_text("projects:\nusers:\n  alice:\n")
+    done = identity("set", str(file), "alice", "--project", "red", "--role", "membr", typed="x\n")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "Note: membr allows nothing here; what does is admin, member, reader.\n",
+    )
+    assert yaml.safe_load(file.read_text())["users"]["alice"]["roles"] == {"red": ["membr"]}
+    assert identity("check", str(file)).stderr == done.stderr
+    file.write_text("")
+    assert identity("check", str(file)).stdout == f"{file} holds no user.\n"
