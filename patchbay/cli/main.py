@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "plan": ("patchbay.cli.plan:plan", "What the agent would change on this host, as operations or as a script."),
     "show": ("patchbay.cli.show:show", "Draw what is on this host: bridges, ports, VLANs, namespaces."),
     "flows": ("patchbay.cli.flows:flows", "Flows of a bridge, with every table named and explained."),
+    "why": ("patchbay.cli.why:why", "Which rules of security groups let one port speak to another, or that none does."),
     "doctor": ("patchbay.cli.doctor:doctor", "Check that this host can be a Patchbay host."),
     "nic": ("patchbay.cli.nic:nic", "Move this host's network card onto a bridge, and back."),
     "lab": ("patchbay.cli.lab:lab", "Virtual hosts on this machine, from a topology file."),
