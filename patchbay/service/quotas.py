@@ -7,6 +7,7 @@ routers) counts but is never refused.
 """
 
 import asyncio
+import functools
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -145,7 +146,7 @@ class Quotas:
 
     def row(self, project_id: str) -> Quota | None:
         """The project's own limits, if it has any."""
-        return next((self._db.quotas[id_] for id_ in self._db.quotas_by_project.get(project_id, ())), None)
+        return self._db.quotas.get(row_id(project_id))
 
     def limits(self, project_id: str) -> dict[str, int]:
         """The limits of a project, by resource."""
@@ -220,9 +221,15 @@ class Quotas:
         return [guard_of(row, counted(project_id, row)) for project_id, row in rows.items()]
 
 
+@functools.lru_cache(maxsize=4096)
+def row_id(project_id: str) -> str:
+    """The id of a project's row, which follows from the project: no two servers make two."""
+    return str(uuid.uuid5(NAMESPACE, project_id))
+
+
 def new_quota(project_id: str, limits: Mapping[str, int] | None = None) -> Quota:
-    """A project's first row, whose id follows from the project: no two servers make two."""
-    return Quota(id=str(uuid.uuid5(NAMESPACE, project_id)), project_id=project_id, limits=dict(limits or {}))
+    """A project's first row."""
+    return Quota(id=row_id(project_id), project_id=project_id, limits=dict(limits or {}))
 
 
 def counted(project_id: str, row: Quota | None) -> Quota:

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from patchbay.intent.database import IntentDatabase
 from patchbay.service.settings import NetworkSettings
+from tests.functional.api.api_world import Api
 from tests.functional.api.tenants_world import Object, Tenants, tenants_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -260,6 +261,14 @@ async def test_a_project_has_as_many_as_it_may(tenants: Tenants) -> None:
     assert await tenants.error("member", "POST", "/networks", {"network": {}}) == full
     await tenants.ask("admin", "PUT", f"/quotas/{red}", {"quota": {"network": -1}})
     assert await tenants.create("member", "network")
+
+
+async def test_the_nameless_project_of_noauth_has_as_many_as_it_may(db: IntentDatabase) -> None:
+    api = Api(db, NetworkSettings(quotas={"network": 3}))
+    for _ in range(3):
+        await api.create("network")
+    assert (await api.error("POST", "/networks", {"network": {}}))[:2] == (409, "OverQuota")
+    await api.http.aclose()
 
 
 async def test_the_last_place_goes_to_one(tenants: Tenants, db: IntentDatabase, remote: str, tmp_path: Path) -> None:
