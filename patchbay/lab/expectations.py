@@ -1,7 +1,7 @@
 """The list ``expect`` of a topology file: statements about instances, each proved later with real packets.
 
 Called by ``reading``. What a statement is about shows in its first words: ``from … to``, ``apart``, ``together``,
-``from … resolve``, ``lease``, ``from … http``.
+``from … to … tcp``, ``from … resolve``, ``lease``, ``from … http``.
 """
 
 import ipaddress
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from patchbay.lab.reading_routers import place, read_routes
-from patchbay.lab.topology import Expectation, Fetch, Lease, Reach, Resolve, Topology
+from patchbay.lab.topology import Connect, Expectation, Fetch, Lease, Reach, Resolve, Topology
 from patchbay.lab.yamlfile import Document, FieldPath, field_names
 
 Word = Literal["yes", "no"] | bool
@@ -23,6 +23,14 @@ class _Reach(msgspec.Struct, rename={"source": "from", "target": "to"}):
     seen_as: str = ""
     apart: list[str] | None = None
     together: list[str] | None = None
+
+
+class _Connect(msgspec.Struct, rename={"source": "from", "target": "to"}):
+    source: str | list[str]
+    target: str | list[str]
+    reach: Word
+    tcp: int | None = None
+    udp: int | None = None
 
 
 class _Resolve(msgspec.Struct, rename={"source": "from", "target": "to"}):
@@ -50,7 +58,7 @@ class _Fetch(msgspec.Struct, rename={"source": "from"}):
     headers: dict[str, str] = {}
 
 
-_ALL = tuple(dict.fromkeys(name for kind in (_Reach, _Resolve, _Lease, _Fetch) for name in field_names(kind)))
+_ALL = tuple(dict.fromkeys(name for kind in (_Reach, _Connect, _Resolve, _Lease, _Fetch) for name in field_names(kind)))
 
 
 def read_expectations(document: Document, value: Any, topology: Topology) -> tuple[Expectation, ...]:
@@ -69,6 +77,8 @@ def read_expectations(document: Document, value: Any, topology: Topology) -> tup
             found += _lease(document, path, entry, topology)
         elif isinstance(entry, dict) and "http" in entry:
             found += _fetch(document, path, entry, topology)
+        elif isinstance(entry, dict) and ("tcp" in entry or "udp" in entry):
+            found += _connect(document, path, entry, topology)
         else:
             also = [name for name in _ALL if name not in field_names(_Reach) and name not in (entry or ())]
             reach = document.convert(path, entry, _Reach, also=also if isinstance(entry, dict) else ())
@@ -100,6 +110,25 @@ def _reach(document: Document, path: FieldPath, given: _Reach, topology: Topolog
     if given.seen_as:
         _check_seen_as(document, (*path, "seen_as"), given, targets, topology)
     return [Reach(sources, targets, reach, line, given.seen_as)]
+
+
+def _connect(document: Document, path: FieldPath, entry: Any, topology: Topology) -> list[Connect]:
+    given = document.convert(path, entry, _Connect)
+    if given is None:
+        return []
+    protocol, port = ("tcp", given.tcp) if given.udp is None else ("udp", given.udp)
+    if given.tcp is not None and given.udp is not None:
+        document.wrong(path, "gives tcp and udp; expected one of them, and a line for each")
+    if port is None or not 0 < port < 65536:
+        document.wrong((*path, protocol), f"{port} is not a port; expected a number from 1 to 65535")
+        return []
+    sources = _names(document, (*path, "from"), given.source, topology)
+    targets = _names(document, (*path, "to"), given.target, topology, or_address=True)
+    for target in targets:
+        if _is_address(target) and not topology.place_of(target):
+            problem = f"{target} is of no instance and no machine outside; expected one of theirs: somebody must listen"
+            document.wrong((*path, "to"), problem)
+    return [Connect(sources, targets, protocol, port, given.reach in (True, "yes"), document.line(path))]
 
 
 def _check_seen_as(

@@ -1,8 +1,8 @@
-"""Questions that instances ask: names of the DNS, leases of the DHCP server, pages of a web server.
+"""Questions that instances ask: names of the DNS, leases of the DHCP server, pages of a web server, ports of others.
 
 Called by ``check``. Each is asked with real packets from inside the instance until the answer is right or patience
 ends: names by the resolver's own command (a name that must fail needs a server's no), leases by a DHCPDISCOVER from the
-instance's own interface, pages through a socket in its namespace.
+instance's own interface, pages through a socket in its namespace. ``listening`` has what is asked of ports.
 """
 
 import contextlib
@@ -22,9 +22,10 @@ from patchbay.host.netns import inside
 from patchbay.lab.capture import open_tap, read_addresses
 from patchbay.lab.dhcp_frames import Offer, discover, read_offer
 from patchbay.lab.frames import Address
+from patchbay.lab.listening import connects, listeners, tried
 from patchbay.lab.outcomes import Outcome, Pair
 from patchbay.lab.places import Place
-from patchbay.lab.topology import Fetch, Lease, Resolve, Topology
+from patchbay.lab.topology import Connect, Fetch, Lease, Resolve, Topology
 
 ANSWER_S, PAUSE_S = 1.5, 0.1
 SHOWN = 60
@@ -40,13 +41,16 @@ Answer = tuple[str, bool, str]
 def ask_all(topology: Topology, places: Mapping[str, Place], *, patience_s: float) -> list[Outcome]:
     """Ask every question of the topology's expectations, side by side; the outcomes are in their order."""
     questions = list(_questions(topology, places))
-    with ThreadPoolExecutor(max_workers=4) as workers:
+    with listeners(topology, places), ThreadPoolExecutor(max_workers=4) as workers:
         return list(workers.map(lambda each: _asked(*each, patience_s=patience_s), questions))
 
 
 def _questions(topology: Topology, places: Mapping[str, Place]) -> Iterator[tuple[Pair, Callable[[], Answer]]]:
     for expectation in topology.expect:
         match expectation:
+            case Connect(protocol=protocol, port=port):
+                for pair in tried(expectation, topology, places):
+                    yield pair, _bound(connects, places[pair.source], pair.address, protocol, port, pair.expected)
             case Resolve(sources=sources, name=name, address=address, line=line):
                 for source in sources:
                     pair = Pair(source, name, None, True, line, wanted=address or "no such name")
@@ -75,7 +79,7 @@ def _asked(pair: Pair, ask: Callable[[], Answer], *, patience_s: float) -> Outco
             answer, is_right, detail = "", False, str(error)
         if is_right or time.monotonic() > deadline:
             took_ms = (time.monotonic() - started) * 1000 if is_right else None
-            return Outcome(pair, is_right, is_right, took_ms, detail, answer)
+            return Outcome(pair, is_right == pair.expected, is_right, took_ms, detail, answer)
         time.sleep(PAUSE_S)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from patchbay.lab.topology import Host, Interface, Network, Reach, Subnet, Topology, Underlay
+from patchbay.lab.topology import Connect, Host, Interface, Network, Reach, Subnet, Topology, Underlay
 from patchbay.lab.yamlfile import Document, FieldPath
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -236,7 +236,7 @@ def _use(
 
 def _check_expectations(document: Document, topology: Topology) -> None:
     for expectation in topology.expect:
-        if not isinstance(expectation, Reach):
+        if not isinstance(expectation, Reach | Connect):
             continue
         both = set(expectation.sources) & set(expectation.targets)
         if len(expectation.sources) == 1 and both and expectation.sources == expectation.targets:

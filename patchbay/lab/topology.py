@@ -185,6 +185,20 @@ class Reach(msgspec.Struct, frozen=True, tag=True):
     seen_as: str = ""
 
 
+class Connect(msgspec.Struct, frozen=True, tag=True):
+    """Whether every one of ``sources`` must get an answer from a port of every one of ``targets``, or must not.
+
+    ``protocol`` is tcp or udp. Sources and targets as of ``Reach``.
+    """
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    protocol: str
+    port: int
+    reach: bool
+    line: int = 0
+
+
 class Resolve(msgspec.Struct, frozen=True, tag=True):
     """What instances must find for a name: an address, or nothing ("")."""
 
@@ -223,7 +237,7 @@ class Fetch(msgspec.Struct, frozen=True, tag=True):
     line: int = 0
 
 
-Expectation = Reach | Resolve | Lease | Fetch
+Expectation = Reach | Connect | Resolve | Lease | Fetch
 
 
 class Topology(msgspec.Struct, frozen=True):

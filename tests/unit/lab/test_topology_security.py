@@ -7,7 +7,7 @@ import pytest
 from patchbay.lab.apply import network_body
 from patchbay.lab.apply_security import port_security_body, rule_body, speaks_of_security
 from patchbay.lab.reading import parse_topology
-from patchbay.lab.topology import Topology
+from patchbay.lab.topology import Connect, Topology
 from patchbay.lab.topology_security import SecurityGroup, SecurityRule
 from patchbay.lab.yamlfile import TopologyError
 
@@ -86,6 +86,40 @@ def test_rules_and_ports_as_bodies() -> None:
     }
     assert network_body("bare", topology.networks["bare"])["port_security_enabled"] is False
     assert "port_security_enabled" not in network_body("red", topology.networks["red"])
+
+
+ASKED = GOOD + "expect: [{from: [a, b], to: c, tcp: 80, reach: yes}]\n"
+
+
+def test_ports_may_be_expected() -> None:
+    assert read(ASKED).expect == (Connect(("a", "b"), ("c",), "tcp", 80, reach=True, line=24),)
+    assert read(ASKED.replace("tcp: 80, reach: yes", "udp: 53, reach: no")).expect == (
+        Connect(("a", "b"), ("c",), "udp", 53, reach=False, line=24),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("tcp: 80", "tcp: 0", "g.yaml:24: expect[0].tcp: 0 is not a port; expected a number from 1 to 65535"),
+        ("tcp: 80", "udp: http", "g.yaml:24: expect[0].udp: is 'http'; expected a whole number"),
+        ("tcp: 80", "tcp: 80, udp: 80", "g.yaml:24: expect[0]: gives tcp and udp; expected one of them"),
+        ("to: c", "to: x", "g.yaml:24: expect[0].to: 'x' is not an instance of this file; expected one of a, b, c, d"),
+        ("to: c", "to: 10.0.1.1", "expect[0].to: 10.0.1.1 is of no instance and no machine outside; expected one of"),
+        ("[a, b], to: c", "c, to: c", "g.yaml:24: expect[0]: says whether c reaches itself; expected two instances"),
+        (", reach: yes", "", "g.yaml:24: expect[0].reach: is required and missing"),
+        (
+            "reach: yes",
+            "reach: yes, seen_as: 1.2.3.4",
+            "expect[0].seen_as: is not known here; expected one of from, to",
+        ),
+    ],
+)
+def test_a_wrong_expectation_of_a_port(old: str, new: str, complaint: str) -> None:
+    assert ASKED.count(old) == 1
+    with pytest.raises(TopologyError) as caught:
+        read(ASKED.replace(old, new))
+    assert complaint in str(caught.value)
 
 
 def test_a_file_without_a_word_of_security_says_nothing() -> None:
