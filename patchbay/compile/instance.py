@@ -88,8 +88,7 @@ def _compile_devices(
         yield Link(name=qbr, kind="bridge", mtu=mtu, alias=alias)
         yield Link(name=qvb, kind="veth", peer=qvo, master=qbr, mtu=mtu, tx_checksum=checksum, alias=alias)
         yield Link(name=qvo, kind="veth", peer=qvb, mtu=mtu, alias=alias)
-    if port.is_secured:
-        yield from _deaf((tap,) if is_direct else (tap, qbr, qvb, qvo))
+    yield from _deaf((tap,) if is_direct else (tap, qbr, qvb, qvo))
     yield from _compile_plug(view, instance, port, tap if is_direct else qvo)
 
 

@@ -53,6 +53,7 @@ class RegisteredActs(DistributedActs):
                 fixed_ips=(FixedIP(subnet, address),),
                 host=name,
                 interface_name="if-machine",
+                port_security_enabled=False,
             )
             await database.transact(Insert(datapath), Insert(port))
 
