@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,12 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self.headers: dict[str, str] = {}
 
     def request(self, method: str, path: str, body: object = None) -> Any:
         """The decoded answer; an error status ends the benchmark."""
         text = None if body is None else json.dumps(body)
-        self.connection.request(method, path, text)
+        self.connection.request(method, path, text, self.headers)
         response = self.connection.getresponse()
         data = response.read()
         if response.status >= 400:
@@ -42,10 +43,10 @@ class Client:
 
 
 @contextmanager
-def serving(state_dir: Path, vnet_listen: str = "none") -> Iterator[tuple[int, int]]:
+def serving(state_dir: Path, vnet_listen: str = "none", options: Sequence[str] = ()) -> Iterator[tuple[int, int]]:
     """``patchbay serve`` for the duration of the block; gives its port and that of OpenVNet's WebAPI (0: none)."""
     command = [sys.executable, "-m", "patchbay", "serve", "--state-dir", str(state_dir), "--listen", "127.0.0.1:0"]
-    command += ["--vnet-listen", vnet_listen]
+    command += ["--vnet-listen", vnet_listen, *options]
     child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
     vnet_port = 0

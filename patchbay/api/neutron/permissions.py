@@ -17,6 +17,7 @@ from patchbay.service.policy import authorize, hidden_attributes, may_look
 from patchbay.service.security_groups import get_security_group
 from patchbay.service.service import Service
 from patchbay.service.sharing import is_shared
+from patchbay.service.subnets import get_subnet
 from patchbay.service.targets import target_of, target_of_new
 
 PER_CALLER = "shared"
@@ -45,6 +46,7 @@ def check_creation(service: Service, context: RequestContext, collection: Collec
             if isinstance(parent := item.get(name), str):
                 find(service, context, parent)
         authorize(context, f"create_{collection.member}", target_of_new(service, context, item), item)
+        _check_subnets(service, context, item)
 
 
 def check_change(
@@ -57,6 +59,16 @@ def check_change(
     value = collection.get(service, context, id_)
     verb = "delete" if item is None else "update"
     authorize(context, f"{verb}_{collection.member}", target_of(service, context, value, item or {}), item)
+    _check_subnets(service, context, item or {})
+
+
+def _check_subnets(service: Service, context: RequestContext, item: Body) -> None:
+    """Raises SubnetNotFound for the subnets that addresses are wanted of, if the caller does not see them."""
+    addresses = item.get("fixed_ips")
+    wanted = [one.get("subnet_id") for one in addresses] if isinstance(addresses, list) else []
+    for subnet_id in (*wanted, item.get("subnet_id")):
+        if isinstance(subnet_id, str):
+            get_subnet(service, context, subnet_id)
 
 
 def check_action(service: Service, context: RequestContext, collection: Collection, id_: str, action: str) -> None:
@@ -94,8 +106,12 @@ def view_for(service: Service, context: RequestContext, collection: Collection, 
 
 def encoded_for(service: Service, context: RequestContext, collection: Collection, value: Any) -> bytes:
     """The JSON of the object as the caller is shown it."""
-    if context.is_admin or not (hidden_attributes(context, collection.member) or PER_CALLER in collection.attributes):
+    is_per_caller = not context.is_admin and PER_CALLER in collection.attributes
+    hidden = hidden_attributes(context, collection.member)
+    if not hidden and not is_per_caller:
         return collection.encoded(service, value)
+    if collection.encoded_without is not None and not is_per_caller:
+        return collection.encoded_without(service, value, hidden)
     return msgspec.json.encode(_reduced(service, context, collection, value, collection.view(service, value)))
 
 

@@ -199,20 +199,22 @@ def _names_and_options(port: Port, domain: str) -> View:
     }
 
 
-_remembered: dict[str, tuple[Port, Facts, bytes]] = {}
+_remembered: dict[frozenset[str], dict[str, tuple[Port, Facts, bytes]]] = {}
 _LIMIT = 20_000
 
 
-def _encoded(service: Service, port: Port) -> bytes:
-    """The port's JSON, remembered while neither the port nor what is derived for it changes."""
+def _encoded(service: Service, port: Port, hidden: frozenset[str] = frozenset()) -> bytes:
+    """The port's JSON without what is hidden, remembered while neither the port nor what is derived for it changes."""
+    remembered = _remembered.setdefault(hidden, {})
     facts = port_facts(service, port)
-    entry = _remembered.get(port.id)
+    entry = remembered.get(port.id)
     if entry is not None and entry[0] is port and entry[1] == facts:
         return entry[2]
-    encoded = msgspec.json.encode(view_port(service, port))
-    if len(_remembered) >= _LIMIT:
-        _remembered.clear()
-    _remembered[port.id] = (port, facts, encoded)
+    view = view_port(service, port)
+    encoded = msgspec.json.encode({name: value for name, value in view.items() if name not in hidden})
+    if len(remembered) >= _LIMIT:
+        remembered.clear()
+    remembered[port.id] = (port, facts, encoded)
     return encoded
 
 
@@ -277,6 +279,7 @@ PORTS = Collection(
     get=get_port,
     view=view_port,
     encoded=_encoded,
+    encoded_without=_encoded,
     create=_create,
     update=_update,
     delete=delete_port,

@@ -20,8 +20,10 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     """What a collection answers with. The values are model values of one kind (``Any`` here, typed in each module).
 
     ``candidates`` gives the values that pass the filters on ``id`` and on the ``indexed`` attributes; ``view`` one
-    value's attributes; ``encoded`` the JSON of the whole view (and may remember it). ``prepare`` makes what a list must
-    show and nobody has made yet; it is given the query as it was asked. A missing function means: not allowed.
+    value's attributes; ``encoded`` the JSON of the whole view (and may remember it), and ``encoded_without`` that of
+    the view without attributes that the caller may not see, where that is remembered, too. ``prepare`` makes what a
+    list must show and nobody has made yet; it is given the query as it was asked. A missing function means: not
+    allowed.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     get: Callable[[Service, RequestContext, str], Any]
     view: Callable[[Service, Any], View]
     encoded: Callable[[Service, Any], bytes]
+    encoded_without: Callable[[Service, Any, frozenset[str]], bytes] | None = None
     create: Callable[[Service, RequestContext, list[Body]], Awaitable[Sequence[Any]]] | None = None
     update: Callable[[Service, RequestContext, str, Body, int | None], Awaitable[Any]] | None = None
     delete: Callable[[Service, RequestContext, str, int | None], Awaitable[None]] | None = None
