@@ -86,7 +86,7 @@ def _host_lines(port: Port, served: Served) -> Iterator[str]:
         if subnet is not None:
             leased.setdefault(subnet.id, []).append(fixed.ip_address)
     client_id = next((_one_line(option.value) for option in port.extra_dhcp_opts if option.name in CLIENT_ID), "")
-    who = [f"id:{client_id}"] if client_id else []
+    who = [f"id:{client_id}"] if client_id and "," not in client_id else []
     tags = [f"set:{port_tag_name(port)}"] if _own_options(port) else []
     for subnet_id, addresses in leased.items():
         subnet = served.subnets[subnet_id]

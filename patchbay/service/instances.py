@@ -29,6 +29,7 @@ from patchbay.service.errors import (
     PortInUse,
     TooMuchContention,
 )
+from patchbay.service.guests import is_name_taken
 from patchbay.service.ports import get_own_port
 from patchbay.service.service import ATTEMPTS, Service
 from patchbay.service.specs import InstanceSpec
@@ -114,10 +115,17 @@ def _bound(service: Service, context: RequestContext, instances: Sequence[Instan
             if port.device_id not in ("", instance.id) or port_id in writes:
                 raise PortInUse(port.id, port.network_id, port.device_id or instance.id)
             new = msgspec.structs.replace(port, device_id=instance.id, device_owner=DEVICE_OWNER, host=instance.host)
-            if not port.dns_name and not port.device_id and is_label(instance.name):
-                new = msgspec.structs.replace(new, dns_name=instance.name.lower())
+            name = instance.name.lower()
+            if not port.dns_name and not port.device_id and is_label(name) and not _is_taken(service, port, name):
+                new = msgspec.structs.replace(new, dns_name=name)
             writes[port_id] = Update(port, revised(port, new))
     return list(writes.values())
+
+
+def _is_taken(service: Service, port: Port, name: str) -> bool:
+    """Whether the name is somebody else's on a network that is not the port's project's."""
+    owner = service.db.networks[port.network_id].project_id
+    return port.project_id != owner and is_name_taken(service, port, name)
 
 
 def _unbound(ports: Mapping[str, Port], instance: Instance, released: Sequence[str]) -> list[Write]:

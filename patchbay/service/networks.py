@@ -33,6 +33,7 @@ from patchbay.service.router_errors import ExternalNetworkInUse
 from patchbay.service.segments import Segment, check_unchanged, choose_segment, largest_mtu, segment_in_use
 from patchbay.service.service import ATTEMPTS, Reservations, Service, reservations
 from patchbay.service.sharing import SHARED, policies_of
+from patchbay.service.sharing_uses import projects_using
 from patchbay.service.specs import NetworkSpec
 from patchbay.service.subnet_rules import MIN_MTU
 
@@ -160,14 +161,8 @@ def _check_default(service: Service, network: Network) -> None:
 
 
 def _check_unshared(service: Service, network: Network) -> None:
-    db = service.db
-    projects = {db.subnets[id_].project_id for id_ in db.subnets_by_network.get(network.id, ())}
-    for port_id in db.ports_by_network.get(network.id, ()):
-        port = db.ports[port_id]
-        if not port.device_owner.startswith("network:"):
-            projects.add(port.project_id)
-    served = {policy.target_project for policy in policies_of(db, network.id, SHARED)}
-    if projects - {network.project_id, *served}:
+    served = {policy.target_project for policy in policies_of(service.db, network.id, SHARED)}
+    if projects_using(service, network, "network", SHARED) - {network.project_id, *served}:
         raise InvalidSharedSetting(network.name)
 
 

@@ -17,6 +17,15 @@ class AdminRequired(Forbidden):
         super().__init__(f"User does not have admin privileges: {reason}.")
 
 
+class DnsNameInUse(Conflict):
+    """A port of another project has the name on this network."""
+
+    def __init__(self, name: str, network_id: str) -> None:
+        super().__init__(
+            f"DNS name {name} is in use on network {network_id}.", "Choose another: the network is not this project's."
+        )
+
+
 class RbacPolicyNotFound(NotFound):
     """There is no such RBAC policy for the caller."""
 

@@ -116,10 +116,15 @@ def missing_defaults(service: Service, ports: Sequence[Port]) -> list[Write]:
 
 
 def guards(service: Service, ports: Sequence[Port]) -> list[Write]:
-    """Writes that fail when a group which shares a port with others is changed meanwhile.
+    """Writes that fail when a group which shares a port with others, or is another project's, is changed meanwhile.
 
-    All of a port's groups must stay stateful, or stateless.
+    All of a port's groups must stay stateful, or stateless, and shared with it.
     """
-    ids = {id_ for port in ports if len(port.security_groups) > 1 for id_ in port.security_groups}
-    groups = [service.db.security_groups[id_] for id_ in sorted(ids)]
-    return [Update(group, group) for group in groups]
+    present = service.db.security_groups
+    groups = {
+        id_: present[id_]
+        for port in ports
+        for id_ in port.security_groups
+        if id_ in present and (len(port.security_groups) > 1 or present[id_].project_id != port.project_id)
+    }
+    return [Update(groups[id_], groups[id_]) for id_ in sorted(groups)]

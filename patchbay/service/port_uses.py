@@ -12,6 +12,7 @@ from patchbay.intent.database import Delete, Update, Write
 from patchbay.model import FixedIP, FloatingIP, Port
 from patchbay.model.router import FLOATING_GATEWAY, FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACES
 from patchbay.service.access import revised
+from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, InvalidInput
 from patchbay.service.router_errors import ServicePortInUse, UnsupportedPortDeviceOwner
 from patchbay.service.service import Service
@@ -27,22 +28,26 @@ def is_service_port(service: Service, device_owner: str, device_id: str) -> bool
     return device_id in (service.db.floatingips if device_owner == FLOATING_IP else service.db.routers)
 
 
-def check_owner(service: Service, device_owner: str, device_id: str) -> None:
-    """Raises InvalidInput when somebody would make a port one of a router's, or a floating IP's, by hand."""
-    if is_service_port(service, device_owner, device_id):
+def check_owner(service: Service, context: RequestContext, device_owner: str, device_id: str) -> None:
+    """Raises InvalidInput when somebody would make a port one of a router's, or a floating IP's, by hand.
+
+    Who is no administrator may name none, so that it is not told which there are.
+    """
+    is_claim = device_owner in OWNERS and device_id and not context.is_admin
+    if is_claim or is_service_port(service, device_owner, device_id):
         raise InvalidInput(
             f"device_owner {device_owner} with device_id {device_id}", "Use add_router_interface or floatingips."
         )
 
 
-def check_change(service: Service, old: Port, new: Port) -> None:
+def check_change(service: Service, context: RequestContext, old: Port, new: Port) -> None:
     """Raises unless routers and floating IPs allow the change: UnsupportedPortDeviceOwner, InvalidInput, BadRequest."""
     if is_service_port(service, old.device_owner, old.device_id):
         for name in ("device_id", "device_owner", "mac_address", "fixed_ips", "host"):
             if getattr(old, name) != getattr(new, name):
                 raise UnsupportedPortDeviceOwner(f"{name.replace('_', ' ')} update", old.device_owner, old.id)
     elif (old.device_owner, old.device_id) != (new.device_owner, new.device_id):
-        check_owner(service, new.device_owner, new.device_id)
+        check_owner(service, context, new.device_owner, new.device_id)
     addresses = {ip.ip_address for ip in new.fixed_ips}
     for floatingip_id in service.db.floatingips_by_port.get(old.id, ()):
         if service.db.floatingips[floatingip_id].fixed_ip_address not in addresses:
@@ -57,6 +62,14 @@ def check_deletion(service: Service, port: Port) -> None:
     """Raises ServicePortInUse when the port belongs to a router or floating IP."""
     if is_service_port(service, port.device_owner, port.device_id):
         raise ServicePortInUse(port.id, port.device_owner)
+
+
+def is_plugged(service: Service, port: Port) -> bool:
+    """Whether something may be at the port, whatever its ``device_id`` says: a host or an instance has it."""
+    db = service.db
+    if port.host or db.plugs_by_port.get(port.id):
+        return True
+    return any(port.id in instance.interfaces.values() for instance in db.instances.values())
 
 
 def deletion(service: Service, port: Port) -> list[Write]:

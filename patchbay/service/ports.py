@@ -29,6 +29,7 @@ from patchbay.service.errors import (
     PortNotFound,
     TooMuchContention,
 )
+from patchbay.service.guests import check_guest
 from patchbay.service.networks import get_network
 from patchbay.service.port_security import guards, missing_defaults, protection, secured
 from patchbay.service.port_uses import check_change, check_deletion, check_owner, deletion, released
@@ -64,6 +65,8 @@ async def create_ports(service: Service, context: RequestContext, specs: Sequenc
     for attempt in range(ATTEMPTS):
         with reservations() as taken:
             ports = _new_ports(service, context, specs, taken, spread=attempt > 0)
+            for port in ports:
+                check_guest(service, context, None, port)
             # The networks are written as they are: this fails when one has got subnets that do not show here yet.
             networks = [service.db.networks[id_] for id_ in dict.fromkeys(port.network_id for port in ports)]
             try:
@@ -91,7 +94,7 @@ def _new_ports(
     order = sorted(range(len(specs)), key=lambda index: not _names_address(specs[index]))
     for index in order:
         spec = specs[index]
-        check_owner(service, spec.device_owner or "", spec.device_id or "")
+        check_owner(service, context, spec.device_owner or "", spec.device_id or "")
         if spec.network_id not in allocators:
             get_network(service, context, spec.network_id)
             allocators[spec.network_id] = Allocator(service, spec.network_id, taken, spread)
@@ -194,7 +197,8 @@ async def update_port(
                     return old
                 await service.catch_up()
                 continue
-            check_change(service, old, new)
+            check_change(service, context, old, new)
+            check_guest(service, context, old, new)
             try:
                 guarded = guards(service, [new]) if new.security_groups != old.security_groups else []
                 await service.commit(*released(service, old, new.fixed_ips), *guarded, Update(old, new))

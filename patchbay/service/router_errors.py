@@ -161,6 +161,15 @@ class PortHasBindingFloatingIP(Conflict):
         )
 
 
+class RoutesExhausted(BadRequest):
+    """A router has as many extra routes as it may have."""
+
+    def __init__(self, router_id: str, most: int) -> None:
+        super().__init__(
+            f"Unable to complete operation for {router_id}. The number of routes exceeds the maximum {most}."
+        )
+
+
 class ServicePortInUse(Conflict):
     """A port of a router or floating IP goes with that, not by itself."""
 

@@ -16,7 +16,7 @@ from patchbay.service.allocation import Allocator
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, PortInUse
 from patchbay.service.policy import authorize
-from patchbay.service.port_uses import deletion, released
+from patchbay.service.port_uses import deletion, is_plugged, released
 from patchbay.service.ports import get_own_port, new_port, readdressed
 from patchbay.service.router_errors import (
     RouterInterfaceNotFound,
@@ -34,6 +34,7 @@ from patchbay.service.router_rules import (
 )
 from patchbay.service.routers import get_router
 from patchbay.service.service import Service
+from patchbay.service.sharing import SHARED, policies_of
 from patchbay.service.specs import PortSpec, WantedIP
 from patchbay.service.subnets import get_subnet
 from patchbay.service.targets import target_of_new
@@ -75,8 +76,9 @@ def _attached(
     service: Service, context: RequestContext, router: Router, port_id: str
 ) -> tuple[Port, list[Subnet], Write]:
     old = get_own_port(service, context, port_id)
-    if old.device_id:
-        raise PortInUse(old.id, old.network_id, old.device_id)
+    # An interface has no port security: what is plugged at the port must not get there by way of a router.
+    if old.device_id or (not context.is_admin and is_plugged(service, old)):
+        raise PortInUse(old.id, old.network_id, old.device_id or "on its host")
     if not old.fixed_ips:
         raise BadRequestFor("router", "Router port must have at least one fixed IP")
     subnets = subnets_of(service, old)
@@ -92,10 +94,22 @@ def _attached(
 
 
 def _check_may_join(service: Service, context: RequestContext, subnet: Subnet) -> None:
-    """A network that is only external is for gateways, not for interfaces. Raises PolicyNotAuthorized."""
-    if not context.is_admin:
-        named = {"network_id": subnet.network_id}
-        authorize(context, "create_port", target_of_new(service, context, named))
+    """A network that is only external is for gateways, not for interfaces: PolicyNotAuthorized.
+
+    Its interface would have the gateway's address, through which all others send. So on a network that is shared with
+    all it is the owner's or an administrator's to add one (BadRequest), as in Neutron; a project that the network is
+    shared with by name may.
+    """
+    if context.is_admin:
+        return
+    authorize(context, "create_port", target_of_new(service, context, {"network_id": subnet.network_id}))
+    network = service.db.networks[subnet.network_id]
+    guests = {policy.target_project for policy in policies_of(service.db, network.id, SHARED)}
+    if context.project_id not in {subnet.project_id, network.project_id, *guests}:
+        raise BadRequestFor(
+            "router",
+            f"Cannot add interface to router because subnet {subnet.id} is not owned by project making the request",
+        )
 
 
 def _check_address_mode(subnet: Subnet) -> None:

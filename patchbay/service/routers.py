@@ -22,7 +22,7 @@ from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor, RouterNotFound
 from patchbay.service.gateways import with_gateway
 from patchbay.service.port_uses import deletion
-from patchbay.service.router_errors import RouterExternalGatewayInUseByFloatingIp, RouterInUse
+from patchbay.service.router_errors import RouterExternalGatewayInUseByFloatingIp, RouterInUse, RoutesExhausted
 from patchbay.service.router_rules import as_interface, check_routes_of, floating_gateways, gateway_port, interfaces
 from patchbay.service.router_specs import RouterSpec
 from patchbay.service.service import Service
@@ -105,8 +105,10 @@ def _changed(service: Service, old: Router, spec: RouterSpec) -> Router:
 
 
 def with_routes(service: Service, router: Router, routes: Iterable[HostRoute]) -> Router:
-    """The router with exactly these routes, or InvalidRoutes."""
+    """The router with exactly these routes. Raises InvalidRoutes, or RoutesExhausted for too many."""
     wanted = tuple(sorted(set(routes), key=lambda route: (route.destination, route.nexthop)))
+    if len(wanted) > max(service.settings.max_routes, len(router.routes)):
+        raise RoutesExhausted(router.id, service.settings.max_routes)
     check_routes_of(service, router, wanted)
     return msgspec.structs.replace(router, routes=wanted)
 

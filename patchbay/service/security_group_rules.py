@@ -61,7 +61,10 @@ async def create_security_group_rules(
         group = get_security_group(service, owner, group_id)
         _check_new(service, wanted)
         rules = [_new_rule(owner, spec) for spec in wanted]
-        return rules, [Update(group, touched(group)), *map(Insert, rules)]
+        # Address groups are written as they are: this fails when one is no longer shared.
+        named = {spec.remote_address_group_id for spec in wanted if spec.remote_address_group_id}
+        same = [Update(one, one) for one in map(service.db.address_groups.__getitem__, sorted(named))]
+        return rules, [Update(group, touched(group)), *same, *map(Insert, rules)]
 
     return await carry_out(service, f"security group {group_id}", plan)
 

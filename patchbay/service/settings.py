@@ -35,6 +35,7 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_dns_nameservers: int = 5
     max_subnet_host_routes: int = 20
     max_allowed_address_pair: int = 10
+    max_routes: int = 30
     suspect_after_s: float = 8.0
     agent_down_time_s: float = 75.0
     dhcp_agents_per_network: int = 1

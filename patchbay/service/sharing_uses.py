@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from patchbay.model import Network, RBACPolicy
 from patchbay.model.resource import Resource
-from patchbay.model.router import ROUTER_GATEWAY
+from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACES
 from patchbay.service.policy_errors import RbacPolicyInUse
 from patchbay.service.service import Service
 from patchbay.service.sharing import EVERYBODY, EXTERNAL, policies_of
@@ -25,10 +25,11 @@ def projects_using(service: Service, value: Resource, kind: str, action: str) ->
 
 
 def _on_network(service: Service, network_id: str) -> set[str]:
-    """The projects with ports or subnets on the network."""
+    """The projects with ports, interfaces of routers or subnets on the network."""
     db = service.db
     ports = [db.ports[one] for one in db.ports_by_network.get(network_id, ())]
     used = {port.project_id for port in ports if not port.device_owner.startswith("network:")}
+    used |= {port.project_id for port in ports if port.device_owner in ROUTER_INTERFACES}
     return used | {db.subnets[one].project_id for one in db.subnets_by_network.get(network_id, ())}
 
 

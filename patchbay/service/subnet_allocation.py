@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from patchbay.model import Network, Subnet, SubnetPool
+from patchbay.service.access import is_visible
 from patchbay.service.addresses import Network as Prefix
 from patchbay.service.addresses import parse_address, parse_cidr
 from patchbay.service.context import RequestContext
@@ -42,7 +43,7 @@ def pool_of(service: Service, context: RequestContext, spec: SubnetSpec) -> Subn
         raise BadRequestFor("subnets", "subnetpool_id and use_default_subnetpool cannot both be specified")
     pool: SubnetPool | None = None
     if spec.use_default_subnetpool:
-        pools = service.db.subnetpools.values()
+        pools = (each for each in service.db.subnetpools.values() if is_visible(context, each))
         pool = next((each for each in pools if each.is_default and each.ip_version == spec.ip_version), None)
         if pool is None:
             raise BadRequestFor("subnets", f"No default subnetpool found for IPv{spec.ip_version}")

@@ -12,8 +12,9 @@ from patchbay.service.sharing import is_shared
 def target_of(service: Service, context: RequestContext, value: object, named: Mapping[str, object]) -> Target:
     """The target of a change of ``value`` that names these attributes."""
 
-    def read(name: str) -> str:
-        return str(named.get(name) or getattr(value, name, "") or "")
+    def read(*names: str) -> str:
+        said = next((named[name] for name in names if named.get(name)), None)
+        return str(said or getattr(value, names[0], "") or "")
 
     owner = getattr(value, "project_id", context.project_id)
     return _target(service, context, owner, read)
@@ -22,13 +23,14 @@ def target_of(service: Service, context: RequestContext, value: object, named: M
 def target_of_new(service: Service, context: RequestContext, named: Mapping[str, object]) -> Target:
     """The target of the creation of an object with these attributes."""
 
-    def read(name: str) -> str:
-        return str(named.get(name) or "")
+    def read(*names: str) -> str:
+        return str(next((named[name] for name in names if named.get(name)), ""))
 
     return _target(service, context, read("project_id") or context.project_id, read)
 
 
-def _target(service: Service, context: RequestContext, owner: str, read: Callable[[str], str]) -> Target:
+def _target(service: Service, context: RequestContext, owner: str, read: Callable[..., str]) -> Target:
+    """``read`` gives what the request says under the first of several names for one thing, else what the object has."""
     network = service.db.networks.get(read("network_id"))
     group = service.db.security_groups.get(read("security_group_id"))
     return Target(
@@ -37,7 +39,7 @@ def _target(service: Service, context: RequestContext, owner: str, read: Callabl
         is_network_shared=network is not None and is_shared(service.db, context, network),
         group_project=None if group is None else group.project_id,
         device_owner=read("device_owner"),
-        target_project=read("target_project") or read("target_tenant"),
+        target_project=read("target_project", "target_tenant"),
     )
 
 

@@ -5,6 +5,7 @@ import re
 from patchbay.api.neutron import checks
 from patchbay.service.dhcp_options import BLANK_OPTIONS
 from patchbay.service.errors import InvalidInput
+from patchbay.service.guests import CLIENT_ID
 
 MAX_NAME, MAX_VALUE = 64, 255
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -55,6 +56,8 @@ def _option(item: dict[str, object]) -> str | None:
         return reason
     if value is None or (value == "" and name in BLANK_OPTIONS):
         return None
+    if name in CLIENT_ID and "," in str(value):
+        return f"'{value}' is no client-id: what is behind a comma would be about another client"
     return _line(value, MAX_VALUE)
 
 

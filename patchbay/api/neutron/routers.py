@@ -22,6 +22,7 @@ from patchbay.api.neutron.attributes import (
     spec_fields,
     writable,
 )
+from patchbay.api.neutron.permissions import view_for
 from patchbay.api.neutron.ports import fixed_ips
 from patchbay.api.neutron.resource import Collection, Filters, View, narrowed
 from patchbay.api.neutron.subnets import host_routes
@@ -221,13 +222,13 @@ def _routes(body: bytes) -> tuple[HostRoute, ...]:
 async def _add_routes(service: Service, request: Request, id_: str) -> Response:
     get_router(service, request.context, id_)
     router = await add_routes(service, request.context, id_, _routes(request.body))
-    return json_response({"router": view_router(service, router)})
+    return json_response({"router": view_for(service, request.context, ROUTERS, router)})
 
 
 async def _remove_routes(service: Service, request: Request, id_: str) -> Response:
     get_router(service, request.context, id_)
     router = await remove_routes(service, request.context, id_, _routes(request.body))
-    return json_response({"router": view_router(service, router)})
+    return json_response({"router": view_for(service, request.context, ROUTERS, router)})
 
 
 ACTIONS: Mapping[str, Callable[[Service, Request, str], Awaitable[Response]]] = {
