@@ -26,7 +26,7 @@ from patchbay.host.netlink_apply import Failure
 from patchbay.hoststate import Key
 from patchbay.intent.database import Change, IntentDatabase
 from patchbay.intent.scope import AgentScope
-from patchbay.model import AddressScope, Quota, RBACPolicy, SubnetPool
+from patchbay.model import AddressScope, DefaultSecurityGroupRule, Quota, RBACPolicy, SubnetPool
 from patchbay.plan.diff import diff, is_ours, is_same
 from patchbay.plan.operations import Operation
 
@@ -40,7 +40,7 @@ TABLES = (
 FAILING_ATTEMPTS = 4
 """What was tried so often is not late but wrong."""
 QUICK_RETRY_S, FIRST_RETRY_S, LAST_RETRY_S = 0.02, 0.2, 30.0
-NOT_OF_HOSTS = (AddressScope, Quota, RBACPolicy, SubnetPool)
+NOT_OF_HOSTS = (AddressScope, DefaultSecurityGroupRule, Quota, RBACPolicy, SubnetPool)
 """Values that decide nothing on a host."""
 WATCH_PATIENCE_S = 1.0
 """So long a change waits for what must be known with it; the answer may come later, and repairs do not wait for it."""

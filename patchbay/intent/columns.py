@@ -15,6 +15,7 @@ from patchbay.model import (
     AddressPair,
     AddressScope,
     AllocationPool,
+    DefaultSecurityGroupRule,
     DhcpOption,
     FloatingIP,
     Host,
@@ -50,6 +51,7 @@ Model = (
     | AddressGroup
     | SecurityGroup
     | SecurityGroupRule
+    | DefaultSecurityGroupRule
     | RBACPolicy
     | Quota
 )
@@ -60,6 +62,7 @@ MODELS: dict[str, type[Model]] = {
     "AddressGroup": AddressGroup,
     "SecurityGroup": SecurityGroup,
     "SecurityGroupRule": SecurityGroupRule,
+    "DefaultSecurityGroupRule": DefaultSecurityGroupRule,
     "Network": Network,
     "Subnet": Subnet,
     "Port": Port,
@@ -213,6 +216,8 @@ _CODECS: dict[str, _Codec] = {
 _OF_MODEL: dict[tuple[type[Model], str], _Codec] = {
     (FloatingIP, "port_id"): _OPTIONAL_REFERENCE,
     (RBACPolicy, "object_id"): _REFERENCE,
+    (DefaultSecurityGroupRule, "remote_group_id"): _OPTIONAL,
+    (DefaultSecurityGroupRule, "remote_address_group_id"): _OPTIONAL,
 }
 """Where a model's field of a common name is written in another way."""
 _REFERENCES = {

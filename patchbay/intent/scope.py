@@ -97,6 +97,7 @@ AGENT_COLUMNS: Columns = {
         "remote_group",
         "remote_address_group",
     ),
+    "DefaultSecurityGroupRule": ("direction",),
     "RBACPolicy": ("project_id", "object_type", "object", "action", "target_project"),
     "Quota": ("project_id",),
 }
@@ -148,6 +149,7 @@ class AgentScope(msgspec.Struct, frozen=True):
             "AddressGroup": _any_of(_rows(sorted(self.address_groups))),
             "SecurityGroup": _any_of(_rows(sorted(self.groups))),
             "SecurityGroupRule": _any_of([["security_group", "==", uuid_ref(group)] for group in sorted(self.groups)]),
+            "DefaultSecurityGroupRule": _any_of([]),
             "RBACPolicy": _any_of([]),
             "Quota": _any_of([]),
             "VnetObject": [["kind", "==", DATAPATH]],

@@ -12,6 +12,7 @@ from patchbay.intent.index import Index
 from patchbay.model import (
     AddressGroup,
     AddressScope,
+    DefaultSecurityGroupRule,
     FloatingIP,
     Host,
     Instance,
@@ -43,6 +44,7 @@ _COLLECTIONS: dict[str, str] = {
     "address_groups": "AddressGroup",
     "security_groups": "SecurityGroup",
     "security_group_rules": "SecurityGroupRule",
+    "default_security_group_rules": "DefaultSecurityGroupRule",
     "rbac_policies": "RBACPolicy",
     "quotas": "Quota",
 }
@@ -114,6 +116,7 @@ class Tables:
     address_groups: Mapping[str, AddressGroup]
     security_groups: Mapping[str, SecurityGroup]
     security_group_rules: Mapping[str, SecurityGroupRule]
+    default_security_group_rules: Mapping[str, DefaultSecurityGroupRule]
     rbac_policies: Mapping[str, RBACPolicy]
     quotas: Mapping[str, Quota]
     hosts_by_name: Index

@@ -11,7 +11,14 @@ from patchbay.model.pool import AddressScope, SubnetPool
 from patchbay.model.port import AddressPair, DhcpOption, FixedIP, Port
 from patchbay.model.resource import Resource
 from patchbay.model.router import FloatingIP, PortForwarding, Router
-from patchbay.model.security import AddressGroup, Quota, RBACPolicy, SecurityGroup, SecurityGroupRule
+from patchbay.model.security import (
+    AddressGroup,
+    DefaultSecurityGroupRule,
+    Quota,
+    RBACPolicy,
+    SecurityGroup,
+    SecurityGroupRule,
+)
 from patchbay.model.vnet import VnetObject
 
 __all__ = [
@@ -19,6 +26,7 @@ __all__ = [
     "AddressPair",
     "AddressScope",
     "AllocationPool",
+    "DefaultSecurityGroupRule",
     "DhcpOption",
     "FixedIP",
     "FloatingIP",

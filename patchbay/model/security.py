@@ -8,6 +8,8 @@ INGRESS, EGRESS = "ingress", "egress"
 IPV4, IPV6 = "IPv4", "IPv6"
 DEFAULT_GROUP = "default"
 """The name of the group that every project has, and that its ports are in when nothing else is said."""
+PARENT = "PARENT"
+"""In a rule for new groups, in place of a remote group: the group that gets the rule."""
 
 
 class SecurityGroup(Resource, frozen=True, kw_only=True):
@@ -37,6 +39,28 @@ class SecurityGroupRule(Resource, frozen=True, kw_only=True):
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
     remote_address_group_id: str | None = None
+
+
+class DefaultSecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that new groups begin with: the groups ``default``, the others, or both.
+
+    ``remote_group_id`` may be ``PARENT``: the group that gets the rule. ``is_removed`` is kept of a rule that every
+    service has from the start and an administrator took away.
+    """
+
+    id: str
+    direction: str
+    ethertype: str = IPV4
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+    description: str = ""
+    used_in_default_sg: bool = False
+    used_in_non_default_sg: bool = True
+    is_removed: bool = False
 
 
 class AddressGroup(Resource, frozen=True, kw_only=True):

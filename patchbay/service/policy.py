@@ -105,6 +105,7 @@ POLICIES: Mapping[str, Rule] = {
     "create_security_group_rule": group_member,
     "delete_security_group_rule": group_member,
     "get_default_security_group_rule": anybody,
+    **dict.fromkeys((f"{verb}_default_security_group_rule" for verb in ("create", "delete")), nobody),
     **_owned("address_group"),
     **dict.fromkeys(("add_addresses", "remove_addresses"), project_member),
     **_owned("rbac_policy"),

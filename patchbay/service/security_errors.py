@@ -104,6 +104,20 @@ class SecurityGroupRuleExists(Conflict):
         super().__init__(f"Security group rule already exists. Rule id is {rule_id}.")
 
 
+class DefaultSecurityGroupRuleExists(Conflict):
+    """New groups get a rule that says the same."""
+
+    def __init__(self, rule_id: str) -> None:
+        super().__init__(f"Default Security group rule already exists. Rule id is {rule_id}.")
+
+
+class DuplicateDefaultSgRuleInPost(Conflict):
+    """Two rules of one request say the same."""
+
+    def __init__(self) -> None:
+        super().__init__("Duplicate Default Security Group Rule in POST.")
+
+
 class DuplicateSecurityGroupRuleInPost(Conflict):
     """Two rules of one request say the same."""
 

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from patchbay.intent.database import Delete, Insert, Update, Write
 from patchbay.model import SecurityGroup, SecurityGroupRule
-from patchbay.model.security import DEFAULT_GROUP, EGRESS, INGRESS, IPV4, IPV6
+from patchbay.model.security import DEFAULT_GROUP
 from patchbay.service.access import (
     FIRST_REVISION,
     Attempt,
@@ -21,12 +21,12 @@ from patchbay.service.access import (
     carry_out,
     check_revision,
     is_visible,
-    new_id,
     now,
     revise,
     touched,
 )
 from patchbay.service.context import RequestContext
+from patchbay.service.default_security_group_rules import rules_of_new
 from patchbay.service.security_errors import (
     SecurityGroupCannotRemoveDefault,
     SecurityGroupCannotUpdateDefault,
@@ -73,10 +73,7 @@ def rules_of(service: Service, group_id: str) -> list[SecurityGroupRule]:
 
 
 def missing_default(service: Service, project_id: str) -> list[Write]:
-    """What makes the project's group ``default``; nothing when it is there.
-
-    Neutron's rules: everything may go out, and come in from members of the group.
-    """
+    """What makes the project's group ``default``; nothing when it is there."""
     group_id = default_group_id(project_id)
     if group_id in service.db.security_groups:
         return []
@@ -90,26 +87,7 @@ def missing_default(service: Service, project_id: str) -> list[Write]:
         created_at=moment,
         updated_at=moment,
     )
-    inner = [_rule(group, INGRESS, version, group_id) for version in (IPV4, IPV6)]
-    return [Insert(group), *map(Insert, (*_egress_rules(group), *inner))]
-
-
-def _egress_rules(group: SecurityGroup) -> list[SecurityGroupRule]:
-    return [_rule(group, EGRESS, version, None) for version in (IPV4, IPV6)]
-
-
-def _rule(group: SecurityGroup, direction: str, ethertype: str, remote_group_id: str | None) -> SecurityGroupRule:
-    return SecurityGroupRule(
-        id=new_id(),
-        project_id=group.project_id,
-        revision_number=FIRST_REVISION,
-        created_at=group.created_at,
-        updated_at=group.created_at,
-        security_group_id=group.id,
-        direction=direction,
-        ethertype=ethertype,
-        remote_group_id=remote_group_id,
-    )
+    return [Insert(group), *map(Insert, rules_of_new(service, group, is_default=True))]
 
 
 async def ensure_default(service: Service, context: RequestContext, project_id: str) -> None:
@@ -124,7 +102,7 @@ async def ensure_default(service: Service, context: RequestContext, project_id: 
 async def create_security_groups(
     service: Service, context: RequestContext, specs: Sequence[SecurityGroupSpec]
 ) -> list[SecurityGroup]:
-    """New groups, all or none, each with two rules that let everything out."""
+    """New groups, all or none, each with the rules that new groups get: by default two that let everything out."""
 
     def plan(_attempt: Attempt) -> tuple[list[SecurityGroup], list[Write]]:
         groups = [
@@ -134,7 +112,7 @@ async def create_security_groups(
         projects = dict.fromkeys(group.project_id for group in groups)
         writes = [write for project_id in projects for write in missing_default(service, project_id)]
         for group in groups:
-            writes += [Insert(group), *map(Insert, _egress_rules(group))]
+            writes += [Insert(group), *map(Insert, rules_of_new(service, group, is_default=False))]
         return groups, writes
 
     return await carry_out(service, "security groups", plan)

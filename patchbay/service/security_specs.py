@@ -39,3 +39,19 @@ class AddressGroupSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
     addresses: tuple[str, ...] = ()
+
+
+class DefaultSecurityGroupRuleSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule for new groups as asked for: for the groups ``default``, for the others, or both."""
+
+    description: str = ""
+    direction: str = ""
+    ethertype: str = IPV4
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+    used_in_default_sg: bool = False
+    used_in_non_default_sg: bool = True

@@ -36,5 +36,6 @@ async def empty(db: IntentDatabase) -> None:
     await db.transact(*map(Delete, values))
     rest = (*db.ports.values(), *db.subnets.values(), *db.networks.values())
     routed = (*db.floatingips.values(), *db.routers.values(), *db.subnetpools.values(), *db.address_scopes.values())
+    policies = (*db.rbac_policies.values(), *db.quotas.values(), *db.default_security_group_rules.values())
     secured = (*db.security_group_rules.values(), *db.security_groups.values(), *db.address_groups.values())
-    await db.transact(*map(Delete, (*rest, *routed, *secured, *db.rbac_policies.values(), *db.quotas.values())))
+    await db.transact(*map(Delete, (*rest, *routed, *secured, *policies)))

@@ -171,6 +171,11 @@ EXTENSIONS = tuple(
             "Subnet Pool Prefix Operations",
             "Provides support for adjusting the prefix list of subnet pools",
         ),
+        (
+            "subnet-external-network",
+            "Subnet belongs to an external network",
+            "Informs if the subnet belongs to an external network",
+        ),
         ("subnet_allocation", "Subnet Allocation", "Enables allocation of subnets from a subnet pool"),
         ("subnet-service-types", "Subnet service types", "Provides ability to set the subnet service_types field"),
         ("tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "Allow to tag ports during bulk creation"),

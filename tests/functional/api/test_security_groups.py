@@ -248,9 +248,13 @@ async def test_a_group_that_everybody_may_use_is_shown_as_shared(api: Api, db: I
     assert not db.rbac_policies, "a policy of a group that is gone"
 
 
-async def test_the_rules_that_new_groups_get_can_be_read(api: Api) -> None:
+async def test_the_rules_that_new_groups_get_are_neutrons_at_first(api: Api) -> None:
     found = await api.get("/default-security-group-rules")
     assert len(found) == 4
+    assert {one["description"] for one in found} == {
+        "Legacy default SG rule for ingress traffic",
+        "Legacy default SG rule for egress traffic",
+    }
     inner = await api.get("/default-security-group-rules?used_in_non_default_sg=false")
     assert {(one["direction"], one["ethertype"], one["remote_group_id"]) for one in inner} == {
         ("ingress", "IPv4", "PARENT"),

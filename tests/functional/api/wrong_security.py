@@ -78,7 +78,7 @@ GROUP_ROWS = [
     Row("DELETE", "/security-groups/{used}", None, 409, "SecurityGroupInUse", "in use."),
     Row("DELETE", WEB, {"security_group": {}}, 400, BAD, "Request body is not supported in DELETE"),
     Row("PUT", "/default-security-group-rules/x", {}, 405, "HTTPMethodNotAllowed", "PUT is not allowed"),
-    Row("POST", "/default-security-group-rules", {}, 405, "HTTPMethodNotAllowed", "POST is not allowed"),
+    Row("POST", "/default-security-group-rules", {}, 400, BAD, "Resource body required"),
     Row("GET", f"/default-security-group-rules/{NOWHERE}", None, 404, "DefaultSecurityGroupRuleNotFound", NOWHERE),
 ]
 

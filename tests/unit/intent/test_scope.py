@@ -26,6 +26,7 @@ def test_a_new_agent_asks_for_its_own_and_for_no_network() -> None:
         "AddressGroup": [False],
         "SecurityGroup": [False],
         "SecurityGroupRule": [False],
+        "DefaultSecurityGroupRule": [False],
         "RBACPolicy": [False],
         "Quota": [False],
         "VnetObject": [["kind", "==", "datapath"]],

@@ -1,0 +1,1 @@
+"""The unmodified tempest against ``patchbay serve``: what ``scripts/tempest`` runs inside private namespaces."""
