@@ -17,6 +17,7 @@ from patchbay.cli.endpoint import Endpoint
 from patchbay.cli.output import Row, output_options, print_list, print_table
 from patchbay.cli.router_picture import draw_routers
 from patchbay.errors import LabError
+from patchbay.lab.apply_security import speaks_of_security
 from patchbay.lab.lab import Lab
 from patchbay.lab.outcomes import Outcome, Pair
 from patchbay.lab.reading import load_topology
@@ -83,7 +84,7 @@ def up(file: Path, name: str, port: int | None, vnet_port: int | None, *, bare: 
     if outcomes is None:
         return 0
     click.echo()
-    return report(outcomes, "table", ())
+    return report(outcomes, "table", (), running)
 
 
 @lab.command()
@@ -202,7 +203,8 @@ def ping(source: str, target: str, name: str, style: str, columns: Sequence[str]
 @output_options
 def check(patience: float, name: str, style: str, columns: Sequence[str]) -> int:
     """Prove the topology's expectations with real packets. Exit code 1 when one is not met."""
-    return report(Lab.attach(name).check(patience_s=patience), style, columns)
+    running = Lab.attach(name)
+    return report(running.check(patience_s=patience), style, columns, running)
 
 
 @lab.command()
@@ -251,7 +253,7 @@ def progress(started: float) -> Callable[[str], None]:
     return say
 
 
-def report(outcomes: Sequence[Outcome], style: str, columns: Sequence[str]) -> int:
+def report(outcomes: Sequence[Outcome], style: str, columns: Sequence[str], running: Lab | None = None) -> int:
     """Print what was found beside what was expected; 1 when they differ anywhere."""
     wrong = [outcome for outcome in outcomes if not outcome.is_met]
     shown = wrong if style == "table" and len(outcomes) > MANY else outcomes
@@ -260,6 +262,10 @@ def report(outcomes: Sequence[Outcome], style: str, columns: Sequence[str]) -> i
     if style == "table":
         verdict = "all met" if not wrong else f"{len(wrong)} WRONG"
         click.secho(f"\n{len(outcomes)} expectations, {verdict}.", fg="red" if wrong else "green", bold=True)
+        if wrong and running is not None and speaks_of_security(running.topology):
+            click.echo(
+                f"Which rules of security groups were asked: patchbay why --endpoint {running.endpoint} FROM TO tcp/80"
+            )
     return 1 if wrong else 0
 
 

@@ -241,7 +241,9 @@ def draw(
         said = "allowed" if finding.is_allowed else "dropped"
         yield f"  {step(finding, source, target)}: {said}, {finding.why}"
         shown = [one for one in finding.rules if not one.missed] or list(finding.rules)
-        rows = [["", groups_name(one.rule, names), describe(one.rule, names), one.missed] for one in shown[:MOST]]
+        rows = [
+            ["", f"group {groups_name(one.rule, names)}", describe(one.rule, names), one.missed] for one in shown[:MOST]
+        ]
         yield from (f"  {line}" for line in (aligned(rows) if rows else ()))
         if len(shown) > MOST:
             yield f"    and {len(shown) - MOST} more"

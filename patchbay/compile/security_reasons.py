@@ -109,7 +109,7 @@ def _judge(known: SecurityGroups, port: Port, direction: str, packet: Packet) ->
     if spoken is not None:
         return Finding(port, direction, *spoken)
     asked = [rule for rule in known.rules_of(key_of(port)) if rule.direction == direction]
-    judged = tuple(sorted((Judged(rule, missed(known, rule, packet)) for rule in asked), key=lambda one: one.missed))
+    judged = tuple(sorted((Judged(rule, missed(known, rule, packet)) for rule in asked), key=_nearness))
     is_allowed = any(not one.missed for one in judged)
     if is_allowed:
         why = "a rule of its groups allows it"
@@ -118,6 +118,13 @@ def _judge(known: SecurityGroups, port: Port, direction: str, packet: Packet) ->
     else:
         why = "no rule of its groups allows it"
     return Finding(port, direction, is_allowed, why, judged)
+
+
+def _nearness(judged: Judged) -> int:
+    """Those that allow it come first, then those that would allow somebody else to."""
+    far = ("another port", "another type or code", "another protocol", "another IP version")
+    found = (number for number, text in enumerate(far, 2) if judged.missed.startswith(text))
+    return next(found, 1) if judged.missed else 0
 
 
 def missed(known: SecurityGroups, rule: SecurityGroupRule, packet: Packet) -> str:

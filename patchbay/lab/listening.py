@@ -78,7 +78,10 @@ def connects(place: Place, address: Address, protocol: str, port: int, expected:
             is_answered = asking.recv(len(word)) == word if protocol == "udp" else True
         detail = ""
     except OSError as error:
-        is_answered, detail = False, str(error.strerror or error).lower()
+        is_answered, detail = (
+            False,
+            "no answer" if isinstance(error, TimeoutError) else str(error.strerror or error).lower(),
+        )
     return "", is_answered == expected, detail
 
 

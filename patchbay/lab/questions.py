@@ -78,7 +78,7 @@ def _asked(pair: Pair, ask: Callable[[], Answer], *, patience_s: float) -> Outco
         except (LabError, OSError) as error:  # an interface that just went, on a host that boots
             answer, is_right, detail = "", False, str(error)
         if is_right or time.monotonic() > deadline:
-            took_ms = (time.monotonic() - started) * 1000 if is_right else None
+            took_ms = (time.monotonic() - started) * 1000 if is_right and pair.expected else None
             return Outcome(pair, is_right == pair.expected, is_right, took_ms, detail, answer)
         time.sleep(PAUSE_S)
 
