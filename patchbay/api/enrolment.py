@@ -108,7 +108,7 @@ def _granted(granted: Granted) -> Response:
 def _decoded(request: Request, kind: type[Said]) -> Said:
     try:
         return msgspec.json.decode(request.body, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MalformedRequestBody(str(error)) from None
 
 

@@ -80,8 +80,9 @@ def read_expectations(document: Document, value: Any, topology: Topology) -> tup
         elif isinstance(entry, dict) and ("tcp" in entry or "udp" in entry):
             found += _connect(document, path, entry, topology)
         else:
-            also = [name for name in _ALL if name not in field_names(_Reach) and name not in (entry or ())]
-            reach = document.convert(path, entry, _Reach, also=also if isinstance(entry, dict) else ())
+            there = entry if isinstance(entry, dict) else _ALL
+            also = [name for name in _ALL if name not in field_names(_Reach) and name not in there]
+            reach = document.convert(path, entry, _Reach, also=also)
             found += [] if reach is None else _reach(document, path, reach, topology)
     return tuple(found)
 

@@ -43,10 +43,17 @@ class Document:
         self._lines: dict[FieldPath, int] = {}
         self._aliases: dict[FieldPath, FieldPath] = {}
         self._problems: list[tuple[int, str]] = []
+        self._written_out = 0
         try:
             node = yaml.compose(text, Loader=PlainLoader)
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, int(error.position)) + 1
+            reason = f"is not YAML: the character U+{ord(text[int(error.position)]):04X} is not allowed"
+            raise TopologyError(f"{self.name}:{line}: {reason}") from None
         except yaml.YAMLError as error:
             raise TopologyError(f"{self.name}{_position(error)}: {_reason(error)}") from None
+        except RecursionError:
+            raise TopologyError(f"{self.name}:1: is nested too deeply; expected {_DEEPEST} levels at most") from None
         self.data: Any = None if node is None else self._plain(node, ())
 
     def wrong(self, path: FieldPath, text: str) -> None:
@@ -127,6 +134,10 @@ class Document:
         self._lines.setdefault(path, node.start_mark.line + 1)
         if len(path) > _DEEPEST:
             raise TopologyError(f"{self.name}:{node.start_mark.line + 1}: is nested too deeply (an alias of itself?)")
+        self._written_out += 1
+        if self._written_out > _MOST_VALUES:
+            reason = f"with its aliases written out has more than {_MOST_VALUES} values (aliases of aliases?)"
+            raise TopologyError(f"{self.name}:{node.start_mark.line + 1}: {reason}")
         if isinstance(node, yaml.MappingNode):
             return self._plain_mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -137,8 +148,14 @@ class Document:
         if node.tag == "tag:yaml.org,2002:null":
             return None
         if node.tag == "tag:yaml.org,2002:int":
-            return int(text, 16 if text.startswith("0x") else 10)
+            return self._number(text, path)
         return text
+
+    def _number(self, text: str, path: FieldPath) -> int:
+        if len(text) > _LONGEST_NUMBER:
+            self.wrong(path, f"is a number of {len(text)} characters; expected a smaller one")
+            return 0
+        return int(text, 16 if text.startswith("0x") else 10)
 
     def _plain_mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -158,6 +175,10 @@ class Document:
 
 
 _DEEPEST = 20
+_MOST_VALUES = 100_000
+"""A few lines of aliases of aliases are billions of values; a lab of 10,000 instances is not so many."""
+_LONGEST_NUMBER = 18
+"""Characters: so every number fits into 64 bits, as JSON and the database want it."""
 _KINDS = {
     "str": "text (in quotes if it looks like a number)",
     "int": "a whole number",

@@ -6,11 +6,10 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from patchbay.api.errors import HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound
 from patchbay.api.http import Request, Response, json_response
 from patchbay.api.neutron.agents import view_agent
+from patchbay.api.neutron.attributes import decode
 from patchbay.api.neutron.networks import view_network
 from patchbay.api.neutron.routers import view_router
 from patchbay.service import agent_scheduling
@@ -67,10 +66,7 @@ async def answer(service: Service, request: Request, parts: Sequence[str]) -> Re
 
 
 def _named(request: Request, name: str) -> str:
-    try:
-        body = msgspec.json.decode(request.body)
-    except msgspec.DecodeError as error:
-        raise HTTPBadRequest(f"Malformed request body: {error}.") from None
+    body = decode(request.body)
     value = body.get(name) if isinstance(body, dict) else None
     if not isinstance(value, str):
         raise HTTPBadRequest(f"Invalid request: the body must hold '{name}', the id to add.")

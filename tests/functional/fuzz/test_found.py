@@ -1,0 +1,26 @@
+"""What the fuzzers found, each as small as it can be said."""
+
+from pathlib import Path
+
+import pytest
+
+from patchbay.intent.database import IntentDatabase
+from tests.functional.fuzz.requests import Request
+from tests.functional.fuzz.world import world_on
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+DEEP = b"[" * 5000
+
+
+@pytest.mark.parametrize("body", [DEEP, b"\xff", b"{", b"[]", b"7", b""])
+async def test_what_an_agent_is_to_serve_is_read_like_every_other_body(
+    db: IntentDatabase, tmp_path: Path, body: bytes
+) -> None:
+    async with world_on(db, tmp_path) as world:
+        agent = next(
+            item["id"] for item in await world.get("admin", "agents") if item["binary"] == "neutron-dhcp-agent"
+        )
+        path = f"/v2.0/agents/{agent}/dhcp-networks".encode()
+        answer = await world.ask(Request(user="admin", method="POST", path=path, body=body))
+        assert answer.status == 400
