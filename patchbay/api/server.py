@@ -19,7 +19,7 @@ import msgspec
 
 from patchbay.api.app import create_app
 from patchbay.api.asgi import MAX_BODY_BYTES, ASGIApp
-from patchbay.api.authentication.choice import AuthSettings, check_exposure, read_strategies
+from patchbay.api.authentication.choice import AuthSettings, check_exposure, read_files, read_strategies
 from patchbay.api.connections import Patience
 from patchbay.api.enrolment import with_enrolment
 from patchbay.api.hosts import Hosts, limits_of, open_authority
@@ -139,6 +139,7 @@ async def serve(settings: ServeSettings) -> None:
     uvicorn_options(settings.tls, authority)  # a certificate that cannot be used is told before anything begins
     sockets = listeners(settings)
     check_exposure(settings.auth, sockets.neutron, sockets.openvnet)
+    read_files(settings.auth)  # nor one of these
     async with _intent_server(settings, authority) as intent:
         # A member of a cluster uses its own server, which passes writes on to the one that leads.
         opening = IntentDatabase.open(intent.remotes, leader_only=None if settings.intent else False)

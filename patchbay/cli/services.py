@@ -162,7 +162,7 @@ def serve(log_format: str, log_level: str, **given: Any) -> None:
         raise click.UsageError("--cluster-join needs --cluster-local: where the other members reach this one.")
     cluster = ClusterMember(given["cluster_local"], given["cluster_join"]) if given["cluster_local"] else None
     settings = server.ServeSettings(
-        state_dir=given["state_dir"],
+        state_dir=given["state_dir"].absolute(),
         listen=given["listen"],
         listen_fd=given["listen_fd"],
         vnet_listen=given["vnet_listen"],

@@ -9,7 +9,7 @@ import msgspec
 from patchbay.api.authentication.builtin import builtin_authentication
 from patchbay.api.authentication.http_basic import basic_authentication, basic_with_logins
 from patchbay.api.authentication.keystone import keystone_authentication
-from patchbay.api.authentication.keystone_client import read_settings
+from patchbay.api.authentication.keystone_client import KeystoneSettings, read_settings
 from patchbay.api.authentication.strategy import Authentication
 from patchbay.errors import BadRequest
 from patchbay.intent.tables import Tables
@@ -82,26 +82,40 @@ def is_private(listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
+class Files(msgspec.Struct, frozen=True):
+    """What the files of a strategy say; None for those that it does not need."""
+
+    identity: WatchedFile | None = None
+    htpasswd: WatchedFile | None = None
+    keystone: KeystoneSettings | None = None
+
+
+def read_files(settings: AuthSettings) -> Files:
+    """The files that the strategy needs. Raises MissingFile or BadIdentityFile."""
+    needed = {HTTP_BASIC: "htpasswd", KEYSTONE: "keystone", BUILTIN: "identity"}.get(settings.strategy, "")
+    if needed and getattr(settings, needed) is None:
+        raise MissingFile(settings.strategy, f"--{needed} FILE")
+    identity = settings.identity if settings.strategy in (HTTP_BASIC, BUILTIN) else None
+    return Files(
+        None if identity is None else WatchedFile(identity, parse_identity),
+        WatchedFile(settings.htpasswd, parse_htpasswd) if needed == "htpasswd" and settings.htpasswd else None,
+        read_settings(settings.keystone) if needed == "keystone" and settings.keystone else None,
+    )
+
+
 def read_strategies(settings: AuthSettings, state_dir: Path, db: Tables) -> Strategies:
     """The strategies. Raises MissingFile or BadIdentityFile."""
-    match settings.strategy:
-        case "http_basic":
-            if settings.htpasswd is None:
-                raise MissingFile(HTTP_BASIC, "--htpasswd FILE")
-            identity = None if settings.identity is None else WatchedFile(settings.identity, parse_identity)
-            both = basic_authentication(db, WatchedFile(settings.htpasswd, parse_htpasswd), identity)
-            return Strategies(both, both)
-        case "keystone":
-            if settings.keystone is None:
-                raise MissingFile(KEYSTONE, "--keystone FILE")
-            both = keystone_authentication(db, read_settings(settings.keystone))
-            return Strategies(both, both)
-        case "builtin":
-            if settings.identity is None:
-                raise MissingFile(BUILTIN, "--identity FILE")
-            logins = Logins(WatchedFile(settings.identity, parse_identity))
-            tokens = _tokens(settings, state_dir)
-            return Strategies(builtin_authentication(db, logins, tokens), basic_with_logins(db, logins))
+    files = read_files(settings)
+    if files.htpasswd is not None:
+        both = basic_authentication(db, files.htpasswd, files.identity)
+        return Strategies(both, both)
+    if files.keystone is not None:
+        both = keystone_authentication(db, files.keystone)
+        return Strategies(both, both)
+    if files.identity is not None:
+        logins = Logins(files.identity)
+        tokens = _tokens(settings, state_dir)
+        return Strategies(builtin_authentication(db, logins, tokens), basic_with_logins(db, logins))
     return Strategies()
 
 

@@ -169,3 +169,27 @@ def test_sigterm_ends_it_while_it_waits_for_its_database(tmp_path: Path) -> None
     until(lambda: "nowhere.sock" in log.read_text(), "a word about the database")
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
+
+
+def test_a_state_directory_may_be_relative(start_serve: Start, tmp_path: Path) -> None:
+    serving = start_serve(state_dir=Path(os.path.relpath(tmp_path / "state", ROOT)))
+    assert ask(serving, "GET", "/")[0] == 200
+    assert (tmp_path / "state" / "intent.sock").is_socket()
+
+
+def test_a_file_of_users_that_is_wrong_is_told_before_anything_begins(tmp_path: Path) -> None:
+    (tmp_path / "identity.yaml").write_text("users: {alice: {pasword: x}}")
+    command = [sys.executable, "-m", "patchbay", "serve", "--state-dir", str(tmp_path / "state"), "--auth", "builtin"]
+    for options, complaint in (
+        ([], "patchbay: --auth builtin needs --identity FILE. See docs/identity.md.\n"),
+        (
+            ["--identity", str(tmp_path / "identity.yaml")],
+            f"patchbay: {tmp_path}/identity.yaml: user alice: has unknown field `pasword`. "
+            "See docs/identity.md for its form.\n",
+        ),
+    ):
+        done = subprocess.run(
+            [*command, "--listen", "127.0.0.1:0", *options], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (1, complaint)
+    assert not (tmp_path / "state").exists()
