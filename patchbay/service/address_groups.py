@@ -10,6 +10,7 @@ from patchbay.intent.database import Delete, Insert, Write
 from patchbay.model import AddressGroup
 from patchbay.service.access import Attempt, beginning, carry_out, check_revision, is_visible, revise
 from patchbay.service.context import RequestContext
+from patchbay.service.errors import BadRequestFor
 from patchbay.service.security_errors import (
     AddressesAlreadyExist,
     AddressesNotFound,
@@ -36,10 +37,18 @@ def as_blocks(addresses: Iterable[str]) -> tuple[str, ...]:
 async def create_address_groups(
     service: Service, context: RequestContext, specs: Sequence[AddressGroupSpec]
 ) -> list[AddressGroup]:
-    """New address groups, all or none."""
+    """New address groups, all or none. Raises BadRequest for more addresses than a group may have."""
     groups = [AddressGroup(**beginning(context, spec), addresses=as_blocks(spec.addresses)) for spec in specs]
+    for group in groups:
+        _check_number(service, group)
     await service.commit(*map(Insert, groups))
     return groups
+
+
+def _check_number(service: Service, group: AddressGroup) -> None:
+    most = service.settings.max_addresses_per_group
+    if len(group.addresses) > most:
+        raise BadRequestFor("address_group", f"Address group {group.id} would have more than {most} addresses")
 
 
 async def update_address_group(
@@ -71,13 +80,15 @@ async def _revise(
 async def add_addresses(
     service: Service, context: RequestContext, group_id: str, addresses: Iterable[str]
 ) -> AddressGroup:
-    """The group with these addresses more. Raises AddressGroupNotFound, AddressesAlreadyExist."""
+    """The group with these addresses more. Raises AddressGroupNotFound, AddressesAlreadyExist, or BadRequest."""
     wanted = as_blocks(addresses)
 
     def change(old: AddressGroup) -> AddressGroup:
         if there := [address for address in wanted if address in old.addresses]:
             raise AddressesAlreadyExist(there, group_id)
-        return msgspec.structs.replace(old, addresses=as_blocks((*old.addresses, *wanted)))
+        new = msgspec.structs.replace(old, addresses=as_blocks((*old.addresses, *wanted)))
+        _check_number(service, new)
+        return new
 
     return await _revise(service, context, group_id, change)
 

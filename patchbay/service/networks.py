@@ -114,7 +114,16 @@ async def update_network(
     def get() -> Network:
         return get_network(service, context, network_id)
 
+    was_shared = get().shared
     network = await revise(service, f"network {network_id}", get, lambda old: _changed(service, old, spec), if_match)
+    if was_shared and not network.shared:
+        await service.catch_up()
+        try:
+            _check_unshared(service, network)
+        except InvalidSharedSetting:
+            # Somebody began to use it at the same moment; from now on nobody does.
+            await revise(service, f"network {network_id}", get, lambda old: msgspec.structs.replace(old, shared=True))
+            raise
     if spec.external is False:
         # Nobody makes a gateway there from now on. If another server made one just before, the network stays external.
         await service.catch_up()

@@ -19,7 +19,10 @@ import msgspec
 
 from patchbay.intent.database import Change, Insert, IntentDatabase, Update, Write
 from patchbay.model import (
+    AddressGroup,
+    AddressScope,
     FloatingIP,
+    Instance,
     Network,
     Port,
     Quota,
@@ -45,6 +48,9 @@ KINDS: Mapping[type, str] = {
     SecurityGroupRule: "security_group_rule",
     SubnetPool: "subnetpool",
     RBACPolicy: "rbac_policy",
+    AddressGroup: "address_group",
+    AddressScope: "address_scope",
+    Instance: "instance",
 }
 DEFAULTS: Mapping[str, int] = {
     "network": 100,
@@ -56,10 +62,19 @@ DEFAULTS: Mapping[str, int] = {
     "security_group_rule": 100,
     "subnetpool": UNLIMITED,
     "rbac_policy": 10,
+    "address_group": 100,
+    "address_scope": 100,
+    "instance": 100,
 }
-"""Neutron's resources and limits (``neutron.conf``, [quotas])."""
+"""Neutron's resources and limits (``neutron.conf``, [quotas]); the last three, which Neutron does not limit, are ours:
+whatever a member creates takes room somewhere."""
 
-NOTHING: Mapping[str, int] = {}
+ALONG: Mapping[str, Sequence[str]] = {"security_group": ("security_group_rule",)}
+"""What is made along with an object for a user, and limited as if the user had made it: a new group's first rules."""
+
+Claims = Mapping[str, Counter[str]]
+"""How many objects of each limited kind a request makes, by project."""
+NOTHING: Claims = {}
 _limited: ContextVar[str] = ContextVar("limited", default="")
 """The kind of resource that the request of this task creates; "" when nothing that it makes is refused."""
 
@@ -88,6 +103,9 @@ class Usage:
             db.security_group_rules,
             db.subnetpools,
             db.rbac_policies,
+            db.address_groups,
+            db.address_scopes,
+            db.instances,
         )
         self._counts = Counter((KINDS[type(value)], value.project_id) for table in tables for value in table.values())
         db.subscribe(self._follow)
@@ -158,27 +176,28 @@ class Quotas:
         row = self.row(project_id) if self._db.quotas else None
         return self.defaults[kind] if row is None else row.limits.get(kind, self.defaults[kind])
 
-    def claims(self, writes: Iterable[Write]) -> Mapping[str, int]:
+    def claims(self, writes: Iterable[Write]) -> Claims:
         """How many objects of the kind that is being created the writes make, by project, where there is a limit."""
         kind = _limited.get()
-        if not kind or not (self._db.quotas or self.defaults[kind] != UNLIMITED):
+        kinds = (kind, *ALONG.get(kind, ())) if kind else ()
+        if not (kinds and (self._db.quotas or any(self.defaults[one] != UNLIMITED for one in kinds))):
             return NOTHING
-        wanted: Counter[str] = Counter()
+        wanted: dict[str, Counter[str]] = {}
         for write in writes:
-            if isinstance(write, Insert) and KINDS.get(type(write.value)) == kind:
-                wanted[getattr(write.value, "project_id", "")] += 1
-        return {one: number for one, number in wanted.items() if self.limit(kind, one) != UNLIMITED}
+            if isinstance(write, Insert) and (made := KINDS.get(type(write.value))) in kinds:
+                project_id = getattr(write.value, "project_id", "")
+                if self.limit(made, project_id) != UNLIMITED:
+                    wanted.setdefault(project_id, Counter())[made] += 1
+        return wanted
 
-    def enter(self, wanted: Mapping[str, int]) -> list[Write] | None:
+    def enter(self, wanted: Claims) -> list[Write] | None:
         """What is written along by a creation that goes behind those under way; None when it must take its turn.
 
         After it, ``leave`` says how it went.
         """
-        kind = _limited.get()
         lanes = {project_id: self._lanes.setdefault(project_id, Lane()) for project_id in wanted}
         for project_id, lane in lanes.items():
-            ahead = self.usage.of(kind, project_id) + lane.pending[kind] + wanted[project_id]
-            if not lane.is_open or ahead > self.limit(kind, project_id):
+            if not lane.is_open or self._excess(project_id, wanted[project_id] + lane.pending):
                 return None
         guards: list[Write] = []
         for project_id, lane in lanes.items():
@@ -186,23 +205,32 @@ class Quotas:
             lane.ahead = counted(project_id, before)
             guards.append(guard_of(before, lane.ahead))
             lane.under_way += 1
-            lane.pending[kind] += wanted[project_id]
+            lane.pending.update(wanted[project_id])
             lane.idle.clear()
         return guards
 
-    def leave(self, wanted: Mapping[str, int], *, failed: bool) -> None:
+    def _excess(self, project_id: str, wanted: Counter[str]) -> list[str]:
+        """The kinds of which the project would have more than it may."""
+        return [
+            kind
+            for kind, number in wanted.items()
+            if self.limit(kind, project_id) != UNLIMITED
+            and self.usage.of(kind, project_id) + number > self.limit(kind, project_id)
+        ]
+
+    def leave(self, wanted: Claims, *, failed: bool) -> None:
         """A creation that entered is through, or has failed."""
         for project_id, number in wanted.items():
             lane = self._lanes[project_id]
             lane.under_way -= 1
-            lane.pending[_limited.get()] -= number
+            lane.pending.subtract(number)
             lane.broken = lane.broken or failed
             if not lane.under_way:
                 lane.ahead, lane.broken = None, False
                 lane.idle.set()
 
     @asynccontextmanager
-    async def turn(self, wanted: Mapping[str, int]) -> AsyncIterator[None]:
+    async def turn(self, wanted: Claims) -> AsyncIterator[None]:
         """Within the block nothing else of these projects is counted and made here."""
         async with AsyncExitStack() as stack:
             for project_id in sorted(wanted):
@@ -211,12 +239,11 @@ class Quotas:
                 await lane.idle.wait()
             yield
 
-    def guards(self, wanted: Mapping[str, int]) -> list[Write]:
+    def guards(self, wanted: Claims) -> list[Write]:
         """What is written along, so that nothing else is counted at the same time. Raises OverQuota."""
-        kind = _limited.get()
-        for project_id, number in wanted.items():
-            if self.usage.of(kind, project_id) + number > self.limit(kind, project_id):
-                raise OverQuota([kind])
+        for project_id, numbers in wanted.items():
+            if excess := self._excess(project_id, numbers):
+                raise OverQuota(excess)
         rows = {project_id: self.row(project_id) for project_id in wanted}
         return [guard_of(row, counted(project_id, row)) for project_id, row in rows.items()]
 

@@ -20,7 +20,12 @@ from patchbay.service.context import RequestContext
 from patchbay.service.errors import InvalidInput
 from patchbay.service.external_networks import check_may_be_internal
 from patchbay.service.networks import get_network
-from patchbay.service.policy_errors import DuplicateRbacPolicy, InvalidActionForType, RbacPolicyNotFound
+from patchbay.service.policy_errors import (
+    DuplicateRbacPolicy,
+    InvalidActionForType,
+    RbacPolicyInUse,
+    RbacPolicyNotFound,
+)
 from patchbay.service.security_groups import get_security_group
 from patchbay.service.service import Service
 from patchbay.service.sharing import EVERYBODY, EXTERNAL, KINDS, SHARED, implied_policies, policies_of
@@ -149,11 +154,11 @@ def _addition(service: Service, value: Any, policy: RBACPolicy) -> tuple[RBACPol
 async def update_policy(service: Service, context: RequestContext, policy_id: str, target: str) -> RBACPolicy:
     """The policy for another project. Raises RbacPolicyNotFound, RbacPolicyInUse, DuplicateRbacPolicy."""
 
-    def plan(_attempt: Attempt) -> tuple[RBACPolicy, list[Write]]:
+    def plan(_attempt: Attempt) -> tuple[tuple[Any, RBACPolicy, RBACPolicy], list[Write]]:
         old = get_policy(service, context, policy_id)
         value = _object(service, old)
         if target == old.target_project:
-            return old, []
+            return (value, old, old), []
         if not context.is_admin and value.project_id != context.project_id:
             raise InvalidInput("Only admins can manipulate policies on objects they do not own")
         new = msgspec.structs.replace(old, target_project=target)
@@ -162,10 +167,14 @@ async def update_policy(service: Service, context: RequestContext, policy_id: st
         if target != EVERYBODY:
             check_unused(service, value, old)
         if old.id in service.db.rbac_policies and (target != EVERYBODY or not _is_attribute(value, old)):
-            return new, [Update(value, touched(value)), Update(old, new)]
-        return _exchanged(service, value, old, new)
+            return (value, old, new), [Update(value, touched(value)), Update(old, new)]
+        new, writes = _exchanged(service, value, old, new)
+        return (value, old, new), writes
 
-    return await carry_out(service, f"RBAC policy {policy_id}", plan)
+    before, old, new = await carry_out(service, f"RBAC policy {policy_id}", plan)
+    if new is not old and target != EVERYBODY:
+        await _keep_if_used(service, before, old, new)
+    return new
 
 
 def _is_attribute(value: Resource, policy: RBACPolicy) -> bool:
@@ -187,13 +196,13 @@ def _exchanged(service: Service, value: Any, old: RBACPolicy, new: RBACPolicy) -
 async def delete_policy(service: Service, context: RequestContext, policy_id: str, _if_match: int | None) -> None:
     """The policy goes. Raises RbacPolicyNotFound, RbacPolicyInUse, or ExternalNetworkInUse for a network's last."""
 
-    def plan(_attempt: Attempt) -> tuple[None, list[Write]]:
+    def plan(_attempt: Attempt) -> tuple[tuple[Any, RBACPolicy], list[Write]]:
         policy = get_policy(service, context, policy_id)
         rows: list[Write] = [Delete(policy)] if policy.id in service.db.rbac_policies else []
         try:
             value = _object(service, policy)
         except NotFound:
-            return None, rows
+            return (None, policy), rows
         check_unused(service, value, policy)
         changed = touched(value)
         if policy.action == EXTERNAL and is_last(service, value, policy):
@@ -201,7 +210,39 @@ async def delete_policy(service: Service, context: RequestContext, policy_id: st
             changed = msgspec.structs.replace(changed, external=False, is_default=False)
         elif not rows:
             changed = msgspec.structs.replace(changed, shared=False)
-        return None, [Update(value, changed), *rows]
+        return (value, policy), [Update(value, changed), *rows]
 
     await service.catch_up()
-    await carry_out(service, f"RBAC policy {policy_id}", plan)
+    before, policy = await carry_out(service, f"RBAC policy {policy_id}", plan)
+    if before is not None:
+        await _keep_if_used(service, before, policy, None)
+
+
+async def _keep_if_used(service: Service, before: Any, old: RBACPolicy, new: RBACPolicy | None) -> None:
+    """Puts a policy back that somebody began to use at the moment when it went, and raises RbacPolicyInUse.
+
+    Who uses a shared object writes it as it is, which fails from then on. So all uses are seen now.
+    ``before`` is the object as it was with the policy ``old``, in whose place is ``new`` now.
+    """
+    await service.catch_up()
+    value = getattr(service.db, KINDS[old.object_type]).get(old.object_id)
+    if value is None:
+        return
+    try:
+        check_unused(service, value, old)
+    except RbacPolicyInUse:
+        await carry_out(service, f"RBAC policy {old.id}", lambda _: (None, _restored(service, before, old, new)))
+        raise
+
+
+def _restored(service: Service, before: Any, old: RBACPolicy, new: RBACPolicy | None) -> list[Write]:
+    """What makes the policy and its object's attributes as they were."""
+    value = getattr(service.db, KINDS[old.object_type])[old.object_id]
+    attributes = {name: getattr(before, name) for name in ("shared", "external", "is_default") if hasattr(before, name)}
+    writes: list[Write] = [Update(value, msgspec.structs.replace(touched(value), **attributes))]
+    was_row = not any(one.id == old.id for one in implied_policies(service.db, before))
+    present = None if new is None else service.db.rbac_policies.get(new.id)
+    if was_row and present is not None and present.id == old.id:
+        return [*writes, Update(present, old)]
+    gone: list[Write] = [] if present is None else [Delete(present)]
+    return [*writes, *gone, *([Insert(old)] if was_row else [])]

@@ -67,7 +67,10 @@ async def add_interface(
             port, write = _on_subnet(service, context, attempt, router, subnet)
             subnets = [subnet]
         ids = tuple(dict.fromkeys(subnet.id for subnet in subnets))
-        return Interface(router, port, ids, subnets[-1].id), [write, Update(router, touched(router))]
+        # The network is written as it is: this fails when it is no longer shared with whose router it is.
+        network = service.db.networks[port.network_id]
+        writes = [write, Update(network, network), Update(router, touched(router))]
+        return Interface(router, port, ids, subnets[-1].id), writes
 
     return await carry_out(service, f"router {router_id}", plan)
 

@@ -91,10 +91,10 @@ def missing_default(service: Service, project_id: str) -> list[Write]:
 
 
 async def ensure_default(service: Service, context: RequestContext, project_id: str) -> None:
-    """Makes the project's group ``default`` unless it is there, or another project asks for it."""
+    """Makes the project's group ``default`` unless it is there, or somebody asks who is nobody in the project."""
     if default_group_id(project_id) in service.db.security_groups:
         return
-    if context.is_admin or project_id == context.project_id:
+    if context.is_admin or (project_id == context.project_id and "reader" in context.roles):
         what = f"the default security group of project {project_id}"
         await carry_out(service, what, lambda _attempt: (None, missing_default(service, project_id)))
 

@@ -7,7 +7,7 @@ from patchbay.service.dhcp_options import BLANK_OPTIONS
 from patchbay.service.errors import InvalidInput
 from patchbay.service.guests import CLIENT_ID
 
-MAX_NAME, MAX_VALUE = 64, 255
+MAX_NAME, MAX_VALUE, MAX_OPTIONS = 64, 255, 100
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _FIELDS = {"opt_name": "name", "opt_value": "value", "ip_version": "ip_version"}
 
@@ -37,6 +37,8 @@ def options(value: object) -> str | None:
     """A list of options, none named twice for one IP version, all on one line (they end up in a file of lines)."""
     if not isinstance(value, list):
         return f"'{value}' is not a list"
+    if len(value) > MAX_OPTIONS:
+        return f"More than {MAX_OPTIONS} options"
     seen: set[tuple[object, object]] = set()
     for item in value:
         if reason := checks.is_dict(item) or _option(item):

@@ -45,10 +45,16 @@ VNIC_TYPES = (
 )
 
 
+MAX_FIXED_IPS = 100
+"""Addresses that a request may name for one port: each is a row, and flows on hosts (Neutron has no bound)."""
+
+
 def fixed_ips(value: object) -> str | None:
     """A list of ``{"subnet_id", "ip_address"}``, either or both, no address twice."""
     if not isinstance(value, list):
         return f"Invalid data format for fixed IP: '{value}'"
+    if len(value) > MAX_FIXED_IPS:
+        return f"Exceeded maximum amount of fixed ips per port: {MAX_FIXED_IPS}"
     seen: set[str] = set()
     for item in value:
         if not isinstance(item, dict):

@@ -10,6 +10,9 @@ from patchbay.service.identity.file import WatchedFile
 from patchbay.service.identity.model import Credential, Identity, User
 from patchbay.service.identity.passwords import Verifier
 
+LONGEST_NAME = 255
+"""Characters of a name by which failed logins are counted: what is remembered of strangers stays small."""
+
 log = logging.getLogger("patchbay.identity")
 
 
@@ -25,6 +28,7 @@ class Guard:
         """Returns when the password is the hash's ("": nobody's). Raises Unauthorized or TooManyFailures."""
         if self._verifier.is_known(hashed, password):
             return
+        name = name[:LONGEST_NAME]
         turn = self._turns.setdefault((address, name), asyncio.Lock())
         async with turn:
             self._failures.check(address, name)

@@ -1,6 +1,5 @@
-"""A member of one project who wants to see, change, take or use up what is another's, by every name that it can give."""
+"""A member of one project who wants to see, change, take or use up what is another's, by every name it can give."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -10,8 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from patchbay.intent.database import Insert, IntentDatabase
-from patchbay.model import Host
+from patchbay.intent.database import IntentDatabase
 from patchbay.service.settings import NetworkSettings
 from tests.functional.api.tenants_world import Object, Tenants, tenants_of
 

@@ -111,8 +111,18 @@ def test_a_service_behind_a_real_keystone(start_serve: Start, identity: Path, tm
     with pytest.raises(exceptions.ForbiddenException):
         cloud.network.create_network(is_shared=True)
     url = f"{serving.url}/v2.0/networks"
-    refused = httpx.get(url, headers={"X-Auth-Token": "no.token"})
-    assert refused.status_code == 401
+    forged = {
+        "X-Roles": "admin",
+        "X-Identity-Status": "Confirmed",
+        "X-Project-Id": "blue",
+        "X-Is-Admin-Project": "True",
+    }
+    refused = httpx.get(url, headers={"X-Auth-Token": "no.token", **forged})
+    assert (refused.status_code, httpx.get(url, headers=forged).status_code) == (401, 401)
+    as_member = {"X-Auth-Token": cloud.session.get_token(), **forged}
+    assert httpx.post(url, headers=as_member, json={"network": {"shared": True}}).status_code == 403
+    mine = httpx.post(url, headers=as_member, json={"network": {}}).json()["network"]
+    assert mine["project_id"] == network.project_id
     assert refused.headers["www-authenticate"] == f'Keystone uri="{keystone.url}/v3"'
     keystone.stop()
     assert httpx.get(url, headers={"X-Auth-Token": "another.token"}).status_code == 503
