@@ -49,7 +49,7 @@ def test_without_it_there_is_no_client() -> None:
     found = compiled("static", FOUR, six("slaac"))
     assert kinds(found) == []
     assert addresses(found) == ["10.0.1.5/24", "fd00::5/64"]
-    assert not [item for item in found if isinstance(item, Sysctl)]
+    assert not [item for item in found if isinstance(item, Sysctl) and item.namespace]
 
 
 def test_an_advertised_address_needs_no_client_but_the_kernel() -> None:
