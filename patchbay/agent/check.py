@@ -57,10 +57,13 @@ async def observe(agent: Agent) -> Observed:
     await services.load(desired)
     resources += services.resources.values()
     services.close()
+    resources += await agent.machine.limits.read()
     observed = Observed(resources)
     for bridge in sorted(agent.machine.flows.ready):
         for flow in await agent.machine.flows.look(bridge):
             observed.put(flow)
+        for meter in await agent.machine.flows.look_at_meters(bridge):
+            observed.put(meter)
     observed.recognise((item for item in desired.values() if isinstance(item, Flow)), ofports)
     return observed
 

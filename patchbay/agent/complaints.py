@@ -6,7 +6,10 @@ Called by the loop after each turn. Everything here is a warning with its remedy
 import asyncio
 import logging
 
+from patchbay.agent.limits import Excess
 from patchbay.agent.settings import AgentSettings
+from patchbay.compile import names
+from patchbay.compile.security_groups import EGRESS, INGRESS
 from patchbay.compile.view import HostView
 from patchbay.host.ovs import Switch
 from patchbay.model.network import VXLAN
@@ -35,6 +38,36 @@ class Complaints:
         self._said -= {said for said in self._said if said[0] == "interface" and said not in errors}
         if errors - self._said and self._pending is None:
             self._pending = asyncio.get_running_loop().call_later(ERROR_AGE_S, self._look_at_interfaces)
+
+    def note_excess(self, excess: Excess) -> None:
+        """Who runs into a limit now. Said once, and again when it was over for a look."""
+        numbers = {str(number) for number in excess.meters}
+        zones = {str(zone) for zone in excess.zones}
+        now = {*(("meter", one) for one in numbers), *(("zone", one) for one in zones)}
+        self._said -= {said for said in self._said if said[0] in ("meter", "zone") and said not in now}
+        if numbers:
+            self._look_at_meters(numbers)
+        for network_id in sorted(self._view.networks_here()) if zones else ():
+            zone = str(self._view.local_vlan(network_id))
+            if zone in zones and self._is_new("zone", zone):
+                logger.warning(
+                    "network %s has all the connections that it may have on this host: new ones are not followed",
+                    network_id,
+                    extra={"remedy": "Who has so many? If rightly: --connections-per-network N of the agent."},
+                )
+
+    def _look_at_meters(self, numbers: set[str]) -> None:
+        for port in self._view.ports.values():
+            for direction, verb in ((EGRESS, "begins"), (INGRESS, "is sent")):
+                number = str(names.meter_number(port.id, direction))
+                if port.is_secured and self._view.is_here(port) and number in numbers and self._is_new("meter", number):
+                    logger.warning(
+                        "port %s %s more than %d new connections in a second: some are dropped",
+                        port.id,
+                        verb,
+                        self._view.facts.new_connections_per_s,
+                        extra={"remedy": "A flood? If not: --new-connections-per-second N of the agent."},
+                    )
 
     def close(self) -> None:
         """Say no more."""

@@ -19,7 +19,8 @@ from patchbay.model.port import DHCP_SERVER
 
 class Completeness:
     """``unsettled`` are the keys that are not as desired. ``is_excused`` tells those that keep nothing from working:
-    a tunnel that Open vSwitch cannot open keeps flows to that one host waiting, but no port down.
+    a tunnel that Open vSwitch cannot open keeps flows to that one host waiting, but no port down, nor does a limit that
+    it has not been told yet.
     ``is_failing`` tells those that were tried in vain, again and again."""
 
     def __init__(

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from patchbay.agent.flooding import without_ports
+from patchbay.compile.names import BR_INT
 from patchbay.errors import HostError
 from patchbay.host.netlink_apply import Failure
 from patchbay.host.openflow import (
@@ -24,12 +25,14 @@ from patchbay.host.openflow import (
     Selection,
     learned_on,
 )
-from patchbay.hoststate import Flow, Key, Resource
+from patchbay.hoststate import Flow, Key, Meter, Resource
+from patchbay.hoststate.limits import FIRST_METER
+from patchbay.plan.limit_operations import DelMeters, SetMeters
 from patchbay.plan.observed import Observed, ObservedFlow
 from patchbay.plan.operations import AddFlows, DelFlows, DelFlowsByCookie, FlushLearned
 
-FlowOperation = AddFlows | DelFlows | DelFlowsByCookie | FlushLearned
-FLOW_OPERATIONS = (AddFlows, DelFlows, DelFlowsByCookie, FlushLearned)
+FlowOperation = AddFlows | DelFlows | DelFlowsByCookie | FlushLearned | SetMeters | DelMeters
+FLOW_OPERATIONS = (AddFlows, DelFlows, DelFlowsByCookie, FlushLearned, SetMeters, DelMeters)
 TUNNEL_PREFIX = "vxlan-"
 _WHOLE_COOKIE = (1 << 64) - 1
 
@@ -131,11 +134,18 @@ class FlowTables:
         first, add, last = self._sort(operations)
         refused: dict[Key, HostError] = {}
         try:
+            if meters := [meter for one in operations if isinstance(one, SetMeters) for meter in one.meters]:
+                await connection.set_meters(meters)
             await connection.apply(add, last, ports=self._ofports.get(bridge, {}), delete_first=first)
         except FlowsRefused as error:
             refused = {one.flow.key: one for one in error.refused if isinstance(one, FlowRefused) and one.flow}
             if len(refused) < len(error.refused):
                 return [Failure(operation, error) for operation in operations]
+        except HostError as error:
+            return [Failure(operation, error) for operation in operations]
+        try:
+            if meters := [meter for one in operations if isinstance(one, DelMeters) for meter in one.meters]:
+                await connection.delete_meters(meters)
         except HostError as error:
             return [Failure(operation, error) for operation in operations]
         for operation in operations:
@@ -227,21 +237,51 @@ class FlowTables:
             ObservedFlow(bridge=bridge, table=flow.table, cookie=flow.cookie, ofports=ports) for flow, ports in found
         ]
 
+    async def look_at_meters(self, bridge: str) -> list[Meter]:
+        """The meters of ours on a bridge, read anew. Raises BridgeUnreachable."""
+        if bridge != BR_INT:
+            return []
+        if bridge not in self._connections:
+            raise BridgeUnreachable(f"Bridge {bridge} has gone.")
+        return [meter for meter in await self._connections[bridge].meters() if meter.number >= FIRST_METER]
+
+    async def watch_meters(self) -> dict[int, int]:
+        """Read the meters of br-int anew, which tells of no changes; how many packets each has dropped so far."""
+        async with self._turn(BR_INT):
+            if BR_INT not in self.ready:
+                return {}
+            try:
+                found = await self.look_at_meters(BR_INT)
+                dropped = await self._connections[BR_INT].dropped()
+            except (KeyError, BridgeUnreachable):
+                return {}
+            if BR_INT in self.ready:
+                self._tell(self._take_in_meters(BR_INT, found))
+        return dropped
+
+    def _take_in_meters(self, bridge: str, found: list[Meter]) -> set[Key]:
+        there = {meter.key for meter in found}
+        keys: set[Key] = set()
+        for key in self._observed.dependents(("bridge", bridge)):
+            if key[0] == "meter" and key not in there:
+                keys |= self._observed.drop(key)
+        return keys.union(*(self._observed.put(meter) for meter in found))
+
     async def _observe(self, bridge: str) -> None:
         """Read the flows of a bridge anew and recognise those that are wanted."""
         connection = self._connections.get(bridge)
         async with self._turn(bridge):
             try:
-                found = await self.look(bridge)
+                found, meters = await self.look(bridge), await self.look_at_meters(bridge)
             except BridgeUnreachable:
                 return
             if connection is not None and self._connections.get(bridge) is connection and connection.connected:
-                self._take_in(bridge, found)
+                self._take_in(bridge, found, meters)
 
-    def _take_in(self, bridge: str, found: list[ObservedFlow]) -> None:
+    def _take_in(self, bridge: str, found: list[ObservedFlow], meters: list[Meter]) -> None:
         wanted = [one for one in self._desired.values() if isinstance(one, Flow) and one.bridge == bridge]
         keys = {flow.key for flow in wanted} | self._observed.drop_flows_of(bridge)
-        keys |= self._recognise(found, wanted)
+        keys |= self._recognise(found, wanted) | self._take_in_meters(bridge, meters)
         for name, number in self._ofports.get(bridge, {}).items():
             self._numbers[bridge, name] = number
         self.ready.add(bridge)

@@ -15,6 +15,7 @@ import msgspec
 from patchbay.agent.announcer import Announcer
 from patchbay.agent.complaints import Complaints
 from patchbay.agent.completeness import Completeness
+from patchbay.agent.limits import KIND as LIMIT_KIND
 from patchbay.agent.machine import Machine, Sources
 from patchbay.agent.report import Reporter
 from patchbay.agent.scope import scope_of
@@ -64,14 +65,13 @@ class Agent:
         self.view = HostView(self._facts())
         self.compiled = Compiled(self.view)
         self.wake = asyncio.Event()
-        self.machine = Machine(settings, sources, self.compiled.state, self.wake.set)
+        self.machine = Machine(settings, sources, self.compiled.state, self.wake.set, identity.datapath_type)
         self.announcer = Announcer(self.view, sources.kernel.thread)
         self.unsettled: set[Key] = set()
-        self.completeness = Completeness(
-            self.compiled, self.unsettled, self.machine.flows.waits_for_tunnel, self._is_failing
-        )
+        self.completeness = Completeness(self.compiled, self.unsettled, self._is_excused, self._is_failing)
         self.reporter = Reporter(intent, self.view, self.completeness, self.announcer.announce)
         self.complaints = Complaints(settings, self.view, self.switch)
+        self.machine.limits.on_excess = self.complaints.note_excess
         self.turns = self.applies = self.operations = 0
         self._retries: dict[Key, Attempt] = {}
         self._deferred: set[Key] = set()
@@ -90,6 +90,7 @@ class Agent:
         self._compile(self.view.fragments())
         await self.machine.kernel.compare_with(self.compiled.state)
         await self.machine.services.load(self.compiled.state)
+        await self.machine.limits.look()
         self.machine.start()
         self.machine.want_flows({key[1] for key in self.compiled.state if key[0] == "flow"})
 
@@ -275,6 +276,9 @@ class Agent:
     def _take_due(self) -> set[Key]:
         now = asyncio.get_running_loop().time()
         return {key for key, attempt in self._retries.items() if attempt.due <= now}
+
+    def _is_excused(self, key: Key) -> bool:
+        return key[0] == LIMIT_KIND or self.machine.flows.waits_for_tunnel(key)
 
     def _is_failing(self, key: Key) -> bool:
         return key in self._retries and self._retries[key].count >= FAILING_ATTEMPTS

@@ -11,6 +11,8 @@ from itertools import groupby
 from typing import NamedTuple, cast
 
 from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
+from patchbay.agent.limits import KIND as LIMIT_KIND
+from patchbay.agent.limits import Limits
 from patchbay.agent.settings import AgentSettings
 from patchbay.compile import names
 from patchbay.errors import HostError
@@ -21,7 +23,8 @@ from patchbay.host.ovs import SWITCH_OPERATIONS, Switch, SwitchChange, SwitchOpe
 from patchbay.host.services import SERVICE_OPERATIONS, Services
 from patchbay.hoststate import BridgePort, Key, Resource
 from patchbay.plan.device_operations import AdoptDevice, SetSysctls
-from patchbay.plan.observed import Observed, Seen
+from patchbay.plan.limit_operations import SetConnectionLimits, SetMeters
+from patchbay.plan.observed import OF_SWITCH, Observed, Seen
 from patchbay.plan.operations import (
     AddAddress,
     AddBridgeLink,
@@ -34,7 +37,7 @@ from patchbay.plan.operations import (
     Operation,
 )
 
-KERNEL, SWITCH, FLOWS, SERVICES = "kernel", "switch", "flows", "services"
+KERNEL, SWITCH, FLOWS, SERVICES, LIMITS = "kernel", "switch", "flows", "services", "limits"
 FEW_PORTS = 8
 """So many ports may be plugged before their devices are there; with more, ovs-vswitchd would look for them in vain."""
 SETTLE_PATIENCE_S, SHORT_PATIENCE_S = 2.0, 0.05
@@ -48,10 +51,10 @@ _ADDITIONS = (
     SetSysctls,
     AddAddress,
     AddRoute,
+    SetMeters,
     AddFlows,
 )
 _SWITCH_KINDS = frozenset({"bridge", "bridge-port", "port-tag", "borrowed"})
-_FLOW_KINDS = frozenset({"flow", "observed-flow"})
 
 
 class Sources(NamedTuple):
@@ -71,11 +74,13 @@ class Machine:
         sources: Sources,
         desired: Mapping[Key, Resource],
         wake: Callable[[], None],
+        datapath_type: str = "",
     ) -> None:
         self.kernel, self.switch, self.services = sources
         self.observed = Observed()
         self.is_fact_changed = False
         self.flows = FlowTables(settings.ovs_rundir, self.observed, desired, self.switch.ofports, self._note)
+        self.limits = Limits(settings, datapath_type, self.observed, self.flows, self._note)
         self._desired = desired
         self._wake = wake
         self._changed: set[Key] = set()
@@ -96,6 +101,8 @@ class Machine:
         self.switch.connection.on_state(self._note_connection)
         ours = [one for one in self.switch.resources.values() if isinstance(one, BridgePort)]
         self.want_flows(port.bridge for port in ours)
+        following = asyncio.get_running_loop().create_task(self.limits.follow())
+        self._tasks.add(following)
 
     async def close(self) -> None:
         """Close the flow connections; the other sources belong to who opened them. The data plane stays as it is."""
@@ -112,7 +119,7 @@ class Machine:
     def leave_idle_bridges(self) -> None:
         """Close the connections to bridges of others on which nothing of ours is, or is to be, any more."""
         for bridge in self.flows.seen - {names.BR_INT, names.BR_TUN}:
-            if any(key[0] in _FLOW_KINDS for key in self.observed.dependents(("bridge", bridge))):
+            if any(key[0] in OF_SWITCH for key in self.observed.dependents(("bridge", bridge))):
                 continue
             if not any(key[0] == "flow" and key[1] == bridge for key in self._desired):
                 self._flow_bridges.discard(bridge)
@@ -125,7 +132,9 @@ class Machine:
 
     def is_comparable(self, key: Key) -> bool:
         """Whether what is observed under this key is current: not while its source is away."""
-        if key[0] in _FLOW_KINDS:
+        if key[0] == LIMIT_KIND:
+            return self.limits.is_known
+        if key[0] in OF_SWITCH:
             return key[1] in self.flows.ready or self._is_gone_with_bridge(key)
         if key[0] not in _SWITCH_KINDS:
             return True
@@ -166,6 +175,8 @@ class Machine:
             return await self.flows.apply(cast(Sequence[FlowOperation], operations))
         if domain == SWITCH:
             return await self._apply_to_switch(cast(Sequence[SwitchOperation], operations))
+        if domain == LIMITS:
+            return await self.limits.apply(cast(Sequence[SetConnectionLimits], operations))
         if domain == SERVICES:
             return await self.services.apply(operations)
         await self._unplug_stale(operations)
@@ -316,6 +327,8 @@ def _domain(operation: Operation) -> str:
         return FLOWS
     if isinstance(operation, SERVICE_OPERATIONS):
         return SERVICES
+    if isinstance(operation, SetConnectionLimits):
+        return LIMITS
     return SWITCH if isinstance(operation, SWITCH_OPERATIONS) else KERNEL
 
 

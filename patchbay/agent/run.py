@@ -186,6 +186,8 @@ def identify(settings: AgentSettings) -> Facts:
         bridge_mappings=dict(settings.bridge_mappings),
         run_dir=settings.run_dir,
         services=find_services(),
+        connections_per_network=settings.connections_per_network,
+        new_connections_per_s=settings.new_connections_per_s,
         metadata_command=(
             *(sys.executable, "-m", "patchbay", "metadata", "--intent", ",".join(settings.intent)),
             *(("--credentials", settings.credentials) if settings.is_encrypted else ()),

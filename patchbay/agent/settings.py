@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from patchbay.compile.facts import CONNECTIONS_PER_NETWORK, NEW_CONNECTIONS_PER_S
+
 AUTO = "auto"
 
 
@@ -16,7 +18,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     the address that the default route leaves from; "" means no tunnels. ``bridge_mappings`` maps physical networks to
     bridges. ``datapath_type`` is netdev, system or ``auto`` (system where the kernel has it). ``ovs`` is the remote of
     the host's Open vSwitch database, ``ovs_rundir`` where ovs-vswitchd keeps its sockets. The control socket is
-    ``<run_dir>/agent.ctl``.
+    ``<run_dir>/agent.ctl``. ``connections_per_network`` and ``new_connections_per_s`` (of a port) are limits; 0: none.
     """
 
     host: str
@@ -28,6 +30,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     ovs: str = "unix:/run/openvswitch/db.sock"
     ovs_rundir: str = "/run/openvswitch"
     credentials: str = "/etc/patchbay"
+    connections_per_network: int = CONNECTIONS_PER_NETWORK
+    new_connections_per_s: int = NEW_CONNECTIONS_PER_S
 
     @property
     def is_encrypted(self) -> bool:

@@ -82,6 +82,20 @@ AGENT_OPTIONS: dict[str, dict[str, Any]] = {
         "show_default": True,
         "help": "Where ovs-vswitchd keeps its sockets.",
     },
+    "connections-per-network": {
+        "metavar": "N",
+        "type": click.IntRange(0, 4_000_000_000),
+        "default": 200_000,
+        "show_default": True,
+        "help": "Connections of a network that Open vSwitch tracks on this host; 0: no limit.",
+    },
+    "new-connections-per-second": {
+        "metavar": "N",
+        "type": click.IntRange(0, 1_000_000),
+        "default": 2_000,
+        "show_default": True,
+        "help": "What a port with port security may begin, and what others may begin with it; 0: no limit.",
+    },
 }
 
 
@@ -99,6 +113,8 @@ def agent_settings(given: Mapping[str, Any]) -> "AgentSettings":
         ovs=given["ovs"],
         ovs_rundir=given["ovs_rundir"],
         credentials=given["credentials"],
+        connections_per_network=given["connections_per_network"],
+        new_connections_per_s=given["new_connections_per_second"],
     )
 
 

@@ -8,6 +8,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+CONNECTIONS_PER_NETWORK = 200_000
+NEW_CONNECTIONS_PER_S = 2_000
+"""Limits unless the administrator says otherwise. One port alone does not fill its network: Open vSwitch forgets what
+nobody answers within 60 s."""
+
 
 class Plugged(msgspec.Struct, frozen=True, kw_only=True):
     """An interface of br-int that carries ``external_ids:iface-id``.
@@ -41,7 +46,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     that are not Patchbay's own, ``bridge_ports`` those bridges to the names of the ports that somebody else
     plugged there, and ``bridge_settings`` to what their administrator set. ``run_dir`` holds what a reboot may forget.
     ``services`` names what this host can do besides switching. ``metadata_command`` starts its metadata server, to
-    which the path of the list of its listeners is added.
+    which the path of the list of its listeners is added. ``connections_per_network`` and ``new_connections_per_s`` (of
+    a port) are limits (0: none).
     """
 
     host: str
@@ -57,6 +63,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     run_dir: str = "/run/patchbay"
     services: tuple[str, ...] = ()
     metadata_command: tuple[str, ...] = ("patchbay", "metadata")
+    connections_per_network: int = CONNECTIONS_PER_NETWORK
+    new_connections_per_s: int = NEW_CONNECTIONS_PER_S
 
 
 def identity(facts: Facts) -> Facts:

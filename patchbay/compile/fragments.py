@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from patchbay.compile.br_int import compile_foreign_port, compile_integration_bridge
 from patchbay.compile.br_tun import compile_known_port, compile_tunnel, compile_tunnel_bridge, compile_vxlan_network
+from patchbay.compile.connection_limits import compile_meters
 from patchbay.compile.datapath import compile_attached_port, compile_datapath
 from patchbay.compile.dhcp import compile_dhcp
 from patchbay.compile.distributed import compile_routing_tables
@@ -53,6 +54,7 @@ def _compile_port(view: HostView, port_id: str) -> Iterator[Resource]:
         yield from compile_attached_port(view, view.ports[port_id])
         yield from compile_known_port(view, view.ports[port_id])
         yield from compile_secured_port(view, view.ports[port_id])
+        yield from compile_meters(view, view.ports[port_id])
         yield from compile_neighbour(view, view.ports[port_id])
         yield from compile_interface(view, view.ports[port_id])
 

@@ -52,8 +52,8 @@ SERVICE_DEVICES: Mapping[str, tuple[str, ...]] = {
 }
 """How the devices of services' ports begin."""
 
-CLAIMS = ("mac", "ip", "link-mac", "link-ip")
-"""Traces of what only one port of a network can have."""
+CLAIMS = ("mac", "ip", "link-mac", "link-ip", "meter")
+"""Traces of what only one port (of a network) can have."""
 
 HOST: Fragment = ("host",)
 METADATA: Fragment = ("metadata",)

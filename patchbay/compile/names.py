@@ -9,6 +9,7 @@ import ipaddress
 import re
 import uuid
 
+from patchbay.hoststate.limits import FIRST_METER
 from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.model import Instance
 
@@ -94,6 +95,12 @@ def rule_set_number(key: str) -> int:
 def port_number(port_id: str) -> int:
     """The port in reg14 and reg15 of a flow: as ``router_number``."""
     return router_number(port_id)
+
+
+def meter_number(port_id: str, direction: str) -> int:
+    """The meter of what a port sends (``egress``) or is sent: 29 bits of a hash and one that says which."""
+    digest = hashlib.blake2b(port_id.encode(), digest_size=4).digest()
+    return FIRST_METER + 2 * (int.from_bytes(digest, "big") >> 3) + (direction != "egress")
 
 
 def _shortened(prefix: str, name: str) -> str:

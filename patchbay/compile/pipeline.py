@@ -116,8 +116,9 @@ _SECURITY = (
         name="TRACKED_EGRESS",
         entered_from="table 71, tracked",
         decides="whether the connection was allowed by the rules as they are now; if not, asks them: for replies the"
-        " ingress rules about the connection's first packet",
-        goes_to=(RULES_EGRESS, RULES_INGRESS, ACCEPT_OR_INGRESS),
+        " ingress rules about the connection's first packet. What begins a connection goes through the port's meter"
+        " first (bit 6 of reg5), which drops what is too much, and comes back tracked anew",
+        goes_to=(RULES_EGRESS, RULES_INGRESS, ACCEPT_OR_INGRESS, TRACKED_EGRESS),
     ),
     Table(
         bridge=names.BR_INT,
@@ -148,7 +149,7 @@ _SECURITY = (
         name="TRACKED_INGRESS",
         entered_from="tables 73 and 81, tracked",
         decides="as table 74, for what a port is sent",
-        goes_to=(RULES_EGRESS, RULES_INGRESS, ACCEPT_INGRESS),
+        goes_to=(RULES_EGRESS, RULES_INGRESS, ACCEPT_INGRESS, TRACKED_INGRESS),
     ),
     Table(
         bridge=names.BR_INT,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from patchbay.compile import names
 from patchbay.compile.br_tun import MULTICAST
+from patchbay.compile.connection_limits import compile_connection_limit
 from patchbay.compile.leg import flow
 from patchbay.compile.pipeline import (
     ACCEPT_OR_INGRESS,
@@ -23,15 +24,16 @@ from patchbay.compile.pipeline import (
 from patchbay.compile.port_security import allowed
 from patchbay.compile.security_groups import key_of
 from patchbay.compile.view import HostView
-from patchbay.hoststate import Flow
+from patchbay.hoststate import Flow, Resource
 from patchbay.model import Port
 
 
-def compile_local_ports(view: HostView, network_id: str) -> Iterator[Flow]:
-    """The flows that lead to this network's ports with port security here."""
+def compile_local_ports(view: HostView, network_id: str) -> Iterator[Resource]:
+    """The flows that lead to this network's ports with port security here, and the limit of their connections."""
     ports, local_vlan = view.secured_ports(network_id), view.local_vlan(network_id)
     if not ports or local_vlan is None:
         return
+    yield from compile_connection_limit(view, local_vlan)
     network, secured = f"reg6={local_vlan:#x}", "reg5=0x20/0x20"
     enter = f"load:{local_vlan:#x}->NXM_NX_REG6[],strip_vlan,resubmit(,{TO_PORTS})"
     yield flow(LOCAL_SWITCHING, 5, f"in_port={names.PATCH_SWITCH},dl_vlan={local_vlan}", enter)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from patchbay.compile import names
 from patchbay.compile.br_int import port_tag
+from patchbay.compile.connection_limits import compile_metered
 from patchbay.compile.leg import flow
 from patchbay.compile.pipeline import (
     ACCEPTED_EGRESS,
@@ -48,7 +49,9 @@ def compile_secured_port(view: HostView, port: Port) -> Iterator[Flow]:
     high, low = number >> 32, number & 0xFFFFFFFF
     identity = f"load:{high:#x}->NXM_NX_REG14[],load:{low:#x}->NXM_NX_REG15[]"
     yield flow(PORT, 1, own, f"{identity},{rule_set}")
-    yield flow(ACCEPTED_INGRESS, 1, f"reg14={high:#x},reg15={low:#x}".replace("=0x0", "=0"), f"output:{device}")
+    sent = f"reg14={high:#x},reg15={low:#x}".replace("=0x0", "=0")
+    yield flow(ACCEPTED_INGRESS, 1, sent, f"output:{device}")
+    yield from compile_metered(view, port, device, sent)
     yield flow(ARP_SPOOF, 1, own, f"resubmit(,{MAC_SPOOF})")
     yield from (flow(ARP_SPOOF, 2, f"icmp6,{own},icmp_type={kind}", "drop") for kind in (135, 136))
     found: dict[tuple[str, ...], Flow] = {}

@@ -1,7 +1,7 @@
 """What all ports with port security of a host share: tables 60 to 92 but for the flows of ports and rule sets.
 
 Bits of reg5: 2 and 4, the halves of the connection's label that must be written; 3, a rule allowed it; 5, it comes from
-a port with port security.
+a port with port security; 6, its meter has let it through.
 """
 
 from collections.abc import Iterator

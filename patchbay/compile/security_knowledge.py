@@ -6,7 +6,7 @@ from patchbay.compile import names
 from patchbay.compile.facts import Facts
 from patchbay.compile.index import Trace
 from patchbay.compile.knowledge import HOST, Fragment, HostKnowledge
-from patchbay.compile.security_groups import SecurityGroups, Value, key_of, members_of
+from patchbay.compile.security_groups import EGRESS, SecurityGroups, Value, key_of, members_of
 from patchbay.model import Port, SecurityGroup
 
 
@@ -14,7 +14,8 @@ class SecurityKnowledge(HostKnowledge):
     """What ``HostKnowledge`` knows, and ``security``: groups, rules and whom they name.
 
     Traces of ports: secured (port here with port security, of this network), ruleset (its rule set), and wherever it
-    is, member (of this group, with this address) and group-on (of this group, on this network).
+    is, member (of this group, with this address) and group-on (of this group, on this network). A secured port here
+    also leaves meter (its number).
     """
 
     def __init__(self, facts: Facts) -> None:
@@ -50,11 +51,15 @@ class SecurityKnowledge(HostKnowledge):
         ports = (self.ports[port_id] for port_id in sorted(self._traces.owners(("secured", network_id))))
         return [(port, device) for port in ports if (device := self.secured_device(port))]
 
+    def has_meter(self, port: Port) -> bool:
+        """Whether this port here has the meters of its number, and no other with the same number."""
+        return port.id == min(self._traces.owners(_meter(port)), default="")
+
     def _security_traces(self, port: Port) -> set[Trace]:
         traces: set[Trace] = {("member", group_id, address) for group_id, address in members_of(port)}
         traces.update(("group-on", group_id, port.network_id) for group_id in port.security_groups)
         if port.is_secured and self.is_here(port):
-            traces |= {("secured", port.network_id), ("ruleset", key_of(port))}
+            traces |= {("secured", port.network_id), ("ruleset", key_of(port)), _meter(port)}
         return traces
 
     def _security_fragments(self, port: Port) -> set[Fragment]:
@@ -84,3 +89,7 @@ class SecurityKnowledge(HostKnowledge):
         keys = {fragment[1] for fragment in dirty if fragment[0] == "ruleset"}
         ports = (self.ports[port_id] for key in keys for port_id in self._traces.owners(("ruleset", key)))
         return dirty | {("local-ports", port.network_id) for port in ports}
+
+
+def _meter(port: Port) -> Trace:
+    return "meter", str(names.meter_number(port.id, EGRESS))

@@ -14,7 +14,7 @@ from patchbay.host.flow_actions import encode_actions, port_of
 from patchbay.host.flow_errors import FlowTextError
 from patchbay.host.flow_fields import PORTS
 from patchbay.host.flow_match import encode_match, encode_words, matches_vlan, words_of
-from patchbay.host.flow_wire import split_terms
+from patchbay.host.flow_wire import number, split_terms
 from patchbay.hoststate import Flow
 from patchbay.hoststate.flow import LEARN_COOKIE
 
@@ -22,9 +22,10 @@ ALL_TABLES = 255
 _ADD, _DELETE = 0, 3
 _NO_BUFFER = 0xFFFFFFFF
 _ANY = PORTS["ANY"]
-_APPLY_ACTIONS = 4
+_APPLY_ACTIONS, _METER = 4, 6
 _FLOW_MOD = struct.Struct(">QQBBHHHIIIHH")
 _INSTRUCTION = struct.Struct(">HH4x")
+_METER_INSTRUCTION = struct.Struct(">HHI")
 _ALL_BITS = (1 << 64) - 1
 
 
@@ -69,7 +70,8 @@ def encode_add(flow: Flow, ports: Mapping[str, int]) -> bytes:
         words, protocol = words_of(flow.match)
         match = encode_words(words, protocol, ports)
         has_vlan = "vlan" in flow.actions and matches_vlan(words)
-        actions = encode_actions(flow.actions, protocol, has_vlan, ports)
+        meter, text = _split_meter(flow.actions)
+        actions = encode_actions(text, protocol, has_vlan, ports)
     except FlowTextError as error:
         error.message = f"Flow '{flow.text}' of {flow.bridge}: {error.message}"
         error.flow = flow
@@ -77,7 +79,15 @@ def encode_add(flow: Flow, ports: Mapping[str, int]) -> bytes:
     head = _FLOW_MOD.pack(flow.cookie, 0, flow.table, _ADD, 0, 0, flow.priority, _NO_BUFFER, _ANY, _ANY, 0, 0)
     if not actions:
         return head + match
-    return b"".join((head, match, _INSTRUCTION.pack(_APPLY_ACTIONS, 8 + len(actions)), actions))
+    return b"".join((head, match, meter, _INSTRUCTION.pack(_APPLY_ACTIONS, 8 + len(actions)), actions))
+
+
+def _split_meter(actions: str) -> tuple[bytes, str]:
+    """The instruction that sends packets through a meter, which is none of OpenFlow 1.4's actions, and the rest."""
+    if not actions.startswith("meter:"):
+        return b"", actions
+    text, _, rest = actions[6:].partition(",")
+    return _METER_INSTRUCTION.pack(_METER, _METER_INSTRUCTION.size, number(text, 32, "meter")), rest
 
 
 def encode_delete(what: Flow | Selection) -> bytes:
@@ -107,7 +117,7 @@ def can_encode(flow: Flow, ports: Mapping[str, int] | Iterable[str]) -> bool:
 def _action_ports(actions: str) -> frozenset[str]:
     if actions == "drop":
         return frozenset()
-    return frozenset(name for word in split_terms(actions) if (name := port_of(word)))
+    return frozenset(name for word in split_terms(_split_meter(actions)[1]) if (name := port_of(word)))
 
 
 def _match_port(match: str) -> frozenset[str]:

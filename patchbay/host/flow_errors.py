@@ -1,7 +1,7 @@
 """What can be wrong with a flow, on the way from text to the switch. Raised by flow_encoding and openflow."""
 
 from patchbay.errors import HostError
-from patchbay.hoststate import Flow
+from patchbay.hoststate import Flow, Meter
 
 
 class FlowTextError(HostError):
@@ -42,3 +42,10 @@ class FlowsRefused(HostError):
         super().__init__(refused[0].message + more, refused[0].remedy)
         self.refused = refused
         self.held = held
+
+
+class MeterRefused(HostError):
+    """The switch refused a meter."""
+
+    def __init__(self, meter: Meter, reason: str, remedy: str = "") -> None:
+        super().__init__(f"Meter {meter.number} of {meter.bridge} was refused: {reason}.", remedy)

@@ -8,12 +8,14 @@ connects again by itself; flows must then be taken as gone until observed (a res
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from patchbay.host import openflow_messages as messages
+from patchbay.host import openflow_meters as metering
 from patchbay.host.flow_encoding import (
     Selection,
     by_cookie,
@@ -28,11 +30,12 @@ from patchbay.host.flow_errors import (
     FlowRefused,
     FlowsRefused,
     FlowTextError,
+    MeterRefused,
     UnknownPort,
 )
 from patchbay.host.openflow_messages import FlowId, MonitorEvent, SwitchError
 from patchbay.host.openflow_wire import OpenFlowWire
-from patchbay.hoststate import Flow
+from patchbay.hoststate import Flow, Meter
 from patchbay.hoststate.flow import COOKIE_MARK, COOKIE_MASK, LEARN_COOKIE
 
 __all__ = [
@@ -50,6 +53,8 @@ __all__ = [
     "learned_towards",
     "ports_named",
 ]
+
+T = TypeVar("T")
 
 RUNDIR = Path("/run/openvswitch")
 _PLAIN_LIMIT = 1
@@ -149,8 +154,7 @@ class OpenFlowConnection:
     async def observe(self) -> list[FlowId]:
         """All flows of ours in the bridge (by the mark in their cookie), in no particular order."""
         build = partial(messages.flow_stats_request, messages.FLOW_STATS, COOKIE_MARK, COOKIE_MASK)
-        frames = await self._session().request(build)
-        return [flow for frame in frames for flow in messages.flow_ids(frame)]
+        return [flow for flows in await self._asked(build, messages.flow_ids) for flow in flows]
 
     async def observe_ports(self) -> list[tuple[FlowId, frozenset[int]]]:
         """As ``observe``, with the port numbers in each flow's in_port match and outputs (reserved ports left out).
@@ -158,19 +162,62 @@ class OpenFlowConnection:
         Takes about five times as long. It tells flows that still hold the old number of a port that came back.
         """
         build = partial(messages.flow_stats_request, messages.FLOW_STATS, COOKIE_MARK, COOKIE_MASK)
-        frames = await self._session().request(build)
-        return [found for frame in frames for found in messages.flow_ports(frame)]
+        return [found for flows in await self._asked(build, messages.flow_ports) for found in flows]
 
     async def count(self) -> int:
         """How many flows of ours the bridge has: cheaper than observe, enough to see whether some were replaced."""
         build = partial(messages.flow_stats_request, messages.AGGREGATE, COOKIE_MARK, COOKIE_MASK)
-        frames = await self._session().request(build)
-        return messages.aggregate_count(frames[0])
+        return (await self._asked(build, messages.aggregate_count))[0]
 
     async def ports(self) -> dict[str, int]:
         """The OpenFlow numbers of the bridge's ports, by name."""
-        frames = await self._session().request(messages.port_description_request)
-        return {name: number for frame in frames for name, number in messages.port_numbers(frame).items()}
+        parts = await self._asked(messages.port_description_request, messages.port_numbers)
+        return {name: number for part in parts for name, number in part.items()}
+
+    async def _asked(self, build: Callable[[int], bytes], read: Callable[[bytes], T]) -> list[T]:
+        """The parts of an answer, read. A switch that answers what no switch does is left, as one that is silent."""
+        wire = self._session()
+        frames = await wire.request(build)
+        try:
+            return [read(frame) for frame in frames]
+        except (struct.error, IndexError, ValueError) as error:
+            wire.close()
+            self._trouble = f"its answer cannot be read: {error}"
+            raise self._unreachable() from error
+
+    async def set_meters(self, meters: Sequence[Meter]) -> None:
+        """Add meters, or give them another rate. Raises MeterRefused, with all other meters set."""
+        async with self._turn:
+            refused: list[MeterRefused] = []
+            left = list(meters)
+            for command in (metering.ADD, metering.MODIFY):
+                bodies = [metering.meter_mod(command, meter) for meter in left]
+                errors = await self._session().mods(metering.METER_MOD, bodies)
+                refused += [
+                    MeterRefused(left[at], why.reason, why.remedy)
+                    for at, why in errors.items()
+                    if why != metering.EXISTS
+                ]
+                left = [left[at] for at, why in errors.items() if why == metering.EXISTS]
+        if refused:
+            raise refused[0]
+
+    async def delete_meters(self, meters: Sequence[Meter]) -> None:
+        """Delete meters, and the flows that use them; those that are gone already are left alone."""
+        async with self._turn:
+            bodies = [metering.meter_mod(metering.DELETE, meter) for meter in meters]
+            await self._session().mods(metering.METER_MOD, bodies)
+
+    async def meters(self) -> list[Meter]:
+        """All meters of the bridge, by number."""
+        frames = await self._session().request(partial(metering.meters_request, metering.METER_CONFIG))
+        found = (meter for frame in frames for meter in metering.meters(frame, self.bridge))
+        return sorted(found, key=lambda meter: meter.number)
+
+    async def dropped(self) -> dict[int, int]:
+        """How many packets each meter has dropped, by its number."""
+        frames = await self._session().request(partial(metering.meters_request, metering.METER_STATS))
+        return dict(one for frame in frames for one in metering.metered(frame))
 
     def _session(self) -> OpenFlowWire:
         if self._wire is None:

@@ -86,6 +86,9 @@ _REASONS = {
     (5, 1): "the table is full",
     (5, 2): "the table does not exist",
     (5, 3): "an overlapping flow exists",
+    (12, 2): "there is no such meter, or can be none",
+    (12, 3): "there is no such meter",
+    (12, 11): "there can be no more meters",
     (17, 6): "the bundle was timed out by the switch",
     (17, 13): "a message of the bundle failed",
 }
@@ -93,6 +96,7 @@ _REMEDIES = {
     (0, 0): "Add OpenFlow14 to the bridge's protocols column, or clear it.",
     (2, 10): "Match what the action needs: dl_vlan for strip_vlan, the protocol for its fields.",
     (4, 9): "Match the protocol too.",
+    (12, 2): "This datapath has no meters, or few: run the agent with --new-connections-per-second 0.",
     (5, 1): "Raise or clear flow_limit in the Flow_Table record.",
 }
 

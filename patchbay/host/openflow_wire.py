@@ -81,8 +81,12 @@ class OpenFlowWire(asyncio.Protocol):
 
     async def flow_mods(self, bodies: Sequence[bytes]) -> dict[int, SwitchError]:
         """Send flow_mods one by one and wait until they are in the tables. Returns the errors by position."""
+        return await self.mods(of.FLOW_MOD, bodies)
+
+    async def mods(self, kind: int, bodies: Sequence[bytes]) -> dict[int, SwitchError]:
+        """As ``flow_mods``, for messages of any kind that are answered by errors only."""
         first = self._watch(len(bodies))
-        self._write(b"".join(of.message(of.FLOW_MOD, xid, body) for xid, body in enumerate(bodies, first)))
+        self._write(b"".join(of.message(kind, xid, body) for xid, body in enumerate(bodies, first)))
         await self.request(lambda xid: of.message(of.BARRIER_REQUEST, xid))
         return self._refused
 
@@ -179,7 +183,11 @@ class OpenFlowWire(asyncio.Protocol):
                 return
             if end - at < length:
                 break
-            self._receive(kind, xid, data[at : at + length], events)
+            try:
+                self._receive(kind, xid, data[at : at + length], events)
+            except (struct.error, IndexError, BridgeUnreachable):  # a message that is shorter than it must be
+                self.close()
+                return
             at += length
         self._rest = data[at:]
         if events:

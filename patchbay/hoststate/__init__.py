@@ -6,6 +6,7 @@ values are a change of one thing.
 """
 
 from patchbay.hoststate.flow import Flow
+from patchbay.hoststate.limits import ConnectionLimit, Meter
 from patchbay.hoststate.netns import Address, Link, Namespace, Route
 from patchbay.hoststate.services import Daemon, Ruleset, Sysctl
 from patchbay.hoststate.state import HostState, Key, Resource
@@ -16,11 +17,13 @@ __all__ = [
     "Borrowed",
     "Bridge",
     "BridgePort",
+    "ConnectionLimit",
     "Daemon",
     "Flow",
     "HostState",
     "Key",
     "Link",
+    "Meter",
     "Namespace",
     "PortTag",
     "Resource",

@@ -17,6 +17,7 @@ from patchbay.hoststate import (
     HostState,
     Key,
     Link,
+    Meter,
     Resource,
     Route,
     Ruleset,
@@ -25,6 +26,7 @@ from patchbay.hoststate import (
 from patchbay.plan import operations as op
 from patchbay.plan.connections import StaleConnections, connections_key
 from patchbay.plan.device_operations import AdoptDevice, SetSysctls, device_of
+from patchbay.plan.limit_operations import DelMeters, SetConnectionLimits, SetMeters
 from patchbay.plan.service_operations import (
     ClearRuleset,
     FlushConntrack,
@@ -52,6 +54,9 @@ class ObservedFlow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Seen = Resource | ObservedFlow | StaleConnections
+
+OF_SWITCH = frozenset({"flow", "observed-flow", "meter"})
+"""First words of the keys of what a bridge holds until ovs-vswitchd ends."""
 
 
 def observed_flow_key(bridge: str, table: int, cookie: int) -> Key:
@@ -132,8 +137,8 @@ class Observed:
         return self.drop(key)
 
     def drop_flows_of(self, bridge: str) -> set[Key]:
-        """All flows of a bridge are gone: it was made anew, or the switch restarted."""
-        gone = {key for key in self._dependents.get(("bridge", bridge), ()) if key[0] in ("flow", "observed-flow")}
+        """All flows and meters of a bridge are gone: it was made anew, or the switch restarted."""
+        gone = {key for key in self._dependents.get(("bridge", bridge), ()) if key[0] in OF_SWITCH}
         for key in gone:
             self._drop(key)
         return gone
@@ -197,7 +202,7 @@ def anchors(resource: Seen) -> tuple[Key, ...]:
     match resource:
         case Flow(bridge=bridge):
             found = (("bridge", bridge), *(("flows-naming", bridge, port) for port in resource.ports))
-        case ObservedFlow(bridge=bridge) | BridgePort(bridge=bridge):
+        case ObservedFlow(bridge=bridge) | BridgePort(bridge=bridge) | Meter(bridge=bridge):
             found = (("bridge", bridge),)
         case Link(kind="internal", namespace=namespace, name=name):
             found = (("bridge-port", name), *_inside(namespace))
@@ -231,6 +236,10 @@ def added_by(operation: op.Operation) -> tuple[Resource, ...]:
             found = sysctls
         case op.AddFlows(_, flows):
             found = flows
+        case SetMeters(_, meters):
+            found = meters
+        case SetConnectionLimits(_, limits):
+            found = limits
         case op.Borrow(new) | op.SetBridge(_, new) | op.SetPort(_, new) | op.SetLink(_, new) | op.SetNamespace(_, new):
             found = (new,)
         case op.AddBridge(new) | op.AddPort(new) | op.SetPortTag(new) | op.AddNamespace(new):
@@ -264,6 +273,8 @@ def removed_by(operation: op.Operation) -> list[Key]:
             gone = [item.key]
         case FlushConntrack(namespace, version):
             gone = [connections_key(namespace, version)]
+        case DelMeters(_, meters):
+            gone = [meter.key for meter in meters]
         case op.DelFlows(_, flows):
             gone = [flow.key for flow in flows]
         case op.DelFlowsByCookie(bridge, cookies):

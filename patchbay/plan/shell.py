@@ -172,10 +172,16 @@ def _removals(table: str, name: str, column: str, old: Pairs, new: Pairs) -> lis
 
 
 def add_flows(bridge: str, flows: tuple[Flow, ...]) -> list[str]:
-    """A line each as the seed types them, or one process that reads many."""
+    """A line each as the seed types them, or one process that reads many; with meters, which OpenFlow 1.0 has not."""
+    metered = tuple(flow for flow in flows if flow.actions.startswith("meter:"))
+    plain = tuple(flow for flow in flows if flow not in metered) if metered else flows
+    return [*_add_flows("ovs-ofctl", bridge, plain), *_add_flows("ovs-ofctl -O OpenFlow14", bridge, metered)]
+
+
+def _add_flows(program: str, bridge: str, flows: tuple[Flow, ...]) -> list[str]:
     if len(flows) < HEREDOC_FROM:
-        return [f"ovs-ofctl add-flow {bridge} {quote(flow.text)}" for flow in flows]
-    return [f"ovs-ofctl add-flows {bridge} - <<'EOF'", *(flow.text for flow in flows), "EOF"]
+        return [f"{program} add-flow {bridge} {quote(flow.text)}" for flow in flows]
+    return [f"{program} add-flows {bridge} - <<'EOF'", *(flow.text for flow in flows), "EOF"]
 
 
 def del_flows(bridge: str, flows: tuple[Flow, ...]) -> list[str]:

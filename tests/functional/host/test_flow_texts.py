@@ -6,7 +6,7 @@ import pytest
 
 from patchbay.compile.br_tun import LEARN
 from patchbay.host.openflow import FlowsRefused, OpenFlowConnection, ports_named
-from patchbay.hoststate import Flow
+from patchbay.hoststate import Flow, Meter
 from tests.unit.compile.golden import CASES, compile_host, read
 
 COUNTERS = re.compile(r"duration=[^,]+, |n_packets=\d+, n_bytes=\d+, |idle_age=\d+, |hard_age=\d+, ")
@@ -137,12 +137,16 @@ def test_all_flows_of_all_golden_hosts_read_as_they_were_compiled(on_private_hos
     async def scenario(host):
         connection = await on_bridge(host)
         batches: dict[str, list[Flow]] = {}
+        meters: dict[int, Meter] = {}
         for case in sorted(CASES.glob("*/intent.yaml")):
             for name in read(case.parent)["hosts"]:
                 for item in compile_host(read(case.parent), name).values():
+                    if isinstance(item, Meter):
+                        meters[item.number] = item
                     if isinstance(item, Flow):
                         batches.setdefault(f"{case.parent.name} {name} {item.bridge}", []).append(item)
         assert sum(map(len, batches.values())) > 100
+        await connection.set_meters(list(meters.values()))
         wrong = []
         for where, flows in batches.items():
             names = sorted({name for one in flows for name in ports_named(one)})
@@ -158,11 +162,11 @@ def test_all_flows_of_all_golden_hosts_read_as_they_were_compiled(on_private_hos
 
 
 def numbered_text(flow: Flow, ports: dict[str, int]) -> str:
-    """The flow as ovs-ofctl dumps it, with numbers for names."""
+    """The flow as ovs-ofctl dumps it, with numbers for names, and without the meter, which OpenFlow 1.0 has not."""
     match = ",".join(word for word in (f"priority={flow.priority}", flow.match) if word and word != "priority=32768")
     for name, number in ports.items():
         match = re.sub(rf"in_port={re.escape(name)}(?![\w.-])", f"in_port={number}", match)
-    actions = flow.actions.replace("output:LOCAL", "LOCAL")
+    actions = re.sub(r"^meter:\d+,", "", flow.actions).replace("output:LOCAL", "LOCAL")
     for name, number in ports.items():
         actions = re.sub(rf"(output:|resubmit\(){re.escape(name)}(?![\w.-])", rf"\g<1>{number}", actions)
     return f"cookie={flow.cookie:#x}, table={flow.table}, {match} actions={actions}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from patchbay.host.connection_limits import read_limits
 from patchbay.host.netlink import Kernel
 from patchbay.host.openflow import OpenFlowConnection
 from patchbay.host.ovs import Switch
@@ -35,7 +36,12 @@ async def observe(desired: HostState, bridges: set[str]) -> Observed:
         await connection.open(timeout_s=5)
         for seen in await connection.observe():
             observed.put(ObservedFlow(bridge=bridge, table=seen.table, cookie=seen.cookie))
+        for meter in await connection.meters():
+            observed.put(meter)
         await connection.close()
+    if bridges:
+        for zone in await read_limits(Path("/run/openvswitch"), "netdev"):
+            observed.put(zone.limit)
     observed.recognise(item for item in desired.values() if isinstance(item, Flow))
     return observed
 
