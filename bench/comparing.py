@@ -58,9 +58,15 @@ Measure = Callable[[Mapping[str, Way], int], dict[str, float]]
 
 
 def compared(
-    ways: Mapping[str, Way], what: str, unit: str, rounds: int, measure: Measure, inside_one: str = ""
+    ways: Mapping[str, Way],
+    what: str,
+    unit: str,
+    rounds: int,
+    measure: Measure,
+    inside_one: str = "",
+    called: str = "inside",
 ) -> Iterator[Figure]:
-    """The medians of all ways, and the medians of the rounds' ratios to the way ``inside_one``."""
+    """The medians of all ways, and the medians of the rounds' ratios to the way ``inside_one``, which is ``called``."""
     found: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
         say(f"{what}: {number + 1} of {rounds}")
@@ -70,7 +76,7 @@ def compared(
         yield figure(f"{what}, {name}, median", statistics.median(values), unit)
     for name in [name for name in found if name != inside_one and inside_one in found]:
         ratios = [100 * one / other for one, other in zip(found[name], found[inside_one], strict=True)]
-        yield figure(f"{what}, {name} against inside, median", statistics.median(ratios), "%")
+        yield figure(f"{what}, {name} against {called}, median", statistics.median(ratios), "%")
 
 
 def in_turn(measure: Callable[[Way], float]) -> Measure:

@@ -112,7 +112,8 @@ class Compiled:
                 key = resource.key
                 keys.append(key)
                 removed.discard(key)
-                if self.state.get(key) != resource:
+                known = self.state.get(key)
+                if known is not resource and known != resource:
                     self.state[key] = resource
                     changed.add(key)
             if keys:

@@ -7,7 +7,7 @@ flow for each address, which all rules that name the group share. So flows grow 
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from patchbay.compile.leg import flow
 from patchbay.compile.names import rule_set_number
@@ -35,31 +35,39 @@ _KEYWORDS = {4: "ip", 6: "ipv6"}
 _WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
-def compile_rule_set(view: HostView, key: str) -> list[Resource]:
+def compile_rule_set(view: HostView, key: str) -> Iterable[Resource]:
     """The rules of ports with these groups."""
     security = view.security
-    found: dict[tuple[int, int, str], set[str]] = {}
     if not security.is_here(key):
-        return []
+        return ()
     is_stateless = security.is_stateless(key)
+    found: dict[tuple[int, int, str], Flow] = {}
+    several: dict[tuple[int, int, str], set[str]] = {}
     for rule in security.rules_of(key):
-        action, priority = ALLOW, _DIRECT
-        if remote := remote_of(rule):
-            number = security.conjunction_number(remote)
-            if number is None:
-                continue
-            action, priority = f"conjunction({number},1/2)", _CONJUNCTION
-        table = _table(rule.direction)
-        for match in _all_matches(rule, key, is_stateless, view.facts.datapath_type):
-            found.setdefault((table, priority, match), set()).add(action)
-    return [flow(*place, ",".join(sorted(actions))) for place, actions in found.items()]
+        remote = remote_of(rule)
+        number = security.conjunction_number(remote) if remote else 0
+        for one in _flows(rule, key, is_stateless, view.facts.datapath_type, number):
+            place = (one.table, one.priority, one.match)
+            other = found.setdefault(place, one)
+            if other is not one:
+                several.setdefault(place, {other.actions}).add(one.actions)
+    for place, actions in several.items():
+        found[place] = flow(*place, ",".join(sorted(actions)))
+    return found.values()
 
 
 @functools.lru_cache(maxsize=16384)
-def _all_matches(rule: SecurityGroupRule, key: str, is_stateless: bool, datapath_type: str) -> tuple[str, ...]:
-    """Remembered, because each change of a rule set looks at all its rules."""
-    ways = ways_to_match(rule, is_stateless=is_stateless)
-    return tuple(match for matched in ways for match in _matches(rule, key, matched, datapath_type))
+def _flows(
+    rule: SecurityGroupRule, key: str, is_stateless: bool, datapath_type: str, number: int | None
+) -> tuple[Flow, ...]:
+    """Those of one rule; ``number`` is its remote's, 0 for a rule without, None for one that opens nothing.
+
+    Remembered, because each change of a rule set looks at all its rules.
+    """
+    action, priority = (f"conjunction({number},1/2)", _CONJUNCTION) if number else (ALLOW, _DIRECT)
+    ways = ways_to_match(rule, is_stateless=is_stateless) if number is not None else ()
+    matches = (match for matched in ways for match in _matches(rule, key, matched, datapath_type))
+    return tuple(flow(_table(rule.direction), priority, match, action) for match in matches)
 
 
 def compile_conjunction(view: HostView, kind: str, group_id: str) -> Iterator[Resource]:

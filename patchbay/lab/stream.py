@@ -61,7 +61,12 @@ class PingStream:
     @property
     def first_reply_at(self) -> float | None:
         """When the first reply came, on the monotonic clock; None before."""
-        return min(self._replies.values(), default=None)
+        return min(list(self._replies.values()), default=None)
+
+    @property
+    def last_reply_at(self) -> float | None:
+        """When the last reply so far came, on the monotonic clock; None before the first."""
+        return max(list(self._replies.values()), default=None)
 
     def wait_for_replies(self, more: int, timeout_s: float = 10.0) -> bool:
         """Wait until so many more replies have come; False when they did not in time."""

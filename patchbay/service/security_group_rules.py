@@ -82,8 +82,11 @@ def _check_new(service: Service, specs: Sequence[SecurityGroupRuleSpec]) -> None
     keys = {rule_key(spec) for spec in specs}
     if len(keys) < len(specs):
         raise DuplicateSecurityGroupRuleInPost
+    ports = {(spec.port_range_min, spec.port_range_max) for spec in specs}
     for rule_id in service.db.rules_by_security_group.get(specs[0].security_group_id, ()):
-        if rule_key(service.db.security_group_rules[rule_id]) in keys:
+        rule = service.db.security_group_rules[rule_id]
+        # Most rules differ in their ports, which is seen at once.
+        if (rule.port_range_min, rule.port_range_max) in ports and rule_key(rule) in keys:
             raise SecurityGroupRuleExists(rule_id)
 
 
