@@ -1,5 +1,7 @@
 """What a caller is told who may not do something, under Neutron's names (oslo.policy, neutron-lib)."""
 
+from collections.abc import Mapping
+
 from patchbay.errors import BadRequest, Conflict, Forbidden, NotFound
 
 
@@ -64,9 +66,12 @@ class DuplicateRbacPolicy(Conflict):
 class OverQuota(Conflict):
     """The project has as many as it may have."""
 
-    def __init__(self, overs: list[str]) -> None:
+    def __init__(self, overs: Mapping[str, int]) -> None:
+        """``overs``: the limit of each resource of which there would be too many."""
+        allowed = ", ".join(f"{limit} of {name}" for name, limit in overs.items())
         super().__init__(
-            f"Quota exceeded for resources: {overs}.", "Delete what is no longer needed, or ask for a larger quota."
+            f"Quota exceeded for resources: {list(overs)}.",
+            f"The project may have {allowed}: delete what is no longer needed, or ask for a larger quota.",
         )
 
 

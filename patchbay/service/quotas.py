@@ -75,6 +75,7 @@ ALONG: Mapping[str, Sequence[str]] = {"security_group": ("security_group_rule",)
 Claims = Mapping[str, Counter[str]]
 """How many objects of each limited kind a request makes, by project."""
 NOTHING: Claims = {}
+NOTHING_PENDING: Mapping[str, int] = {}
 _limited: ContextVar[str] = ContextVar("limited", default="")
 """The kind of resource that the request of this task creates; "" when nothing that it makes is refused."""
 
@@ -197,7 +198,7 @@ class Quotas:
         """
         lanes = {project_id: self._lanes.setdefault(project_id, Lane()) for project_id in wanted}
         for project_id, lane in lanes.items():
-            if not lane.is_open or self._excess(project_id, wanted[project_id] + lane.pending):
+            if not lane.is_open or self._excess(project_id, wanted[project_id], lane.pending):
                 return None
         guards: list[Write] = []
         for project_id, lane in lanes.items():
@@ -209,14 +210,16 @@ class Quotas:
             lane.idle.clear()
         return guards
 
-    def _excess(self, project_id: str, wanted: Counter[str]) -> list[str]:
-        """The kinds of which the project would have more than it may."""
-        return [
-            kind
-            for kind, number in wanted.items()
-            if self.limit(kind, project_id) != UNLIMITED
-            and self.usage.of(kind, project_id) + number > self.limit(kind, project_id)
-        ]
+    def _excess(
+        self, project_id: str, wanted: Mapping[str, int], pending: Mapping[str, int] = NOTHING_PENDING
+    ) -> dict[str, int]:
+        """The limits of the kinds of which the project would have more than it may."""
+        limits = {kind: self.limit(kind, project_id) for kind in wanted}
+        return {
+            kind: limit
+            for kind, limit in limits.items()
+            if limit != UNLIMITED and self.usage.of(kind, project_id) + pending.get(kind, 0) + wanted[kind] > limit
+        }
 
     def leave(self, wanted: Claims, *, failed: bool) -> None:
         """A creation that entered is through, or has failed."""
