@@ -21,8 +21,18 @@ from patchbay.model import FixedIP, Instance, Network, Port, SecurityGroup, Secu
 
 HERE = 100
 ROUNDS = 15
-CASES = ((False, 0, 0), (True, 0, 0), (True, 10, 0), (True, 1_000, 0), (True, 10, 1_000), (True, 1_000, 1_000))
-"""Port security, rules, members on other hosts."""
+CASES = (
+    (False, 0, 0, False),
+    (True, 0, 0, False),
+    (True, 10, 0, False),
+    (True, 1_000, 0, False),
+    (True, 10, 1_000, False),
+    (True, 1_000, 1_000, False),
+    (True, 1_000, 1_000, True),
+    (True, 10, 10_000, False),
+)
+"""Port security, rules, members on other hosts, whether each rule names the group (else one more does)."""
+Case = tuple[bool, int, int, bool]
 
 
 def port(number: int, host: str, *, is_secured: bool = True) -> Port:
@@ -38,25 +48,32 @@ def port(number: int, host: str, *, is_secured: bool = True) -> Port:
     )
 
 
-def rule(number: int, **fields: object) -> SecurityGroupRule:
+def rule(number: int, remote_group_id: str | None = None) -> SecurityGroupRule:
     """A range of two ports."""
     low = 1_000 + 4 * number
-    ports = {"protocol": "tcp", "port_range_min": low, "port_range_max": low + 1}
     return SecurityGroupRule(
         id=f"rule-{number}",
         security_group_id="group",
         direction="ingress",
-        **(fields or ports),  # type: ignore[arg-type]
+        protocol="tcp",
+        port_range_min=low,
+        port_range_max=low + 1,
+        remote_group_id=remote_group_id,
     )
 
 
-def world(is_secured: bool, rules: int, members: int) -> Iterator[Value]:
+def rule_for_members() -> SecurityGroupRule:
+    """All that members send."""
+    return SecurityGroupRule(id="members", security_group_id="group", direction="ingress", remote_group_id="group")
+
+
+def world(is_secured: bool, rules: int, members: int, is_named: bool) -> Iterator[Value]:
     """All that the host knows."""
     yield Network(id="net", segmentation_id=7)
     yield Subnet(id="sub", network_id="net", ip_version=4, cidr="10.0.0.0/16")
     yield SecurityGroup(id="group")
-    yield from (rule(number) for number in range(rules))
-    yield rule(90_000, remote_group_id="group")
+    yield from (rule(number, "group" if is_named else None) for number in range(rules))
+    yield rule_for_members()
     for number in range(1, HERE + 1):
         yield port(number, "here", is_secured=is_secured)
         interfaces = {"eth0": port(number, "here").id}
@@ -64,7 +81,7 @@ def world(is_secured: bool, rules: int, members: int) -> Iterator[Value]:
     yield from (port(HERE + number, "there", is_secured=is_secured) for number in range(1, members + 1))
 
 
-def compiled_world(case: tuple[bool, int, int]) -> Compiled:
+def compiled_world(case: Case) -> Compiled:
     """A host that has just started."""
     view = HostView(Facts(host="here", datapath_type="netdev"))
     for value in world(*case):
@@ -89,23 +106,29 @@ def one_more(compiled: Compiled, values: list[Value]) -> float:
     return statistics.median(times)
 
 
-def measure(case: tuple[bool, int, int]) -> dict[str, object]:
+def measure(case: Case) -> dict[str, object]:
     """The figures of one case."""
     all_ms = statistics.median(milliseconds(lambda: compiled_world(case)) for _ in range(3))
     compiled = compiled_world(case)
-    is_secured, rules, members = case
+    is_secured, rules, members, is_named = case
     numbers = range(50_000, 50_000 + ROUNDS)
     return {
         "port security": is_secured,
         "rules": rules,
+        "each names the group": is_named,
         "members elsewhere": members,
         "flows of br-int": sum(isinstance(one, Flow) and one.bridge == "br-int" for one in compiled.state.values()),
         "compile all, ms": round(all_ms, 1),
-        "one more rule, ms": round(one_more(compiled, [rule(number - 45_000) for number in numbers]), 2),
-        "one more member, ms": round(
-            one_more(compiled, [port(number, "there", is_secured=is_secured) for number in numbers]), 2
+        "one more rule, ms": round(
+            one_more(compiled, [rule(number - 45_000, "group" if is_named else None) for number in numbers]), 2
         ),
+        "one more member, ms": round(one_more(compiled, members_of(case, numbers)), 2),
     }
+
+
+def members_of(case: Case, numbers: range) -> list[Value]:
+    """New ports elsewhere."""
+    return [port(number, "there", is_secured=case[0]) for number in numbers]
 
 
 def main() -> None:
