@@ -63,7 +63,7 @@ async def _reply(agent: Agent, line: bytes) -> dict[str, Any]:
     try:
         command = msgspec.json.decode(line)["command"]
         return await COMMANDS[command](agent)
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return {"error": f'Not understood. Send one of {", ".join(sorted(COMMANDS))} as {{"command": …}}.'}
     except PatchbayError as error:
         return {"error": str(error)}

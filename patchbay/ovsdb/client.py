@@ -16,7 +16,7 @@ import msgspec
 
 from patchbay.ovsdb.errors import ConnectionLost, OvsdbError, RemoteError, raise_for
 from patchbay.ovsdb.remote import Remote, parse_remote, short_path
-from patchbay.ovsdb.session import Session
+from patchbay.ovsdb.session import STRANGE, Session
 from patchbay.ovsdb.tls import Credentials, client_context
 from patchbay.ovsdb.values import Schema, parse_schema
 
@@ -28,7 +28,6 @@ PROBE_S = 5.0
 
 Operation = dict[str, Any]
 Result = dict[str, Any]
-
 
 ABSENT = msgspec.Raw()
 
@@ -238,7 +237,7 @@ class Connection:
                     if isinstance(error, (_Unsuitable, RemoteError)):
                         longest_s = ELECTION_PAUSE_S
                     logger.debug("OVSDB %s: %s", self.database, self._last_failure)
-                except Exception:  # a server that says strange things is left like one that says nothing
+                except Exception:  # a fault of ours must not end the connection
                     logger.exception("OVSDB %s: cannot use %s", self.database, remote)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, longest_s)
@@ -277,14 +276,24 @@ class Connection:
         )
         if not reply:
             raise _Unsuitable(f"the server has no database {self.database}")
+        try:
+            self._take_over(reply, schema)
+        except STRANGE as error:
+            if isinstance(error, OvsdbError):
+                raise
+            raise OvsdbError(
+                f"What the server says of itself cannot be read: {type(error).__name__}: {error}"
+            ) from error
+
+    def _take_over(self, reply: dict[str, Any], schema: dict[str, Any]) -> None:
         self._server_update(reply)
         problem = self._problem()
         if problem:
             raise _Unsuitable(problem)
         self.is_clustered = self._row.model == "clustered"
         if schema != self._schema:
-            self._schema, self.schema = schema, parse_schema(schema)
-            self.schema_version = str(schema.get("version", ""))
+            self.schema = parse_schema(schema)
+            self._schema, self.schema_version = schema, str(schema.get("version", ""))
 
     async def _serve(self, session: Session, remote: Remote) -> None:
         if session.closed.done():

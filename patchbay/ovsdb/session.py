@@ -20,6 +20,16 @@ logger = logging.getLogger(__name__)
 Reply = Callable[[msgspec.Raw | None, Exception | None], None]
 Notification = Callable[[str, msgspec.Raw], None]
 
+STRANGE = (
+    OvsdbError,
+    msgspec.DecodeError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading raises when a server says JSON that is not what RFC 7047 has in that place."""
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NOTHING = msgspec.Raw(b"null")
 
@@ -106,9 +116,9 @@ class Session(asyncio.Protocol):
         try:
             for message in self._framer.feed(data):
                 self._receive(_decode_message(message))
-        except (OvsdbError, msgspec.DecodeError) as error:
+        except STRANGE as error:
             logger.warning("%s; the message does not fit: %s", error, data[:200])
-            self.close(f"the peer does not speak OVSDB: {error}")
+            self.close(f"the peer does not speak OVSDB: {type(error).__name__}: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended(str(exc) if exc else "the server closed the connection")
@@ -131,13 +141,21 @@ class Session(asyncio.Protocol):
             elif message.error is not None:
                 reply(None, RemoteError(f"The OVSDB server refused the request: {_text(message.error)}."))
             else:
-                reply(message.result, None)
+                self._answered(reply, message.result)
         elif message.method == "echo":
             self._write({"result": message.params, "error": None, "id": message.id})
         elif message.id is None:
             self._on_notification(message.method, message.params)
         else:
             self._write({"result": None, "error": "unknown method", "id": message.id})
+
+    def _answered(self, reply: Reply, result: msgspec.Raw) -> None:
+        """Hands a result over; who cannot read it is told so, and does not wait for another."""
+        try:
+            reply(result, None)
+        except STRANGE as error:
+            reply(None, UnknownOutcome(f"The OVSDB server's answer cannot be read: {error}."))
+            raise
 
     def _write(self, message: dict[str, Any]) -> None:
         if self._transport is not None:
