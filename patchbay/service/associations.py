@@ -13,7 +13,7 @@ from patchbay.model.port import DHCP_SERVER
 from patchbay.model.router import ROUTER_INTERFACES
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import BadRequestFor
-from patchbay.service.ports import get_own_port
+from patchbay.service.ports import get_port
 from patchbay.service.router_errors import (
     ExternalGatewayForFloatingIPNotFound,
     FloatingIPPortAlreadyAssociated,
@@ -43,7 +43,12 @@ def associate(
 
     Raises PortNotFound, BadRequest, ExternalGatewayForFloatingIPNotFound, FloatingIPPortAlreadyAssociated.
     """
-    port = get_own_port(service, context, port_id)
+    port = get_port(service, context, port_id)
+    if not context.is_admin and port.project_id != floatingip.project_id:
+        # Who sees the port of another project does so because the network is its own.
+        raise BadRequestFor(
+            "floatingip", f"Port {port.id} is associated with a different tenant than Floating IP {floatingip.id}"
+        )
     if port.device_owner == DHCP_SERVER:
         raise BadRequestFor("floatingip", f"Port {port.id} is unable to be assigned a floating IP")
     fixed_ip = _fixed_ip(port, fixed_ip_address)

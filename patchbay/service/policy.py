@@ -72,7 +72,7 @@ POLICIES: Mapping[str, Rule] = {
     "create_subnet": network_member,
     "update_subnet": any_of(project_member, network_member),
     "delete_subnet": any_of(project_member, network_member),
-    **_both({"service_types": nobody, "dhcp_ranges": network_member}, "create_subnet", "update_subnet"),
+    **_both({"dhcp_ranges": network_member}, "create_subnet", "update_subnet"),
     **_owned("port"),
     "create_port": any_of(network_member, shared_network),
     "delete_port": any_of(project_member, network_member),

@@ -29,7 +29,7 @@ from patchbay.service.policy_errors import (
 from patchbay.service.security_groups import get_security_group
 from patchbay.service.service import Service
 from patchbay.service.sharing import EVERYBODY, EXTERNAL, KINDS, SHARED, implied_policies, policies_of
-from patchbay.service.sharing_uses import check_unused, is_last
+from patchbay.service.sharing_uses import check_parts_visible, check_unused, is_last
 from patchbay.service.subnetpools import get_subnetpool
 
 Getter = Callable[[Service, RequestContext, str], Resource]
@@ -108,6 +108,7 @@ async def create_policies(
                 action=spec.action,
                 target_project=spec.target_project,
             )
+            check_parts_visible(service.db, value, policy)
             policy, added = _addition(service, value, policy)
             made.append(policy)
             writes += [write for write in added if write not in writes]
@@ -165,7 +166,7 @@ async def update_policy(service: Service, context: RequestContext, policy_id: st
         if any(_key(policy) == _key(new) for policy in _policies_on(service, value)):
             raise DuplicateRbacPolicy
         if target != EVERYBODY:
-            check_unused(service, value, old)
+            check_unused(service, value, old, target)
         if old.id in service.db.rbac_policies and (target != EVERYBODY or not _is_attribute(value, old)):
             return (value, old, new), [Update(value, touched(value)), Update(old, new)]
         new, writes = _exchanged(service, value, old, new)
@@ -229,7 +230,7 @@ async def _keep_if_used(service: Service, before: Any, old: RBACPolicy, new: RBA
     if value is None:
         return
     try:
-        check_unused(service, value, old)
+        check_unused(service, value, old, new.target_project if new is not None else "")
     except RbacPolicyInUse:
         await carry_out(service, f"RBAC policy {old.id}", lambda _: (None, _restored(service, before, old, new)))
         raise

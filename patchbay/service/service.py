@@ -5,7 +5,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 
@@ -18,7 +18,7 @@ from patchbay.ovsdb import OvsdbError
 from patchbay.service.addresses import pool_ranges
 from patchbay.service.errors import DatabaseUnavailable, InvalidInput
 from patchbay.service.numbers import NumberPool
-from patchbay.service.quotas import Quotas
+from patchbay.service.quotas import Claims, Quotas
 from patchbay.service.settings import NetworkSettings
 from patchbay.service.sharing import ended_policies
 
@@ -78,7 +78,7 @@ class Service:
                         raise
         raise Stale("Other servers create more for this project at the same time.")
 
-    async def _commit_behind_others(self, wanted: Mapping[str, int], writes: Sequence[Write]) -> bool:
+    async def _commit_behind_others(self, wanted: Claims, writes: Sequence[Write]) -> bool:
         """Whether what is counted could be made without a turn of its own; otherwise nothing was."""
         guards = self.quotas.enter(wanted)
         if guards is None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 
-from patchbay.model import Network, RBACPolicy
+from patchbay.intent.tables import Tables
+from patchbay.model import Network, RBACPolicy, SubnetPool
 from patchbay.model.resource import Resource
 from patchbay.model.router import ROUTER_GATEWAY, ROUTER_INTERFACES
+from patchbay.service.errors import InvalidInput
 from patchbay.service.policy_errors import RbacPolicyInUse
 from patchbay.service.service import Service
-from patchbay.service.sharing import EVERYBODY, EXTERNAL, policies_of
+from patchbay.service.sharing import EVERYBODY, EXTERNAL, SHARED, policies_of
 
 
 def projects_using(service: Service, value: Resource, kind: str, action: str) -> set[str]:
@@ -42,9 +44,16 @@ def _of_gateways(service: Service, network_id: str) -> set[str]:
     return used | {db.floatingips[one].project_id for one in db.floatingips_by_network.get(network_id, ())}
 
 
-def check_unused(service: Service, value: Resource, policy: RBACPolicy) -> None:
-    """Raises RbacPolicyInUse when the policy cannot go because a project needs it that no other policy serves."""
-    others = {one.target_project for one in policies_of(service.db, value.id, policy.action) if one.id != policy.id}
+def check_unused(service: Service, value: Resource, policy: RBACPolicy, target: str = "") -> None:
+    """Raises RbacPolicyInUse when the policy cannot go because a project needs it that no other policy serves.
+
+    ``target`` is whom it would serve instead. An external network that is the default one stays for all.
+    """
+    if policy.action == EXTERNAL and policy.target_project == EVERYBODY and getattr(value, "is_default", False):
+        raise RbacPolicyInUse(value.id, "Default external networks must be shared to everyone.")
+    others = {target} | {
+        one.target_project for one in policies_of(service.db, value.id, policy.action) if one.id != policy.id
+    }
     implied = policy.action != EXTERNAL and getattr(value, "shared", False)
     if implied and policy.target_project != EVERYBODY:
         others.add(EVERYBODY)
@@ -55,6 +64,19 @@ def check_unused(service: Service, value: Resource, policy: RBACPolicy) -> None:
         using &= {policy.target_project}
     if using:
         raise RbacPolicyInUse(value.id, f"project_id={policy.target_project}")
+
+
+def check_parts_visible(db: Tables, value: Resource, policy: RBACPolicy) -> None:
+    """Raises InvalidInput for a subnet pool whose address scope the policy's target does not see, as Neutron does."""
+    scope = db.address_scopes.get(value.address_scope_id or "") if isinstance(value, SubnetPool) else None
+    if scope is None or scope.shared or scope.project_id == policy.target_project:
+        return
+    targets = {one.target_project for one in policies_of(db, scope.id, SHARED)}
+    if targets.isdisjoint((EVERYBODY, policy.target_project)):
+        raise InvalidInput(
+            f"Cannot share subnet pool {value.id} with {policy.target_project}: its address scope {scope.id} is not "
+            "shared with that project"
+        )
 
 
 def is_last(service: Service, network: Network, policy: RBACPolicy) -> bool:

@@ -77,7 +77,7 @@ def check_scope(
     """
     if old is not None and old.address_scope_id is not None:
         former = db.address_scopes[old.address_scope_id]
-        if not is_visible(context, former):
+        if not context.is_admin and former.project_id != context.project_id:
             raise IllegalSubnetPoolUpdate(
                 f"subnetpool {pool.id} cannot be updated when associated with shared address scope {former.id}"
             )

@@ -16,9 +16,24 @@ from patchbay.service.service import Service
 from patchbay.service.specs import AgentSpec
 from patchbay.service.status import is_alive
 
+NAMES = {
+    SWITCH: ("Open vSwitch agent", "neutron-openvswitch-agent", "N/A"),
+    DHCP: ("DHCP agent", "neutron-dhcp-agent", "dhcp_agent"),
+    L3: ("L3 agent", "neutron-l3-agent", "l3_agent"),
+    METADATA: ("Metadata agent", "neutron-metadata-agent", "N/A"),
+}
+"""Neutron's words for each kind of agent: type, binary and topic, by which clients tell them apart."""
+
+
+def to_agent_type(value: object) -> object:
+    """Neutron's word for a kind of agent, however it is capitalised: its databases do not mind."""
+    words = (word for word, _, _ in NAMES.values())
+    return next((word for word in words if word.lower() == str(value).lower()), value)
+
+
 ATTRIBUTES: Attributes = {
     "id": READ_ONLY,
-    "agent_type": READ_ONLY,
+    "agent_type": Attribute(convert=to_agent_type),
     "binary": READ_ONLY,
     "topic": READ_ONLY,
     "host": READ_ONLY,
@@ -39,14 +54,6 @@ def _moment(unix_seconds: int) -> str:
 
 AVAILABILITY_ZONE = "nova"
 """There is one; Neutron calls it so when nobody names another."""
-
-NAMES = {
-    SWITCH: ("Open vSwitch agent", "neutron-openvswitch-agent", "N/A"),
-    DHCP: ("DHCP agent", "neutron-dhcp-agent", "dhcp_agent"),
-    L3: ("L3 agent", "neutron-l3-agent", "l3_agent"),
-    METADATA: ("Metadata agent", "neutron-metadata-agent", "N/A"),
-}
-"""Neutron's words for each kind of agent: type, binary and topic, by which clients tell them apart."""
 
 
 def view_agent(service: Service, agent: Agent) -> View:

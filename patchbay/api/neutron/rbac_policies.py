@@ -42,7 +42,7 @@ ATTRIBUTES: Attributes = {
     "object_type": Attribute(field="object_type", post=True, is_required=True, convert=to_kind, check=checks.text(255)),
     "object_id": Attribute(field="object_id", post=True, is_required=True, check=checks.uuid),
     "target_tenant": _TARGET,
-    "target_project": _TARGET,
+    "target_project": msgspec.structs.replace(_TARGET, is_sort_key=False),
     "project_id": Attribute(field="project_id", post=True, check=checks.text(255)),
     "tenant_id": Attribute(post=True, check=checks.text(255)),
     "action": Attribute(field="action", post=True, is_required=True, check=checks.text(255)),
@@ -59,7 +59,6 @@ def view_policy(_service: Service, policy: RBACPolicy) -> View:
         "object_id": policy.object_id,
         "action": policy.action,
         "target_tenant": policy.target_project,
-        "target_project": policy.target_project,
     }
 
 

@@ -14,6 +14,7 @@ from patchbay.service.addresses import IPV6_MODES
 from patchbay.service.context import RequestContext
 from patchbay.service.errors import InvalidInput, InvalidInputSubnetServiceType
 from patchbay.service.service import Service
+from patchbay.service.sharing import is_shared
 from patchbay.service.specs import SubnetSpec
 from patchbay.service.subnets import create_subnets, delete_subnet, get_subnet, update_subnet
 
@@ -77,6 +78,9 @@ def service_types(value: object) -> str | None:
     return checks.unique_texts(255)(value)
 
 
+SHARED = "shared"
+"""Whether the network is shared with the caller: no attribute that subnets show, only a filter, as in Neutron."""
+
 ATTRIBUTES: Attributes = {
     **STANDARD,
     "network_id": Attribute(field="network_id", post=True, is_required=True, check=checks.uuid),
@@ -105,6 +109,8 @@ ATTRIBUTES: Attributes = {
     "ipv6_address_mode": Attribute(field="ipv6_address_mode", post=True, check=checks.one_of(IPV6_MODES)),
     "service_types": writable("service_types", check=service_types, is_sort_key=False),
     "dhcp_ranges": writable("dhcp_ranges", convert=canonical_pools, check=pools, is_sort_key=False),
+    "router:external": Attribute(convert=checks.to_bool, is_sort_key=False),
+    SHARED: Attribute(convert=checks.to_bool, is_sort_key=False),
 }
 
 
@@ -113,7 +119,7 @@ def _ranges(ranges: Iterable[AllocationPool]) -> list[dict[str, str]]:
     return [{"start": pool.start, "end": pool.end} for pool in ordered]
 
 
-def view_subnet(_service: Service, subnet: Subnet) -> View:
+def view_subnet(service: Service, subnet: Subnet) -> View:
     """The subnet as the API shows it."""
     return {
         "id": subnet.id,
@@ -134,6 +140,7 @@ def view_subnet(_service: Service, subnet: Subnet) -> View:
         "dns_nameservers": subnet.dns_nameservers,
         "description": subnet.description,
         "service_types": subnet.service_types,
+        "router:external": service.db.networks[subnet.network_id].external,
         "tags": subnet.tags,
         "created_at": subnet.created_at,
         "updated_at": subnet.updated_at,
@@ -153,6 +160,9 @@ def _candidates(service: Service, context: RequestContext, filters: Filters) -> 
         "subnetpool_id": db.subnets_by_pool,
     }
     subnets = narrowed(filters, db.subnets, indexes)
+    if SHARED in filters:
+        wanted = {checks.to_bool(value) for value in filters[SHARED]}
+        subnets = [s for s in subnets if is_shared(db, context, db.networks[s.network_id]) in wanted]
     if context.is_admin:
         return subnets
     return [s for s in subnets if is_visible(context, s) or is_visible(context, db.networks[s.network_id])]
@@ -174,7 +184,7 @@ SUBNETS = Collection(
     name="subnets",
     member="subnet",
     attributes=ATTRIBUTES,
-    indexed=frozenset(("name", "network_id", "subnetpool_id")),
+    indexed=frozenset(("name", "network_id", "subnetpool_id", SHARED)),
     candidates=_candidates,
     get=get_subnet,
     view=view_subnet,

@@ -38,6 +38,7 @@ async def test_a_subnet_without_wishes_has_neutron_s_defaults(api: Api) -> None:
         "dns_nameservers": [],
         "description": "",
         "service_types": [],
+        "router:external": False,
         "dhcp_ranges": [],
         "tags": [],
         "revision_number": 1,

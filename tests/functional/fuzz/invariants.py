@@ -164,7 +164,7 @@ def intruders(db: IntentDatabase, listing: Listing, project: str) -> list[str]:
         "security-group-rules": lambda one: one["security_group_id"] in groups,
         "address-groups": lambda one: one["id"] in shared,
         "default-security-group-rules": lambda one: True,
-        "rbac-policies": lambda one: one["target_project"] in (EVERYBODY, project),
+        "rbac-policies": lambda one: one["target_tenant"] in (EVERYBODY, project),
     }
     return [
         f"{kind} {id_} of {one.get('project_id')}"
