@@ -29,7 +29,9 @@ class PatchbayError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message} {self.remedy}".strip()
+        # Some messages are Neutron's, to the letter, and have no full stop.
+        stop = "." if self.remedy and self.message[-1:].isalnum() else ""
+        return f"{self.message}{stop} {self.remedy}".strip()
 
 
 class NotFound(PatchbayError):

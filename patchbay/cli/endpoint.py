@@ -45,7 +45,7 @@ class Endpoint:
         address, port = parts["address"].strip("[]"), int(parts["port"] or 9696)
         if parts["scheme"] == "https":
             self.connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                address, port, timeout=timeout_s, context=trusted()
+                address, port, timeout=timeout_s, context=trusted(access.cacert)
             )
         else:
             self.connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
@@ -78,13 +78,14 @@ class Endpoint:
                 pass
             else:
                 return found
+        words = singular.replace("_", " ")
         named = self.list(collection, {NAME_FILTER.get(collection, "name"): handle})
         if len(named) == 1:
             return named[0]
         if named:
-            raise Conflict(f"{singular} {handle}: {len(named)} objects have this name.", "Use the id instead.")
+            raise Conflict(f"{words} {handle}: {len(named)} objects have this name.", "Use the id instead.")
         raise NotFound(
-            f"{singular} {handle} does not exist.",
+            f"{words} {handle} does not exist.",
             f"`patchbay {COMMAND_OF.get(singular, singular)} list` shows what does.",
         )
 
@@ -109,18 +110,25 @@ class Endpoint:
         self.request("PUT", f"/v2.0/{collection}/{object_id}/tags", {"tags": list(tags)})
 
 
-def trusted() -> ssl.SSLContext:
-    """Servers are believed as PATCHBAY_CACERT or OS_CACERT says (a PEM file), else as the system does."""
-    file = os.environ.get("PATCHBAY_CACERT") or os.environ.get("OS_CACERT")
+def trusted(named: str = "") -> ssl.SSLContext:
+    """Servers are believed as PATCHBAY_CACERT, OS_CACERT or the cloud's ``cacert`` says (``named``, a PEM file), else
+    as the system does."""
+    file = os.environ.get("PATCHBAY_CACERT") or named or None
     try:
         return ssl.create_default_context(cafile=file)
     except OSError as error:
         raise BadRequest(
-            f"{file}: not a file of certificates: {error.strerror or error}.", "Correct PATCHBAY_CACERT or OS_CACERT."
+            f"{file}: not a file of certificates: {error.strerror or error}.",
+            "Correct PATCHBAY_CACERT, OS_CACERT or the cloud's cacert.",
         ) from error
 
 
-NAME_FILTER = {"agents": "host", "floatingips": "floating_ip_address"}
+NAME_FILTER = {
+    "agents": "host",
+    "floatingips": "floating_ip_address",
+    **dict.fromkeys(("rbac-policies", "security-group-rules", "default-security-group-rules"), "id"),
+}
+"""Attributes that stand for names; what has none has its id alone."""
 ALWAYS = {"agents": (("binary", "neutron-openvswitch-agent"),)}
 """Of the agents that a host has, one is the host."""
 COMMAND_OF = {
@@ -132,12 +140,15 @@ COMMAND_OF = {
     "security_group": "security-group",
     "security_group_rule": "security-group-rule",
     "address_group": "address-group",
+    "rbac_policy": "network-rbac",
+    "default_security_group_rule": "default-security-group-rule",
 }
 
 
 def singular_of(collection: str) -> str:
     """``networks`` → ``network``: the key of one object in a body."""
-    return collection.rpartition("/")[2].removesuffix("s").replace("-", "_")
+    name = collection.rpartition("/")[2].replace("-", "_")
+    return f"{name.removesuffix('ies')}y" if name.endswith("ies") else name.removesuffix("s")
 
 
 class Refused(PatchbayError):

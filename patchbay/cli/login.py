@@ -23,9 +23,13 @@ NAMES = (
     *("auth_url", "username", "password", "user_id", "user_domain_name", "user_domain_id", "token", "endpoint"),
     *("project_name", "project_id", "project_domain_name", "project_domain_id"),
     *("application_credential_id", "application_credential_name", "application_credential_secret"),
+    "cacert",
 )
-"""What a cloud's ``auth`` may hold, and (OS_… in capitals) the environment."""
+"""What a cloud, or its ``auth``, may hold, and (OS_… in capitals) the environment."""
 TIMEOUT_S = 30.0
+UNBELIEVED = (
+    "Name the PEM file of its authority: OS_CACERT, or cacert in clouds.yaml (pki/authority.pem of the service)."
+)
 
 
 class LoginRefused(PatchbayError):
@@ -36,29 +40,31 @@ class LoginRefused(PatchbayError):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What goes with each request, and where the service is ("": not said)."""
+    """What goes with each request, where the service is, and the file of whom to believe ("": not said)."""
 
     headers: Mapping[str, str] = {}
     endpoint: str = ""
+    cacert: str = ""
 
 
-def access(environment: Mapping[str, str], trusted: Callable[[], ssl.SSLContext]) -> Access:
+def access(environment: Mapping[str, str], trusted: Callable[[str], ssl.SSLContext]) -> Access:
     """What the environment says; logs in if it names an identity service. Raises LoginRefused, ServiceUnavailable."""
     said, kind, region, interface = _said(environment)
     if kind in ("none", "noauth", "admin_token"):
-        return Access(endpoint=said.get("endpoint", ""))
+        return Access(endpoint=said.get("endpoint", ""), cacert=said.get("cacert", ""))
     if kind == "http_basic":
         pair = f"{said.get('username', '')}:{said.get('password', '')}".encode()
         header = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
         if project := said.get("project_id"):
             header["X-Project-Id"] = project
-        return Access(header, said.get("endpoint", ""))
+        return Access(header, said.get("endpoint", ""), said.get("cacert", ""))
     if "auth_url" not in said:
-        return Access(endpoint=said.get("endpoint", ""))
+        return Access(endpoint=said.get("endpoint", ""), cacert=said.get("cacert", ""))
     url = said["auth_url"].rstrip("/")
     url = url if url.endswith("/v3") else f"{url}/v3"
-    token, document = _log_in(url, _body(said), trusted)
-    return Access({"X-Auth-Token": token}, said.get("endpoint") or _network(document, region, interface))
+    cacert = said.get("cacert", "")
+    token, document = _log_in(url, _body(said), lambda: trusted(cacert))
+    return Access({"X-Auth-Token": token}, said.get("endpoint") or _network(document, region, interface), cacert)
 
 
 def _said(environment: Mapping[str, str]) -> tuple[dict[str, str], str, str, str]:
@@ -132,6 +138,10 @@ def _log_in(url: str, auth: dict[str, Any], trusted: Callable[[], ssl.SSLContext
         answer = connection.getresponse()
         content = answer.read()
         token = answer.headers.get("X-Subject-Token", "")
+    except ssl.SSLCertVerificationError as error:
+        raise ServiceUnavailable(
+            f"{url}: its certificate is not believed ({error.verify_message}).", UNBELIEVED
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise ServiceUnavailable(f"{url} does not answer ({error}).", "Correct OS_AUTH_URL.") from error
     finally:
@@ -154,6 +164,6 @@ def _network(document: Mapping[str, Any], region: str, interface: str) -> str:
     return ""
 
 
-def environment_access(trusted: Callable[[], ssl.SSLContext]) -> Access:
+def environment_access(trusted: Callable[[str], ssl.SSLContext]) -> Access:
     """What this process's environment says."""
     return access(os.environ, trusted)

@@ -45,12 +45,31 @@ def print_one(row: Row, style: str, columns: Sequence[str]) -> None:
     """Print one object, an attribute to a line."""
     picked = {name: row.get(name) for name in choose(columns, list(row), row)}
     if style == "table":
-        print_table([[name, text(value)] for name, value in picked.items()], ["field", "value"])
+        lines = [[name, line] for name, value in picked.items() for line in lines_of(value)]
+        first = [
+            [name if number == 0 or lines[number - 1][0] != name else "", line]
+            for number, (name, line) in enumerate(lines)
+        ]
+        print_table(first, ["field", "value"])
     elif style == "value":
         for value in picked.values():
             click.echo(text(value))
     else:
         print_data(picked, style)
+
+
+def lines_of(value: Any) -> list[str]:
+    """A value as lines: whole objects inside of an object (rules of a group) each on its own, without what is empty and
+    what every object has."""
+    if not isinstance(value, list) or not value or not all(isinstance(one, Mapping) and "id" in one for one in value):
+        return [text(value)]
+    return [
+        text({name: inner for name, inner in one.items() if name not in STANDARD and inner not in (None, "")})
+        for one in value
+    ]
+
+
+STANDARD = frozenset(("tenant_id", "project_id", "created_at", "updated_at", "revision_number"))
 
 
 def choose(columns: Sequence[str], shown: Sequence[str], known: Iterable[str]) -> list[str]:

@@ -11,6 +11,8 @@ import click
 from patchbay.cli.endpoint import Endpoint, Object
 from patchbay.errors import BadRequest
 
+ICMP_NAMES = ("icmp", "icmpv6", "ipv6-icmp", "1", "58")
+
 
 def of_subnet(service: Endpoint, body: Object, existing: Object) -> Object:
     """The IP version follows from the range, the pool or the gateway."""
@@ -69,6 +71,8 @@ def of_security_group_rule(_service: Endpoint, body: Object, _existing: Object) 
     if first:
         if kind is not None or code is not None:
             raise click.UsageError("--dst-port is for protocols with ports, --icmp-type for ICMP: give one of them.")
+        if str(body.get("protocol", "")).lower() in ICMP_NAMES:
+            raise click.UsageError("ICMP has no ports: give --icmp-type and, perhaps, --icmp-code.")
         body |= {"port_range_min": first, "port_range_max": last or first}
     else:
         given = {"port_range_min": kind, "port_range_max": code}

@@ -5,6 +5,7 @@ Called by ``lab``. ``apply`` asks for no more than the ``Client`` protocol, so t
 """
 
 import http.client
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -68,6 +69,12 @@ def exchange(
         connection.request(method, path, data, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
+    except ssl.SSLCertVerificationError as error:
+        connection.close()
+        raise ServiceUnavailable(
+            f"The certificate of {endpoint} is not believed ({error.verify_message}).",
+            "Name the PEM file of its authority with PATCHBAY_CACERT or OS_CACERT (pki/authority.pem of the service).",
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         raise ServiceUnavailable(

@@ -36,6 +36,7 @@ def test_a_group_its_rules_and_an_address_group(patchbay: Run) -> None:
         inner["id"]
     ]
     assert "--dst-port is for protocols" in patchbay(*create, "--dst-port", "1", "--icmp-type", "8", code=2).stderr
+    assert "ICMP has no ports" in patchbay(*create, "--protocol", "icmp", "--dst-port", "1", code=2).stderr
     patchbay("security-group-rule", "delete", inner["id"])
     patchbay("security-group", "set", "web", "--stateless", "--name", "www")
     assert made(patchbay, "security-group", "show", "www") | {
