@@ -9,7 +9,30 @@ from typing import NamedTuple
 
 from patchbay.model.security import SecurityGroupRule
 
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "icmpv6": 58, "vrrp": 112}
+NUMBERS = {
+    "icmp": 1,
+    "igmp": 2,
+    "ipip": 4,
+    "tcp": 6,
+    "egp": 8,
+    "udp": 17,
+    "dccp": 33,
+    "ipv6-encap": 41,
+    "rsvp": 46,
+    "gre": 47,
+    "esp": 50,
+    "ah": 51,
+    "ipv6-icmp": 58,
+    "icmpv6": 58,
+    "ipv6-nonxt": 59,
+    "ospf": 89,
+    "vrrp": 112,
+    "pgm": 113,
+    "sctp": 132,
+    "udplite": 136,
+}
+TRACKED = frozenset({(4, 1), (6, 58), (4, 6), (6, 6), (4, 17), (6, 17)})
+"""IP version and protocol of what has connections in Open vSwitch; of the rest each packet needs a rule."""
 
 
 class Packet(NamedTuple):
@@ -43,6 +66,11 @@ def allows(network: Network, port: str, direction: str, packet: Packet) -> bool:
         for rule in network.rules
         if rule.security_group_id in network.groups[port]
     )
+
+
+def is_tracked(packet: Packet) -> bool:
+    """Whether what answers this packet needs no rule, if the group is stateful."""
+    return (packet.version, packet.protocol) in TRACKED
 
 
 def _is_met(network: Network, rule: SecurityGroupRule, packet: Packet, remote: str) -> bool:
