@@ -48,6 +48,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "patchbay.cli.security:address_group",
         "Address groups: CIDRs that rules of security groups name together.",
     ),
+    "default-security-group-rule": (
+        "patchbay.cli.sharing:default_security_group_rule",
+        "Rules that new security groups get.",
+    ),
+    "network-rbac": ("patchbay.cli.sharing:network_rbac", "RBAC policies: whom a project lets use what it has."),
+    "quota": ("patchbay.cli.quotas:quota", "Quotas: how many of each resource a project may have."),
     "host": ("patchbay.cli.hosts:host", "Hosts: machines with an agent; how they join and leave."),
     "apply": ("patchbay.cli.apply:apply", "Bring networks, subnets, ports and instances of a topology file about."),
     "plan": ("patchbay.cli.plan:plan", "What the agent would change on this host, as operations or as a script."),
@@ -75,7 +81,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """``security group rule`` is ``security-group-rule``: the openstack client writes such names apart."""
-        joined = ("-".join(args[:count]) for count in (3, 2) if len(args) >= count)
+        joined = ("-".join(args[:count]) for count in (4, 3, 2) if len(args) >= count)
         name = next((each for each in joined if each in COMMANDS), "")
         return super().resolve_command(ctx, [name, *args[name.count("-") + 1 :]] if name else args)
 

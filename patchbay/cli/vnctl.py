@@ -12,9 +12,11 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 import click
+import msgspec
 
 from patchbay.cli.main import run
 from patchbay.cli.output import FORMATS
+from patchbay.cli.vnctl_login import PASSWORD, TOKEN, USER, user_named
 from patchbay.cli.vnctl_nouns import COMMANDS, NOUNS
 from patchbay.cli.vnctl_output import print_bodies
 from patchbay.cli.vnctl_webapi import Settings, WebApi, settings, settings_of
@@ -24,6 +26,7 @@ from patchbay.errors import PatchbayError, ServiceUnavailable
 SINGULAR = {noun.singular: noun.name for noun in NOUNS}
 """Nouns as vnctl called them in 2013, and as it calls them today."""
 TRUE, FALSE = frozenset({"true", "TRUE", "t", "T"}), frozenset({"false", "FALSE", "f", "F"})
+WHO = f"Who asks, where the WebAPI wants to know: {USER} otherwise. The password is {PASSWORD}'s, or is asked for."
 KINDS = {"text": click.STRING, "number": click.INT}
 
 
@@ -100,7 +103,7 @@ def click_command(command: Command, *, is_of_2013: bool) -> click.Command:
 
     @click.pass_context
     def callback(context: click.Context, /, **given: Any) -> int:
-        where: Settings = settings_of(given.pop("webapi")) if given["webapi"] else context.obj or settings()
+        where = chosen(context.obj, given.pop("webapi"), given.pop("webapi_user"))
         style = given.pop("style") or ("table" if sys.stdout.isatty() else "")
         columns = given.pop("columns")
         arguments = [given.pop(f"argument{number}") for number in range(len(command.arguments))]
@@ -115,6 +118,14 @@ def click_command(command: Command, *, is_of_2013: bool) -> click.Command:
     made = ThorCommand(command.words[-1], callback=callback, help=command.help, params=parameters_of(command))
     made.flags = frozenset(option.name.replace("_", "-") for option in command.options if option.kind == "flag")
     return made
+
+
+def chosen(outer: Settings | None, webapi: str | None, user: str | None) -> Settings:
+    """The settings of one command: its own options, else those of the batch that it is in, else the usual ones."""
+    where = outer or settings()
+    if webapi:
+        where = msgspec.structs.replace(settings_of(webapi), webapi_user=where.webapi_user)
+    return where if user is None else msgspec.structs.replace(where, webapi_user=user_named(user))
 
 
 def parameters_of(command: Command) -> list[click.Parameter]:
@@ -134,6 +145,7 @@ def parameters_of(command: Command) -> list[click.Parameter]:
         *arguments,
         *(option_of(option) for option in command.options),
         click.Option(["--webapi"], metavar="ADDRESS:PORT", help="The WebAPI; VNET_WEBAPI or ~/.vnctlrc otherwise."),
+        click.Option(["--user", "webapi_user"], metavar="NAME", help=WHO),
         click.Option(
             ["-f", "--format", "style"],
             type=click.Choice(FORMATS),
@@ -191,9 +203,10 @@ def report(refused: list[PatchbayError]) -> int:
 @click.command("batch", help="Run the commands in FILE, or in standard input, a line each; # begins a comment line.")
 @click.argument("file", type=click.File(encoding="utf-8"), default="-", metavar="[FILE]")
 @click.option("--webapi", metavar="ADDRESS:PORT", help="The WebAPI; VNET_WEBAPI or ~/.vnctlrc otherwise.")
-def batch(file: TextIO, webapi: str | None) -> int:
+@click.option("--user", metavar="NAME", help=WHO)
+def batch(file: TextIO, webapi: str | None, user: str | None) -> int:
     """Run lines as ``vnctl`` would, one after the other, whatever becomes of them; 1 if one failed."""
-    where = settings_of(webapi) if webapi else None
+    where = chosen(None, webapi, user)
     failed = 0
     for number, line in enumerate(file, 1):
         try:
@@ -218,7 +231,9 @@ vnctl = Tree(
     help="OpenVNet's API: what its own client, vnctl, does.\n\n"
     "The names of 2013 (datapath, network …) are understood too, and mean the API as it was then, under /api. "
     "Options may have dashes or underscores. The WebAPI is at VNET_WEBAPI=ADDRESS:PORT, else where the first of "
-    "~/.vnctlrc, ~/.vnctl.conf and /etc/openvnet/vnctl.conf says, else at 127.0.0.1:9090.",
+    "~/.vnctlrc, ~/.vnctl.conf and /etc/openvnet/vnctl.conf says, else at 127.0.0.1:9090; https://ADDRESS:PORT "
+    "has TLS. "
+    f"Where it wants to know who asks: --user NAME or {USER}, and {PASSWORD} or a terminal; or a token in {TOKEN}.",
 )
 
 
