@@ -56,19 +56,21 @@ def fixed_ips(value: object) -> str | None:
     if len(value) > MAX_FIXED_IPS:
         return f"Exceeded maximum amount of fixed ips per port: {MAX_FIXED_IPS}"
     seen: set[str] = set()
-    for item in value:
-        if not isinstance(item, dict):
-            return f"Invalid data format for fixed IP: '{item}'"
-        if "ip_address" in item:
-            if reason := checks.address(item["ip_address"]):
-                return reason
-            canonical = str(ip_address(item["ip_address"]))
-            if canonical in seen:
-                return f"Duplicate IP address '{item['ip_address']}'"
-            seen.add(canonical)
-        if "subnet_id" in item and (reason := checks.uuid(item["subnet_id"])):
+    return next((reason for item in value if (reason := _fixed_ip(item, seen))), None)
+
+
+def _fixed_ip(item: object, seen: set[str]) -> str | None:
+    """``seen`` are the addresses of the items before, to which this one's is added."""
+    if not isinstance(item, dict):
+        return f"Invalid data format for fixed IP: '{item}'"
+    if "ip_address" in item:
+        if reason := checks.address(item["ip_address"]):
             return reason
-    return None
+        canonical = str(ip_address(item["ip_address"]))
+        if canonical in seen:
+            return f"Duplicate IP address '{item['ip_address']}'"
+        seen.add(canonical)
+    return checks.uuid(item["subnet_id"]) if "subnet_id" in item else None
 
 
 def address_pairs(value: object) -> str | None:

@@ -242,6 +242,7 @@ async def test_an_object_moves_to_no_other_project(tenants: Tenants) -> None:
 
 async def test_what_is_unshared_is_used_by_nobody_afterwards(tenants: Tenants) -> None:
     """A policy goes while red uses what it shares: either red was first, and it stays, or red has nothing."""
+    await tenants.ask("admin", "PUT", f"/quotas/{tenants.project('blue')}", {"quota": {"security_group_rule": -1}})
     for number in range(12):
         network = await network_of(tenants, "stranger", f"10.{number}.0.0/24")
         group = await tenants.create("stranger", "security_group", name="hers")
