@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from patchbay.compile.facts import CONNECTIONS_PER_NETWORK, NEW_CONNECTIONS_PER_S
 from patchbay.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -85,14 +86,14 @@ AGENT_OPTIONS: dict[str, dict[str, Any]] = {
     "connections-per-network": {
         "metavar": "N",
         "type": click.IntRange(0, 4_000_000_000),
-        "default": 200_000,
+        "default": CONNECTIONS_PER_NETWORK,
         "show_default": True,
         "help": "Connections of a network that Open vSwitch tracks on this host; 0: no limit.",
     },
     "new-connections-per-second": {
         "metavar": "N",
         "type": click.IntRange(0, 1_000_000),
-        "default": 2_000,
+        "default": NEW_CONNECTIONS_PER_S,
         "show_default": True,
         "help": "What a port with port security may begin, and what others may begin with it; 0: no limit.",
     },

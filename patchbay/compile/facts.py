@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-CONNECTIONS_PER_NETWORK = 200_000
-NEW_CONNECTIONS_PER_S = 2_000
+CONNECTIONS_PER_NETWORK = 400_000
+NEW_CONNECTIONS_PER_S = 5_000
 """Limits unless the administrator says otherwise. One port alone does not fill its network: Open vSwitch forgets what
 nobody answers within 60 s."""
 

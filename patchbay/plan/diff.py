@@ -43,7 +43,7 @@ from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.plan import device_changes as devices
 from patchbay.plan import operations as op
 from patchbay.plan.flow_changes import delete_flows, delete_flows_by_cookie, flush, grouped_flows, split_leftover
-from patchbay.plan.limit_changes import remove_meters, set_limits
+from patchbay.plan.limit_changes import limit_connections, remove_meters, set_meters
 from patchbay.plan.observed import Observed, ObservedFlow, Seen
 from patchbay.plan.service_changes import add_services, flush_stale, flush_untranslated, remove_services
 
@@ -228,10 +228,11 @@ def _add(
     yield from devices.adopt(by_kind[Link])
     yield from devices.set_sysctls(sysctls, of_devices=True)
     yield from (operation for operation, is_late in addresses if is_late)
-    yield from set_limits(want for _, want in added)
+    yield from set_meters(want for _, want in added)
     yield from grouped_flows(op.AddFlows, [want for _, want in by_kind[Flow] if isinstance(want, Flow)])
     yield from delete_flows(removed, leftover, of_rules=True)
     yield from (later for _, later in ports if later is not None)
+    yield from limit_connections(want for _, want in added)
     yield from add_services(by_kind[Daemon])
 
 

@@ -8,29 +8,29 @@ from patchbay.plan.limit_operations import DelMeters, SetConnectionLimits, SetMe
 from patchbay.plan.operations import Operation
 
 
-def set_limits(wanted: Iterable[object]) -> Iterable[Operation]:
-    """One operation for all zones of a datapath, one for the meters of a bridge."""
+def limit_connections(wanted: Iterable[object]) -> Iterable[Operation]:
+    """One operation for all zones of a datapath."""
     zones: dict[str, list[ConnectionLimit]] = defaultdict(list)
-    meters: dict[str, list[Meter]] = defaultdict(list)
     for item in wanted:
         if isinstance(item, ConnectionLimit):
             zones[item.datapath_type].append(item)
-        elif isinstance(item, Meter):
-            meters[item.bridge].append(item)
     for datapath_type, limits in sorted(zones.items()):
         yield SetConnectionLimits(datapath_type, tuple(sorted(limits, key=lambda one: one.zone)))
-    for bridge, some in sorted(meters.items()):
-        yield SetMeters(bridge, _in_order(some))
+
+
+def set_meters(wanted: Iterable[object]) -> Iterable[Operation]:
+    """One operation for the meters of a bridge."""
+    return (SetMeters(*one) for one in _by_bridge(wanted))
 
 
 def remove_meters(removed: Iterable[object]) -> Iterable[Operation]:
     """Meters that nobody uses any more."""
+    return (DelMeters(*one) for one in _by_bridge(removed))
+
+
+def _by_bridge(items: Iterable[object]) -> list[tuple[str, tuple[Meter, ...]]]:
     meters: dict[str, list[Meter]] = defaultdict(list)
-    for item in removed:
+    for item in items:
         if isinstance(item, Meter):
             meters[item.bridge].append(item)
-    return (DelMeters(bridge, _in_order(some)) for bridge, some in sorted(meters.items()))
-
-
-def _in_order(meters: Iterable[Meter]) -> tuple[Meter, ...]:
-    return tuple(sorted(meters, key=lambda one: one.number))
+    return [(bridge, tuple(sorted(some, key=lambda one: one.number))) for bridge, some in sorted(meters.items())]
