@@ -8,8 +8,10 @@ keys to compare again. Every change ends in ``wake``.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import NamedTuple, cast
 
+from patchbay.agent.cached_flows import forget_cached
 from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
 from patchbay.agent.limits import KIND as LIMIT_KIND
 from patchbay.agent.limits import Limits
@@ -81,6 +83,7 @@ class Machine:
         self.is_fact_changed = False
         self.flows = FlowTables(settings.ovs_rundir, self.observed, desired, self.switch.ofports, self._note)
         self.limits = Limits(settings, datapath_type, self.observed, self.flows, self._note)
+        self._rundir, self._datapath_type = Path(settings.ovs_rundir), datapath_type
         self._desired = desired
         self._wake = wake
         self._changed: set[Key] = set()
@@ -172,7 +175,7 @@ class Machine:
         if not operations:
             return []
         if domain == FLOWS:
-            return await self.flows.apply(cast(Sequence[FlowOperation], operations))
+            return await self._apply_to_flows(cast(Sequence[FlowOperation], operations))
         if domain == SWITCH:
             return await self._apply_to_switch(cast(Sequence[SwitchOperation], operations))
         if domain == LIMITS:
@@ -183,6 +186,11 @@ class Machine:
         patience_s = netlink_adopt.PATIENCE_S if self._has_ports(operations) else 0.0
         failures = await netlink_apply.apply(self.kernel, operations, patience_s)
         self.services.note_links(_made_links(operations))
+        return failures
+
+    async def _apply_to_flows(self, operations: Sequence[FlowOperation]) -> list[Failure]:
+        failures = await self.flows.apply(operations)
+        await forget_cached(self._rundir, self._datapath_type, operations)
         return failures
 
     def _has_ports(self, operations: Sequence[Operation]) -> bool:

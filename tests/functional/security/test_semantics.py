@@ -140,14 +140,12 @@ class Round:
             asked = cell.receiver if self.direction == "ingress" else cell.sender
             assert model.allows(network, asked, self.direction, cell.packet) == cell.is_allowed, cell
         wait_until(lambda: self._signs() == len(REMOTES), "the rules are in force")
-        self.town.forget_what_is_cached()
 
     def end(self) -> None:
         """The instances are in no group again; what they had is deleted."""
         for remote in REMOTES:
             self.town.change_port(f"asked-{remote}", security_groups=[])
         wait_until(lambda: self._signs() == 0, "the rules are gone")
-        self.town.forget_what_is_cached()
         for name in self.names.values():
             self.town.delete_group(name)
 

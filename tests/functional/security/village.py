@@ -118,11 +118,6 @@ class Village:
             return [SecurityGroupRule(id=ids[place], **rule) for place, rule in enumerate(rules)]
         return []
 
-    def forget_what_is_cached(self) -> None:
-        """Empty the caches of Open vSwitch: until it has looked at them, packets meet what the flows said before."""
-        for host in self.lab.hosts.values():
-            host.run(["ovs-appctl", "revalidator/purge"])
-
     def speaker(self, name: str) -> Speaker:
         """An instance as its packets show it."""
         port = self.ports[name]
