@@ -4,6 +4,7 @@ Called by ``main``. Reads ``ovs-ofctl dump-flows``; names and explanations come 
 nothing.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -12,13 +13,16 @@ import msgspec
 
 from patchbay.cli.output import FORMATS, aligned, print_data
 from patchbay.cli.tools import read
-from patchbay.compile.pipeline import Table, find_table
+from patchbay.compile.pipeline import PORT, Table, find_table
 from patchbay.hoststate.flow import COOKIE_MARK, COOKIE_MASK, DEFAULT_PRIORITY, LEARN_COOKIE
 
 ABOUT_THE_FLOW = frozenset(
     ("cookie", "duration", "table", "n_packets", "n_bytes", "idle_age", "hard_age", "idle_timeout", "hard_timeout")
 )
 """What dump-flows prints before priority and match (ovs-ofctl(8))."""
+
+IN_PORT = re.compile(r'in_port="?([^",]+)')
+RULE_SET = re.compile(r"load:(0x[0-9a-f]+)->OXM_OF_METADATA\[\]")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +44,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("-f", "--format", "style", type=click.Choice(FORMATS[:3]), default="table", show_default=True)
 def flows(bridges: tuple[str, ...], number: int | None, style: str) -> None:
     """Flows of bridges (all when none is named), with every table named and explained, and packet counters."""
-    entries = [
+    found = [
         entry
         for bridge in bridges or read("ovs-vsctl", "--timeout=5", "list-br").split()
         for entry in read_flows(bridge)
-        if number in (None, entry.table)
     ]
+    entries = [entry for entry in found if number in (None, entry.table)]
     if style != "table":
         print_data(entries, style)
         return
@@ -54,6 +58,8 @@ def flows(bridges: tuple[str, ...], number: int | None, style: str) -> None:
         for table, of_table in groupby(of_bridge, key=lambda entry: entry.table):
             for line in draw_table(find_table(bridge, table), table, list(of_table)):
                 click.echo(line)
+        for line in draw_rule_sets([entry for entry in found if entry.bridge == bridge]):
+            click.echo(line)
         click.echo()
 
 
@@ -92,6 +98,17 @@ def owner_of(cookie: int) -> str:
     if cookie == LEARN_COOKIE:
         return "learned"
     return "patchbay" if cookie & COOKIE_MASK == COOKIE_MARK else "other"
+
+
+def draw_rule_sets(entries: Iterable[Entry]) -> list[str]:
+    """Which ports have the rules of which number in ``metadata``; nothing without ports with port security."""
+    ports: dict[str, set[str]] = {}
+    for entry in entries:
+        device, number = IN_PORT.search(entry.match), RULE_SET.search(entry.actions)
+        if entry.table == PORT and device and number:
+            ports.setdefault(number[1], set()).add(device[1])
+    cells = [[f"    {number}", ", ".join(sorted(devices))] for number, devices in sorted(ports.items())]
+    return ["  rule sets (metadata), and whose rules they are", *aligned(cells)] if cells else []
 
 
 def draw_table(table: Table | None, number: int, entries: Sequence[Entry]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from patchbay.cli.output import aligned
-from patchbay.hoststate.switch import OWNER
+from patchbay.hoststate.switch import CLOSED_MODE, CLOSED_VLAN, OWNER
 
 Row = Mapping[str, Any]
 # Chains of Neutron's l3 agent: to floating IPs and their forwarded ports, and from instances out.
@@ -70,11 +70,19 @@ def draw_bridge(picture: Picture, bridge: Row) -> list[str]:
     by_uuid = {port["_uuid"]: port for port in picture.ports}
     members = [by_uuid[uuid] for uuid in as_list(bridge["ports"]) if by_uuid[uuid]["name"] != bridge["name"]]
     cells = [
-        [port["name"], f"VLAN {port['tag']}" if port["tag"] != [] else "", describe(picture, port)]
+        [port["name"], vlan_of(port), describe(picture, port)]
         for port in sorted(members, key=lambda port: str(port["name"]))
     ]
     title = f"{bridge['name']}  {fail_mode}, datapath {datapath}{foreign}"
     return [title, *branches(aligned(cells) if cells else [])]
+
+
+def vlan_of(port: Row) -> str:
+    """``VLAN 1``; of a port with port security, which ordinary switching never uses, ``VLAN 1, secured``."""
+    if port["tag"] == []:
+        return ""
+    is_secured = port.get("vlan_mode") == CLOSED_MODE and port["tag"] != CLOSED_VLAN
+    return f"VLAN {port['tag']}" + (", secured" if is_secured else "")
 
 
 def branches(lines: Sequence[str]) -> list[str]:

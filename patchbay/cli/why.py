@@ -81,15 +81,17 @@ def find_ends(service: Endpoint, handle: str) -> list[End]:
         address = str(ipaddress.ip_address(handle))
     except ValueError:
         return [_end(port) for port in _named(service, handle)]
+    inner = {
+        each["port_id"]: each["fixed_ip_address"]
+        for each in service.list("floatingips", {"floating_ip_address": address})
+        if each["port_id"]
+    }
+    if inner:
+        ports = _listed(service, id=list(inner))
+        return [msgspec.structs.replace(_end(port), addresses=(inner[port["id"]],)) for port in ports]
     at = _listed(service, fixed_ips=f"ip_address={address}")
     if not at:
-        floating = service.list("floatingips", {"floating_ip_address": address})
-        ids = [each["port_id"] for each in floating if each["port_id"]]
-        inner = {each["fixed_ip_address"] for each in floating}
-        return [
-            msgspec.structs.replace(_end(port), addresses=tuple(sorted(inner & set(_addresses(port)))))
-            for port in (_listed(service, id=ids) if ids else [])
-        ] or [End(address, (address,))]
+        return [End(address, (address,))]
     if len(at) > 1:
         listed = ", ".join(f"{port['name'] or '-'} ({port['id']})" for port in at)
         raise Conflict(f"{len(at)} ports have the address {address}: {listed}.", "Name one of them instead.")

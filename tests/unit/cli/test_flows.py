@@ -1,6 +1,6 @@
 """Reading what ``ovs-ofctl dump-flows`` prints, and drawing it table by table."""
 
-from patchbay.cli.flows import draw_table, parse_flows
+from patchbay.cli.flows import draw_rule_sets, draw_table, parse_flows
 from patchbay.compile.pipeline import find_table
 
 DUMP = """NXST_FLOW reply (xid=0x4):
@@ -33,3 +33,13 @@ def test_a_table_is_drawn_with_its_name_what_it_decides_and_who_made_what() -> N
 
 def test_a_table_that_is_not_ours_says_so() -> None:
     assert draw_table(find_table("br-tun", 99), 99, [])[0] == "  table 99  (not one of Patchbay's)"
+
+
+def test_the_numbers_of_rule_sets_are_told_by_their_ports() -> None:
+    line = (
+        " cookie=0x7062a6988d9a014c, duration=1s, table=62, n_packets=0, n_bytes=0, priority=1,in_port={} "
+        "actions=load:0x1de1c43f->NXM_NX_REG14[],load:0x2501f26c93188f92->OXM_OF_METADATA[]"
+    )
+    found = list(parse_flows("br-int", [line.format('"qvo1"'), line.format('"tap2"')]))
+    assert draw_rule_sets(found)[1:] == ["    0x2501f26c93188f92  qvo1, tap2"]
+    assert draw_rule_sets(parse_flows("br-int", DUMP.splitlines())) == []

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from patchbay.cli.picture import Picture, describe, draw, ways_out
+from patchbay.cli.picture import Picture, describe, draw, vlan_of, ways_out
 
 ROUTER = "qrouter-7052699b-ed8d-48a0-8365-50ac54017dfc"
 NAT = """\
@@ -56,4 +56,14 @@ def test_what_runs_in_a_namespace() -> None:
         "└─ dnsmasq: process 63",
         "the host's own namespace",
         "└─ patchbay metadata: process 64",
+    ]
+
+
+def test_ports_with_port_security_are_marked() -> None:
+    tunnel = {"vlan_mode": "dot1q-tunnel"}
+    assert [vlan_of(port) for port in ({"tag": []}, {"tag": 1}, {"tag": 1, **tunnel}, {"tag": 4095, **tunnel})] == [
+        "",
+        "VLAN 1",
+        "VLAN 1, secured",
+        "VLAN 4095",
     ]
