@@ -13,6 +13,7 @@ from patchbay.compile.dhcp_options import METADATA_ADDRESS, ServedSubnet, subnet
 from patchbay.compile.instance import addressed_subnets, default_route
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Address, BridgePort, Daemon, Link, Namespace, Resource, Route, Sysctl
+from patchbay.hoststate.ingress import OWN_DHCP, ingress
 from patchbay.model import Network, Port, Subnet
 
 
@@ -57,6 +58,8 @@ def _compile_port(view: HostView, network: Network, port: Port) -> Iterator[Reso
         # Its addresses are the intent's; one of its own making would be one that no other host knows.
         yield Sysctl(namespace=namespace, name=f"net.ipv6.conf.{tap}.accept_ra", value="0")
         yield Sysctl(namespace=namespace, name="net.ipv6.conf.default.accept_dad", value="0")
+    # Nobody gives back, or asks for, the lease of another.
+    yield Sysctl(namespace=namespace, name=ingress(tap), value=OWN_DHCP)
     yield from drop_if_dead(tap, tag)
 
 

@@ -11,6 +11,7 @@ that is still being checked, is listened on without a restart). Further, with wh
   process: leases outlive a restart.
 - ``--dhcp-authoritative``: leases are kept by intent and not in a file, so a client that renews after a restart, or at
   another server of the network, must get its answer and no refusal.
+- ``--no-ident``: its version and its servers' addresses are none of the instances' business (names in .bind).
 - ``--no-ping``: the intent knows who has an address; asking the network first takes 3 s and nobody is served meanwhile.
 - ``--dhcp-option-force=option:mtu``: also for clients that do not ask for it, which would lose large packets.
 - ``--dhcp-match``, ``--dhcp-userclass``: tags that options of a port may hang on (Neutron: network boot with iPXE).
@@ -74,6 +75,7 @@ def dnsmasq_command(server: Server, subnets: Sequence[ServedSubnet]) -> tuple[st
         f"--domain={server.domain}",
         "--user=nobody",
         "--dhcp-authoritative",
+        "--no-ident",
         "--no-ping",
         f"--dhcp-option-force=option:mtu,{server.mtu}",
         "--dhcp-match=set:ipxe,175",

@@ -12,6 +12,7 @@ from patchbay.compile.br_int import drop_if_dead, other_config, port_tag
 from patchbay.compile.dhcp_client import compile_clients, is_leased, link_mtu
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Address, BridgePort, Link, Namespace, Resource, Route, Sysctl
+from patchbay.hoststate.ingress import NOTHING, NOTHING_RESERVED, ingress
 from patchbay.model import Instance, Network, Port, Subnet
 from patchbay.model.instance import DIRECT
 
@@ -89,6 +90,7 @@ def _compile_devices(
         yield Link(name=qvb, kind="veth", peer=qvo, master=qbr, mtu=mtu, tx_checksum=checksum, alias=alias)
         yield Link(name=qvo, kind="veth", peer=qvb, mtu=mtu, alias=alias)
     yield from _deaf((tap,) if is_direct else (tap, qbr, qvb, qvo))
+    yield from _taken(view, tap) if is_direct else _taken(view, qvo, qbr, (tap, qvb))
     yield from _compile_plug(view, instance, port, tap if is_direct else qvo)
 
 
@@ -101,6 +103,19 @@ def _deaf(devices: Sequence[str]) -> Iterator[Sysctl]:
     for device in devices:
         yield Sysctl(namespace="", name=f"net.ipv4.conf.{device}.rp_filter", value="1")
         yield Sysctl(namespace="", name=f"net.ipv4.conf.{device}.arp_ignore", value="8")
+
+
+def _taken(view: HostView, plugged: str, bridge: str = "", members: Sequence[str] = ()) -> Iterator[Sysctl]:
+    """The rest: a broadcast from 0.0.0.0 to 255.255.255.255, as of DHCP clients, is asked no route about.
+
+    ``plugged`` is in br-int. What a Linux bridge passes on must not be kept from its ``members``, nor anything from
+    the kernel's datapath, which takes what comes in by its ports from the stack by itself.
+    """
+    if view.facts.datapath_type == "netdev":
+        yield Sysctl(namespace="", name=ingress(plugged), value=NOTHING)
+    if bridge:
+        yield Sysctl(namespace="", name=ingress(bridge), value=NOTHING)
+        yield from (Sysctl(namespace="", name=ingress(member), value=NOTHING_RESERVED) for member in members)
 
 
 def _compile_plug(view: HostView, instance: Instance, port: Port, name: str) -> Iterator[Resource]:

@@ -44,6 +44,8 @@ _ASKS = (130, 131, 132, 133, 135, 136, 143)
 _HEARS = (130, 131, 132, 134, 135, 136, 143)
 """ICMPv6 that a port may be sent: the same, but what routers say in place of what they are asked."""
 _DHCP_CLIENT = ("udp,tp_src=68,tp_dst=67", "udp6,tp_src=546,tp_dst=547")
+_TO_DHCP_CLIENTS = ("udp,tp_dst=68", "udp6,tp_dst=546")
+"""Clients do not look at the port that an answer comes from."""
 _DHCP_SERVER = ("udp,tp_src=67,tp_dst=68", "udp6,tp_src=547,tp_dst=546")
 
 
@@ -104,7 +106,7 @@ def _base(table: int, rules: int, verdict: int, tracked: int) -> Iterator[Flow]:
 def _without_rules() -> Iterator[Flow]:
     """What no rule is asked about. Multicast is tracked once for all ports that get it."""
     accepted = f"resubmit(,{ACCEPTED_EGRESS})"
-    yield from (flow(BASE_EGRESS, 20, match, "drop") for match in _DHCP_SERVER)
+    yield from (flow(BASE_EGRESS, 20, match, "drop") for match in _TO_DHCP_CLIENTS)
     yield from (flow(BASE_EGRESS, 20, match, accepted) for match in _DHCP_CLIENT)
     yield from (flow(BASE_EGRESS, 20, f"icmp6,icmp_type={kind}", accepted) for kind in _ASKS)
     heard = f"resubmit(,{ACCEPTED_INGRESS})"

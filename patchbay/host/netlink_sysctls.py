@@ -1,4 +1,5 @@
-"""Kernel settings of namespaces (/proc/sys/net, sysctl(8)): read where they are wanted, and written.
+"""Kernel settings of namespaces (/proc/sys/net, sysctl(8)): read where they are wanted, and written. So are the
+programs on what comes in by a device, which have a name as settings do (``netlink_ingress``).
 
 Used by ``patchbay.host.netlink`` and ``netlink_apply``. The kernel does not tell when a setting changes, so what was
 read at the start or written since is taken for current. It goes with the namespace or the device that it is of.
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from patchbay.errors import HostError
 from patchbay.host import ethtool, netns
+from patchbay.host.netlink_ingress import read_ingress, write_ingress
 from patchbay.host.netlink_view import LOOPBACK, NamespaceView
 from patchbay.hoststate import Sysctl
+from patchbay.hoststate.ingress import is_ingress
 from patchbay.plan.device_operations import SetSysctls, device_of
 
 _PROC_SYS = Path("/proc/sys")
@@ -24,8 +27,9 @@ def read_sysctls(view: NamespaceView, names: Iterable[str]) -> None:
     with _inside(view):
         for name in names:
             with contextlib.suppress(OSError):
-                value = _path(name).read_text()
-                view.note_sysctl(_index_of(view, name), name, " ".join(value.split()))
+                index = _index_of(view, name)
+                value = read_ingress(view, index) if is_ingress(name) else _path(name).read_text()
+                view.note_sysctl(index, name, " ".join(value.split()))
 
 
 def write_sysctls(view: NamespaceView, operation: SetSysctls) -> None:
@@ -48,12 +52,19 @@ def write_sysctls(view: NamespaceView, operation: SetSysctls) -> None:
 
 def _write(view: NamespaceView, wanted: Sysctl) -> None:
     index = _index_of(view, wanted.name)
+    if is_ingress(wanted.name):
+        write_ingress(view, index, wanted.value)
+    else:
+        _write_file(wanted)
+    view.note_sysctl(index, wanted.name, wanted.value)
+
+
+def _write_file(wanted: Sysctl) -> None:
     descriptor = os.open(_path(wanted.name), os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(descriptor, f"{wanted.value}\n".encode())
     finally:
         os.close(descriptor)
-    view.note_sysctl(index, wanted.name, wanted.value)
 
 
 def _path(name: str) -> Path:

@@ -10,7 +10,10 @@ from patchbay.hoststate.switch import Pairs
 
 
 class Sysctl(msgspec.Struct, frozen=True, kw_only=True):
-    """A kernel setting of a namespace: ``net.ipv4.ip_forward`` is ``1``. It goes with its namespace."""
+    """A kernel setting of a namespace: ``net.ipv4.ip_forward`` is ``1``. It goes with its namespace.
+
+    Or, by the name of ``patchbay.hoststate.ingress``, what a device lets the kernel have of what comes in.
+    """
 
     namespace: str
     name: str

@@ -10,7 +10,7 @@ from patchbay.hoststate import Link, Sysctl
 from patchbay.plan import shell
 from patchbay.plan.operations import Operation, count
 
-_OF_DEVICE = re.compile(r"net[./]ipv[46][./](?:conf|neigh)[./]([^/]+)[./]\w+")
+_OF_DEVICE = re.compile(r"(?:net[./]ipv[46][./](?:conf|neigh)|tc)[./]([^/]+)[./]\w+")
 _NO_DEVICE = frozenset({"all", "default"})
 
 

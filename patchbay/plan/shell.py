@@ -11,6 +11,7 @@ import msgspec
 
 from patchbay.hoststate import Bridge, BridgePort, Flow, Link, Namespace, PortTag, Route, Sysctl
 from patchbay.hoststate.flow import DEFAULT_PRIORITY
+from patchbay.hoststate.ingress import bytecode, is_ingress
 from patchbay.hoststate.switch import CLOSED_MODE, CLOSED_VLAN, OWNER, Pairs
 
 HEREDOC_FROM = 16
@@ -251,7 +252,18 @@ def adopt_device(link: Link) -> list[str]:
 
 def set_sysctls(namespace: str, sysctls: tuple[Sysctl, ...]) -> list[str]:
     """One line each, as a person types them."""
-    return [inside(namespace, f"sysctl -w {quote(f'{one.name}={one.value}')}") for one in sysctls]
+    return [inside(namespace, line) for one in sysctls for line in _set(one)]
+
+
+def _set(one: Sysctl) -> list[str]:
+    if not is_ingress(one.name):
+        return [f"sysctl -w {quote(f'{one.name}={one.value}')}"]
+    device = one.name.split("/")[1]
+    program = f"bpf bytecode {quote(bytecode(one.value))} direct-action"
+    return [
+        f"tc qdisc replace dev {device} clsact",
+        f"tc filter replace dev {device} ingress protocol all pref 1 handle 1 {program}",
+    ]
 
 
 def _ipv6(link: Link) -> str:

@@ -30,6 +30,7 @@ DIFFERENT = {
 FURTHER = [
     "--user=nobody",  # the seed's process list shows it; Debian's own default is another
     "--dhcp-authoritative",  # a client that renews after a restart is answered
+    "--no-ident",
     "--no-ping",  # the intent knows which addresses are taken
     "--dhcp-option-force=option:mtu,1500",  # in the seed networks had no MTU
     "--dhcp-match=set:ipxe,175",  # options of ports may hang on these tags
