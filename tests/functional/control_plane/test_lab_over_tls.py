@@ -1,6 +1,5 @@
 """Agents that reach their service over TLS and may write no more than their own rows: all works as ever."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ import pytest
 
 from patchbay.lab.control_plane import CREDENTIALS, INTENT_PORT, service_address
 from patchbay.lab.lab import Lab
+from tests.functional.control_plane.intruder import transact
 
 PATCHBAY = [sys.executable, "-m", "patchbay"]
 
@@ -33,18 +33,6 @@ def check(lab: Lab) -> None:
     """All that the topology expects holds."""
     wrong = [outcome for outcome in lab.check() if not outcome.is_met]
     assert not wrong, wrong
-
-
-def transact(lab: Lab, host: str, *operations: dict[str, object]) -> str:
-    """What the intent database says to an intruder who has a host's key: ovsdb-client with its files."""
-    remote = f"ssl:{service_address(lab.topology)}:{INTENT_PORT}"
-    files = [f"--{name}={CREDENTIALS}/{file}" for name, file in FILES.items()]
-    text = json.dumps(["Patchbay", *operations])
-    done = lab.host(host).space.run(["ovsdb-client", *files, "transact", remote, text], check=False)
-    return (done.stdout + done.stderr).replace("\\", "")
-
-
-FILES = {"private-key": "host.pem", "certificate": "host.pem", "ca-cert": "authority.pem"}
 
 
 def alive(lab: Lab) -> dict[str, bool]:
