@@ -147,10 +147,10 @@ class Daemons:
         """Start a process, unless its start is under way. Raises HostError if it fails soon; later that is logged."""
         daemon, key = operation.daemon, operation.daemon.key
         start = self._starts.get(key)
-        if start and start.daemon == daemon and key not in self._stops:
+        if start and start.daemon == daemon:
             return
         self._refuse_dying(daemon)
-        before = {self._stops[key]} if key in self._stops else {start.task} if start else set()
+        before = {task for task in (self._stops.get(key), start.task if start else None) if task}
         start = Start(daemon, asyncio.create_task(self._start(daemon, before)))
         self._starts[key] = start
         start.task.add_done_callback(partial(self._note_started, key))
@@ -193,8 +193,13 @@ class Daemons:
     async def stop(self, operation: StopDaemon) -> None:
         """End a process and remove its folder; one that is slow to end does so while others go on."""
         key = operation.daemon.key
-        start = self._starts.get(key)
-        task = asyncio.create_task(self._stop(operation.daemon, {start.task} if start else set()))
+        # A start that is asked for from now on is another one, which comes after this.
+        start = self._starts.pop(key, None)
+        if start:
+            self._checks.add(start.task)
+            start.task.add_done_callback(self._checks.discard)
+        earlier = {one for one in (self._stops.get(key), start.task if start else None) if one}
+        task = asyncio.create_task(self._stop(operation.daemon, earlier))
         self._stops[key] = task
         task.add_done_callback(partial(self._note_stopped, key))
         task.add_done_callback(_log_failure)

@@ -19,6 +19,8 @@ from tests.tempest.keystone import ROUNDS, IdentityFile, WritableKeystone
 WORK = Path("/run/tempest")
 API, KEYSTONE = 9696, 5000
 PATIENCE_S = 30.0
+QUOTAS = {"router": 100, "floatingip": 500, "security_group": 150, "security_group_rule": 1000}
+"""Larger than the defaults, as where Neutron itself runs these tests: a class keeps all that it makes to its end."""
 PRIVATE_HOST = """\
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
@@ -152,6 +154,7 @@ def _service_options() -> list[str]:
     return [
         *("--auth=builtin", f"--identity={WORK}/identity.yaml", f"--state-dir={WORK}"),
         *(f"--listen=127.0.0.1:{API}", "--vnet-listen=none", "--vlan-range=physnet1:1000:1999"),
+        *(f"--quota={kind}={limit}" for kind, limit in QUOTAS.items()),
     ]
 
 

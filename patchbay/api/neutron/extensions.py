@@ -75,11 +75,21 @@ EXTENSIONS = tuple(
             "Add a description field to Port Forwarding rules",
         ),
         (
+            "floating-ip-port-forwarding-detail",
+            "Floating IP Port Forwarding details",
+            "Floating IPs show the id and the internal_port_id of their port forwardings",
+        ),
+        (
             "floating-ip-port-forwarding-port-ranges",
             "Floating IP Port Forwarding support port ranges",
             "Add support to port ranges",
         ),
         ("ip-substring-filtering", "IP address substring filtering", "Provides IP address substring filtering"),
+        (
+            "l3-port-ip-change-not-allowed",
+            "Prevent L3 router ports IP address change extension",
+            "Prevent change of IP address for some L3 router ports",
+        ),
         ("net-mtu", "Network MTU", "Provides MTU attribute for a network resource."),
         ("net-mtu-writable", "Network MTU (writable)", "Provides a writable MTU attribute for a network resource."),
         ("pagination", "Pagination support", "Extension that indicates that pagination is enabled."),
@@ -93,6 +103,16 @@ EXTENSIONS = tuple(
         ),
         ("provider", "Provider Network", "Expose mapping of virtual networks to physical networks"),
         ("quotas", "Quota management support", "Expose functions for quotas management per project"),
+        (
+            "quota-check-limit",
+            "Quota engine limit check",
+            "Support for checking the resource usage before applying a new quota limit",
+        ),
+        (
+            "quota-check-limit-default",
+            "Quota engine limit check by default",
+            "By default, the resource usage is checked before a new quota limit is applied",
+        ),
         (
             "quota_details",
             "Quota details management support",
@@ -139,6 +159,7 @@ EXTENSIONS = tuple(
             "Security group filtering on the shared field",
             "Support filtering security groups on the shared field",
         ),
+        ("sort-key-validation", "Sort keys validation", "Provides validation on sort keys."),
         ("sorting", "Sorting support", "Extension that indicates that sorting is enabled."),
         (
             "standard-attr-description",

@@ -128,6 +128,8 @@ async def _create(service: Service, context: RequestContext, items: list[Body]) 
 
 
 async def _update(service: Service, context: RequestContext, id_: str, item: Body, if_match: int | None) -> FloatingIP:
+    # Of old, a floating IP had nothing to change but its port: an empty request takes it away, as in Neutron.
+    item = item or {"port_id": None}
     return await update_floatingip(service, context, id_, _spec(item), if_match)
 
 
