@@ -12,6 +12,7 @@ import click
 import yaml
 
 from patchbay.errors import BadRequest
+from patchbay.service.yaml_text import read_yaml
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,7 +34,7 @@ def load_defaults(context: click.Context, _: click.Parameter, path: Path | None)
     if path is None:
         return
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        said = read_yaml(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = getattr(error, "strerror", None) or str(error).replace("\n", " ")
         raise BadRequest(f"{path}: {reason}.", "Name a readable YAML file with --config.") from error

@@ -17,6 +17,7 @@ import msgspec
 import yaml
 
 from patchbay.errors import BadRequest, PatchbayError, ServiceUnavailable
+from patchbay.service.yaml_text import read_yaml
 
 FILES = ("clouds.yaml", "~/.config/openstack/clouds.yaml", "/etc/openstack/clouds.yaml")
 NAMES = (
@@ -45,6 +46,31 @@ class Access(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     endpoint: str = ""
     cacert: str = ""
+
+
+class _Clouds(msgspec.Struct):
+    clouds: dict[Any, Any] | None = None
+
+
+class _Endpoint(msgspec.Struct):
+    interface: str = ""
+    region_id: str | None = ""
+    url: str = ""
+
+
+class _Service(msgspec.Struct):
+    type: str = ""
+    endpoints: tuple[_Endpoint, ...] = ()
+
+
+class _Document(msgspec.Struct):
+    """What Keystone says of a token, as far as it matters here."""
+
+    catalog: tuple[_Service, ...] = ()
+
+
+class _Answer(msgspec.Struct):
+    token: _Document
 
 
 def access(environment: Mapping[str, str], trusted: Callable[[str], ssl.SSLContext]) -> Access:
@@ -87,12 +113,14 @@ def _cloud(environment: Mapping[str, str]) -> dict[str, Any]:
     if path is None:
         raise BadRequest(f"Cloud {name}: there is no clouds.yaml.", f"Write {FILES[1]}, or leave OS_CLOUD out.")
     try:
-        clouds = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("clouds") or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
+        clouds = msgspec.convert(read_yaml(path.read_text(encoding="utf-8")) or {}, _Clouds).clouds or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise BadRequest(f"{path}: not a file of clouds.", "Correct it.") from error
-    if not isinstance(clouds.get(name), dict):
-        raise BadRequest(f"{path}: there is no cloud {name}.", f"Set OS_CLOUD to one of {', '.join(clouds)}.")
-    found: dict[str, Any] = clouds[name]
+    found = clouds.get(name)
+    if not isinstance(found, dict):
+        raise BadRequest(f"{path}: there is no cloud {name}.", f"Set OS_CLOUD to one of {', '.join(map(str, clouds))}.")
+    if not isinstance(found.get("auth") or {}, dict):
+        raise BadRequest(f"{path}: auth of cloud {name} is no mapping.", "Write auth: {auth_url: URL, username: NAME}.")
     return found
 
 
@@ -123,14 +151,17 @@ def _body(said: Mapping[str, str]) -> dict[str, Any]:
     return {"identity": identity}
 
 
-def _log_in(url: str, auth: dict[str, Any], trusted: Callable[[], ssl.SSLContext]) -> tuple[str, dict[str, Any]]:
+def _log_in(url: str, auth: dict[str, Any], trusted: Callable[[], ssl.SSLContext]) -> tuple[str, _Document]:
     """The token and its document."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise BadRequest(f"{url}: not a URL ({error}).", "Correct OS_AUTH_URL.") from error
     connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=trusted())
+        http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=trusted())
         if parts.scheme == "https"
-        else http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
+        else http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     )
     try:
         body = msgspec.json.encode({"auth": auth})
@@ -142,25 +173,24 @@ def _log_in(url: str, auth: dict[str, Any], trusted: Callable[[], ssl.SSLContext
         raise ServiceUnavailable(
             f"{url}: its certificate is not believed ({error.verify_message}).", UNBELIEVED
         ) from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise ServiceUnavailable(f"{url} does not answer ({error}).", "Correct OS_AUTH_URL.") from error
     finally:
         connection.close()
-    if answer.status != 201 or not token:
+    if answer.status != 201 or not token or not (token.isascii() and token.isprintable()):
         raise LoginRefused(url, answer.status)
     try:
-        document: dict[str, Any] = msgspec.json.decode(content)["token"]
-    except (msgspec.DecodeError, KeyError, TypeError):
+        return token, msgspec.json.decode(content, type=_Answer).token
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise LoginRefused(url, answer.status) from None
-    return token, document
 
 
-def _network(document: Mapping[str, Any], region: str, interface: str) -> str:
+def _network(document: _Document, region: str, interface: str) -> str:
     """Where the catalog says that the network service is; "" when it does not."""
-    for service in document.get("catalog", ()):
-        for endpoint in service.get("endpoints", ()) if service.get("type") == "network" else ():
-            if endpoint.get("interface") == interface and region in ("", endpoint.get("region_id")):
-                return str(endpoint["url"])
+    for service in document.catalog:
+        for endpoint in service.endpoints if service.type == "network" else ():
+            if endpoint.interface == interface and region in ("", endpoint.region_id):
+                return endpoint.url
     return ""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from patchbay.api.authentication.keystone_client import KeystoneClient, KeystoneSettings
+from patchbay.api.authentication.keystone_client import KeystoneClient, KeystoneSettings, KeystoneUnavailable
 from patchbay.api.authentication.strategy import Authentication, context_of
 from patchbay.api.http import Request
 from patchbay.intent.tables import Tables
@@ -40,15 +40,35 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 NOBODY = Found(user_id="", project_id="", roles=(), until=0.0)
 
 
+class _Named(msgspec.Struct):
+    id: str = ""
+    name: str = ""
+
+
+class _Token(msgspec.Struct):
+    user: _Named
+    expires_at: str
+    project: _Named | None = None
+    roles: tuple[_Named, ...] = ()
+
+
 def read_token(document: Mapping[str, Any], now: float) -> Found:
-    """What Keystone's document of a token says. Only a token for a project has roles here."""
-    token = document["token"]
-    ends = datetime.datetime.fromisoformat(str(token["expires_at"])).timestamp()
-    project = token.get("project")
+    """What Keystone's document of a token says. Only a token for a project has roles here.
+
+    Raises ValueError for what is no such document.
+    """
+    try:
+        token = msgspec.convert(document["token"], _Token)
+        ends = datetime.datetime.fromisoformat(token.expires_at).timestamp()
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    project = token.project
+    if not token.user.id or (project is not None and not project.id):
+        raise ValueError("a user or project has no id")
     return Found(
-        user_id=str(token["user"]["id"]),
-        project_id="" if project is None else str(project["id"]),
-        roles=() if project is None else tuple(str(role["name"]) for role in token.get("roles", ())),
+        user_id=token.user.id,
+        project_id="" if project is None else project.id,
+        roles=() if project is None else tuple(role.name for role in token.roles),
         until=min(ends, now + REMEMBERED_S),
     )
 
@@ -83,7 +103,10 @@ class Validator:
         if document is None:
             known = msgspec.structs.replace(NOBODY, until=now + UNKNOWN_S)
         else:
-            known = read_token(document, now)
+            try:
+                known = read_token(document, now)
+            except ValueError as error:
+                raise KeystoneUnavailable(self._client.url, f"its answer is none: {error}") from error
             if known.until <= now:
                 known = msgspec.structs.replace(NOBODY, until=now + UNKNOWN_S)
         if len(self._known) >= MOST_REMEMBERED:

@@ -12,6 +12,7 @@ import yaml
 
 from patchbay.errors import ServiceUnavailable
 from patchbay.service.identity.errors import BadIdentityFile
+from patchbay.service.yaml_text import read_yaml
 
 TIMEOUT_S = 10.0
 
@@ -39,13 +40,18 @@ def read_settings(path: Path) -> KeystoneSettings:
     try:
         if path.stat().st_mode & 0o027:
             raise BadIdentityFile(path, "others may read it, and it holds a password", f"chmod 600 {path}")
-        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), KeystoneSettings)
+        settings = msgspec.convert(read_yaml(path.read_text(encoding="utf-8")), KeystoneSettings)
     except OSError as error:
         raise BadIdentityFile(path, str(error.strerror), "Name a file that the service may read.") from None
     except msgspec.ValidationError as error:
         raise BadIdentityFile(path, str(error)) from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise BadIdentityFile(path, "is not YAML") from None
+    try:
+        KeystoneClient(settings)
+    except (OSError, ValueError) as error:
+        raise BadIdentityFile(path, f"auth_url or cafile cannot be used: {error}") from None
+    return settings
 
 
 class KeystoneUnavailable(ServiceUnavailable):
@@ -60,8 +66,10 @@ class KeystoneClient:
 
     def __init__(self, settings: KeystoneSettings) -> None:
         self._settings = settings
+        self.url = settings.auth_url
         url = settings.auth_url.rstrip("/")
         self._url: SplitResult = urlsplit(url if url.endswith("/v3") else f"{url}/v3")
+        self._port = self._url.port
         self._own = ""
         self._turn = threading.Lock()
         self._tls: ssl.SSLContext | None = None
@@ -93,7 +101,7 @@ class KeystoneClient:
             if self._own != old:
                 return self._own
             status, token, _ = self._ask("POST", "/auth/tokens", {"Content-Type": "application/json"}, self._body())
-            if status != 201 or not token:
+            if status != 201 or not token or not (token.isascii() and token.isprintable()):
                 raise KeystoneUnavailable(self._settings.auth_url, f"our own login was answered with {status}")
             self._own = token
             return token
@@ -107,7 +115,7 @@ class KeystoneClient:
 
     def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> tuple[int, str, Any]:
         """Status, X-Subject-Token and decoded body."""
-        host, port = self._url.hostname or "", self._url.port
+        host, port = self._url.hostname or "", self._port
         connection = (
             http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
             if self._tls is None
@@ -119,7 +127,7 @@ class KeystoneClient:
             content = answer.read()
             subject = answer.headers.get("X-Subject-Token", "")
             return answer.status, subject, msgspec.json.decode(content) if content else None
-        except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
+        except (OSError, http.client.HTTPException, msgspec.DecodeError, ValueError, RecursionError) as error:
             raise KeystoneUnavailable(self._settings.auth_url, type(error).__name__) from error
         finally:
             connection.close()

@@ -13,6 +13,7 @@ import yaml
 
 from patchbay.api.http import Request, Response, json_response
 from patchbay.service.vnet.errors import ArgumentError
+from patchbay.service.yaml_text import read_yaml
 
 JSON_TYPES = ("application/json", "text/json")
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
@@ -45,8 +46,8 @@ def _json(body: bytes) -> object:
 
 def _yaml(body: bytes) -> object:
     try:
-        return yaml.safe_load(_decoded(body))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return read_yaml(_decoded(body))
+    except yaml.YAMLError as error:
         raise _unreadable(f"it is not YAML ({' '.join(str(error).split())})") from None
 
 

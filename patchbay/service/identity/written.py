@@ -9,6 +9,7 @@ import yaml
 
 from patchbay.service.identity.errors import BadIdentityFile
 from patchbay.service.identity.model import DEFAULT_CATALOG, Endpoint
+from patchbay.service.yaml_text import read_yaml
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class _Loader(yaml.SafeLoader):
 def read_written(text: str, path: object) -> Written:
     """What the text says, as it says it. Raises BadIdentityFile, which never quotes a hash."""
     try:
-        found = yaml.load(text, _Loader)  # noqa: S506  # a safe one
+        found = read_yaml(text, _Loader)
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), str(getattr(error, "problem", None) or "is not YAML")
         reason = problem if problem.endswith("twice") else "is not YAML"
