@@ -101,7 +101,7 @@ POLICIES: Mapping[str, Rule] = {
     **_both({"shared": nobody, "is_default": nobody}, "create_subnetpool", "update_subnetpool"),
     **dict.fromkeys(("add_prefixes", "remove_prefixes"), project_member),
     **_owned("security_group"),
-    **_owned("security_group_rule"),
+    "get_security_group_rule": anybody,
     "create_security_group_rule": group_member,
     "delete_security_group_rule": group_member,
     "get_default_security_group_rule": anybody,

@@ -1,6 +1,6 @@
 """Which function answers which path of Neutron's API."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -55,6 +55,11 @@ COLLECTIONS = {
 ACTIONS = {ROUTERS.name: ROUTER_ACTIONS, SUBNETPOOLS.name: PREFIX_ACTIONS, ADDRESS_GROUPS.name: ADDRESS_ACTIONS}
 """What a PUT of a path below an object does, by collection."""
 
+INSIDE: Mapping[tuple[str, str], Callable[[str], Collection]] = {
+    (FLOATINGIPS.name, "port_forwardings"): port_forwardings_of,
+}
+"""Collections inside of an object, by the object's collection and their own name."""
+
 
 async def answer(service: Service, request: Request) -> Response:
     """The answer to any request; errors are raised."""
@@ -69,10 +74,8 @@ async def answer(service: Service, request: Request) -> Response:
         return _resources(request)
     if not parts[-1].endswith("/") and parts[-1].endswith(".json") and len(parts) <= 3:
         parts[-1] = parts[-1].removesuffix(".json")
-    if parts[1] == "extensions":
-        return _extensions(request, parts[2:])
-    if parts[1] == "quotas":
-        return await quotas.answer(service, request, parts[2:])
+    if parts[1] in OTHERS:
+        return await OTHERS[parts[1]](service, request, parts[2:])
     if agent_schedulers.is_scheduling(parts[1:]):
         return await agent_schedulers.answer(service, request, parts[1:])
     collection = COLLECTIONS.get(parts[1])
@@ -97,8 +100,8 @@ async def _answer_collection(
             return await tags.answer_all(service, request, collection.name, id_, if_match(request))
         case [id_, "tags", tag] if collection.name in TAGGED:
             return await tags.answer_one(service, request, collection.name, id_, tag)
-        case [id_, "port_forwardings", *rest] if collection is FLOATINGIPS:
-            return await _answer_collection(service, request, port_forwardings_of(id_), rest)
+        case [id_, inner, *rest] if (collection.name, inner) in INSIDE:
+            return await _answer_collection(service, request, INSIDE[collection.name, inner](id_), rest)
         case [id_, action] if action in ACTIONS.get(collection.name, {}):
             if request.method != "PUT":
                 raise HTTPMethodNotAllowed(request.method, request.path)
@@ -241,7 +244,7 @@ def _resources(request: Request) -> Response:
     return json_response({"version": _version(request), "resources": resources})
 
 
-def _extensions(request: Request, parts: Sequence[str]) -> Response:
+async def _extensions(_service: Service, request: Request, parts: Sequence[str]) -> Response:
     _only_get(request)
     match parts:
         case []:
@@ -249,3 +252,10 @@ def _extensions(request: Request, parts: Sequence[str]) -> Response:
         case [alias]:
             return json_response({"extension": get_extension(alias)})
     raise HTTPNotFound
+
+
+OTHERS: Mapping[str, Callable[[Service, Request, Sequence[str]], Awaitable[Response]]] = {
+    "extensions": _extensions,
+    "quotas": quotas.answer,
+}
+"""What answers below names that are no collections."""
