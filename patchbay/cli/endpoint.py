@@ -167,6 +167,8 @@ def refusal(status: int, content: bytes, url: str) -> PatchbayError:
         message, detail = str(error.get("message", error)), str(error.get("detail") or "")
     elif error:
         message = str(error)
+    if status == 401:
+        return Refused(message, "Log in: OS_CLOUD, or OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME.")
     if status == 404:
         return NotFound(message, detail)
     return Refused(message, detail)

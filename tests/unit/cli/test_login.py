@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from patchbay.cli.endpoint import refusal
 from patchbay.cli.login import Access, access
 from patchbay.cli.output import lines_of
 from patchbay.errors import BadRequest, PatchbayError
@@ -49,6 +50,11 @@ def test_message_and_remedy_are_two_sentences() -> None:
     assert str(PatchbayError("rule:x is disallowed by policy", "Ask.")) == "rule:x is disallowed by policy. Ask."
     assert str(PatchbayError("It is full.", "Ask.")) == "It is full. Ask."
     assert str(PatchbayError("rule:x is disallowed by policy")) == "rule:x is disallowed by policy"
+
+
+def test_who_has_not_logged_in_is_told_how() -> None:
+    body = b'{"error": {"code": 401, "title": "Unauthorized", "message": "It requires authentication."}}'
+    assert str(refusal(401, body, "url")).startswith("It requires authentication. Log in: OS_CLOUD, or OS_AUTH_URL,")
 
 
 def test_rules_of_a_group_are_a_line_each() -> None:
