@@ -6,16 +6,17 @@ keys to compare again. Every change ends in ``wake``.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from patchbay.agent.cached_flows import forget_cached
 from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
 from patchbay.agent.limits import KIND as LIMIT_KIND
 from patchbay.agent.limits import Limits
 from patchbay.agent.settings import AgentSettings
+from patchbay.agent.unread_ports import find_unread_ports
 from patchbay.compile import names
 from patchbay.errors import HostError
 from patchbay.host import netlink_adopt, netlink_apply
@@ -104,8 +105,8 @@ class Machine:
         self.switch.connection.on_state(self._note_connection)
         ours = [one for one in self.switch.resources.values() if isinstance(one, BridgePort)]
         self.want_flows(port.bridge for port in ours)
-        following = asyncio.get_running_loop().create_task(self.limits.follow())
-        self._tasks.add(following)
+        self._run_beside(self.limits.follow())
+        self._run_beside(self._look_for_unread())
 
     async def close(self) -> None:
         """Close the flow connections; the other sources belong to who opened them. The data plane stays as it is."""
@@ -310,9 +311,7 @@ class Machine:
         self.want_flows(())
 
     def _start_closing(self, bridge: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._close(bridge))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._run_beside(self._close(bridge))
 
     async def _close(self, bridge: str) -> None:
         await self.flows.close(bridge)
@@ -321,13 +320,22 @@ class Machine:
     def _note_connection(self, is_connected: bool) -> None:
         self._is_switch_current = False
         if is_connected:
-            task = asyncio.get_running_loop().create_task(self._wake_in_sync())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._run_beside(self._wake_in_sync())
 
     async def _wake_in_sync(self) -> None:
         await self.switch.wait_in_sync()
         self._wake()
+        await self._look_for_unread()
+
+    async def _look_for_unread(self) -> None:
+        if self._datapath_type == "netdev" and (unread := await find_unread_ports(self.switch)):
+            self._stale |= unread
+            self._wake()
+
+    def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _domain(operation: Operation) -> str:

@@ -94,3 +94,23 @@ def test_a_device_made_anew_while_ovs_vswitchd_knows_only_the_old_one(lab: Lab, 
             host.agent_stop(signal.SIGKILL)
             host.agent_start()
         converged(lab)
+
+
+def test_what_an_agent_made_anew_before_it_died_is_read_when_ovs_vswitchd_looks_again(lab: Lab) -> None:
+    host, tap = lab.host("compute2"), device(lab, "tap", "blue3")
+    pid = "$(cat /var/run/openvswitch/ovs-vswitchd.pid)"
+    before = host.run(["cat", f"/sys/class/net/{tap}/ifindex"]).stdout
+
+    def is_made_anew() -> bool:
+        found = host.run(["sh", "-c", f"cat /sys/class/net/{tap}/ifindex && ovs-vsctl iface-to-br {tap}"], check=False)
+        return found.returncode == 0 and not found.stdout.startswith(before)
+
+    host.run(["sh", "-c", f"kill -STOP {pid}"])
+    try:
+        host.run(["sh", "-c", f"ovs-vsctl --no-wait del-port {tap}; ip netns del blue3"])
+        wait_for(is_made_anew, "the device is there again, and its port")
+        host.agent_stop(signal.SIGKILL)
+    finally:
+        host.run(["sh", "-c", f"kill -CONT {pid}"])
+    host.agent_start()
+    converged(lab)
