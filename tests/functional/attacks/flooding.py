@@ -4,6 +4,7 @@ Run by itself (``python3 flooding.py KIND COUNT MAC ADDRESS MAC ADDRESS``) in an
 ``ready``, sends COUNT frames by eth0 and says how many seconds that took. ``Flood`` starts it and waits for it.
 """
 
+import ipaddress
 import random
 import socket
 import struct
@@ -52,6 +53,8 @@ def frames(kind: str, count: int, own: tuple[str, str], other: tuple[str, str]) 
             target = 1 + (number * 7919) % 65000
         if kind == "random addresses":
             address_now = bytes((chance.choice((11, 100, 150)), *chance.randbytes(2), 7))
+        elif kind == "random neighbours":
+            address_now = to_address[:8] + chance.randbytes(8)
         elif kind == "random macs":
             mac_now = b"\x02" + chance.randbytes(5)
         elif kind == "one connection":
@@ -60,6 +63,8 @@ def frames(kind: str, count: int, own: tuple[str, str], other: tuple[str, str]) 
             asked = to_address[:3] + chance.randbytes(1)
             arp = struct.pack(">HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, mac, address, bytes(6), asked)
             yield b"\xff" * 6 + mac + b"\x08\x06" + arp
+        elif len(address) == 16:
+            yield mac_now + mac + b"\x86\xdd" + ipv6(address, address_now, (source, target))
         else:
             ports = (source, target)
             segment = syn(address, address_now, ports) if kind in ("syn", "scan") else udp(ports)
@@ -69,14 +74,22 @@ def frames(kind: str, count: int, own: tuple[str, str], other: tuple[str, str]) 
 
 
 def packed(mac: str, address: str) -> tuple[bytes, bytes]:
-    """A MAC and an IPv4 address as bytes."""
-    return bytes.fromhex(mac.replace(":", "")), socket.inet_aton(address)
+    """A MAC and an IP address as bytes."""
+    return bytes.fromhex(mac.replace(":", "")), ipaddress.ip_address(address).packed
 
 
 def header(protocol: int, source: bytes, target: bytes, body: bytes) -> bytes:
     """An IPv4 packet."""
     plain = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 0, 0, 64, protocol, 0, source, target)
     return plain[:10] + checksum(plain) + plain[12:] + body
+
+
+def ipv6(source: bytes, target: bytes, ports: tuple[int, int]) -> bytes:
+    """An IPv6 packet with a UDP datagram, which must have a checksum there."""
+    plain = udp(ports)
+    pseudo = source + target + struct.pack(">II", len(plain), 17)
+    datagram = plain[:6] + checksum(pseudo + plain) + plain[8:]
+    return struct.pack(">IHBB", 6 << 28, len(datagram), 17, 64) + source + target + datagram
 
 
 def syn(source: bytes, target: bytes, ports: tuple[int, int]) -> bytes:

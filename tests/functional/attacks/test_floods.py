@@ -17,7 +17,7 @@ from tests.functional.attacks.flooding import Flood
 from tests.functional.convergence.conversation import conversing
 from tests.functional.security.town import Town, wait_for
 
-MALLORY, NEIGHBOUR, WEB = "10.0.1.66", "10.0.1.12", "10.0.1.31"
+MALLORY, MALLORY6, NEIGHBOUR, WEB = "10.0.1.66", "fd00:1::66", "10.0.1.12", "10.0.1.31"
 LIMITS = "ovs-appctl dpctl/ct-get-limits netdev@ovs-netdev"
 AGENT = "$(cat /run/patchbay/agent.pid)"
 LOST_SHARE = 0.05
@@ -27,15 +27,15 @@ SERVE = "import http.server as h; h.HTTPServer(('', 80), h.BaseHTTPRequestHandle
 
 def flood(town: Town, kind: str, count: int, mac: str, address: str) -> Flood:
     """Of mallory's, to this MAC and address."""
-    own = (town.port("mallory")["mac_address"], MALLORY)
+    own = (town.port("mallory")["mac_address"], MALLORY6 if ":" in address else MALLORY)
     return Flood(town.lab.places()["mallory"].path, kind, count, own, (mac, address))
 
 
-def mac_of_router(town: Town, router: str) -> str:
-    """The MAC of a router's interface on its first IPv4 network."""
+def mac_of_router(town: Town, router: str, prefix: str) -> str:
+    """The MAC of a router's interface with an address that begins so."""
     ports = town.client.request("GET", f"/v2.0/ports?device_id={town.get('routers', router)['id']}")["ports"]
     addressed = {port["fixed_ips"][0]["ip_address"]: port["mac_address"] for port in ports}
-    return next(mac for address, mac in addressed.items() if address.startswith("10.0."))
+    return next(mac for address, mac in addressed.items() if address.startswith(prefix))
 
 
 def connections(town: Town, instance: str) -> int:
@@ -86,7 +86,7 @@ def test_new_connections_beyond_the_limit_are_dropped_and_others_begin_theirs(to
     if kind == "scan":
         mac, address = town.port("web")["mac_address"], WEB
     elif kind == "random addresses":
-        mac = mac_of_router(town, "red-router")
+        mac = mac_of_router(town, "red-router", "10.0.1.")
     town.on("compute1", "ovs-appctl dpctl/flush-conntrack")
     with others_go_on(town):
         start = time.monotonic()
@@ -119,6 +119,18 @@ def test_the_agent_says_once_who_begins_too_many(town: Town) -> None:
 def test_what_the_switch_has_to_look_up_each_time_stops_nobody(town: Town, kind: str) -> None:
     with others_go_on(town), flood(town, kind, 20_000, town.port("neighbour")["mac_address"], NEIGHBOUR):
         assert town.connects("neighbour", WEB, 80)
+
+
+def test_neighbours_that_nobody_is_leave_room_for_those_of_other_routers(town: Town) -> None:
+    """The kernel has one table of neighbours, of 1,024 entries, for all namespaces."""
+    mac = mac_of_router(town, "red-router", "fd00:1:")
+    blue = f"qrouter-{town.get('routers', 'blue-router')['id']}"
+    found = []
+    with flood(town, "random neighbours", 200_000, mac, "fd00:1::1"):
+        for _ in range(3):
+            town.on("compute1", f"ip netns exec {blue} ip -6 neigh flush all")
+            found.append(town.reaches("blue1", "fd00:2::1"))
+    assert found == [True, True, True]
 
 
 def test_one_connection_may_send_as_much_as_it_likes(town: Town) -> None:
