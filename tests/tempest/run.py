@@ -7,12 +7,16 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.tempest import world
 
 SUITES = (r"^tempest\.api\.network\.", r"^neutron_tempest_plugin\.api\.")
+DESCRIPTION = """\
+Run the unmodified tempest against patchbay serve with --auth builtin, Open vSwitch and an agent, all in private
+namespaces, and say how many tests passed, failed and were skipped. A regex chooses tests, for example test_quotas.
+"""
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 WORDS = {"success": PASSED, "xfail": PASSED, "skip": SKIPPED}
 Result = tuple[str, str]
@@ -39,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What the command line says."""
-    parser = argparse.ArgumentParser(prog="scripts/tempest", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/tempest", description=DESCRIPTION)
     parser.add_argument(
         "regex", nargs="*", help="tests to run; by default all of tempest.api.network and of the plugin"
     )
@@ -65,26 +69,29 @@ def _output(command: list[str], given: bytes) -> bytes:
     return subprocess.run(command, cwd=world.WORK, input=given, stdout=subprocess.PIPE, check=False).stdout
 
 
-def summary(found: Iterable[Result]) -> str:
-    """A table: passed, failed and skipped of each suite."""
+def summary(found: Sequence[Result]) -> str:
+    """What failed, and a table: passed, failed and skipped of each suite. A class that was skipped counts once."""
     counts: dict[str, Counter[str]] = {}
     for name, outcome in found:
         counts.setdefault(suite_of(name), Counter())[outcome] += 1
     counts["together"] = sum(counts.values(), Counter())
     width = max(map(len, counts))
-    lines = [f"{'':{width}}  {PASSED:>8} {FAILED:>8} {SKIPPED:>8}"]
-    lines += [
-        f"{name:{width}}  " + " ".join(f"{count[key]:8}" for key in (PASSED, FAILED, SKIPPED))
-        for name, count in counts.items()
-    ]
+    lines = [f"failed: {plain(name)}" for name, outcome in sorted(found) if outcome == FAILED]
+    lines += ["", f"{'':{width}}  {PASSED:>8} {FAILED:>8} {SKIPPED:>8}"]
+    for name, count in counts.items():
+        lines.append(f"{name:{width}}  " + " ".join(f"{count[key]:8}" for key in (PASSED, FAILED, SKIPPED)))
     return "\n".join(lines)
 
 
+def plain(name: str) -> str:
+    """The name of a test without its ids, or of a class without what of it was done."""
+    return name.removeprefix("setUpClass (").removeprefix("tearDownClass (").partition("[")[0].rstrip(")")
+
+
 def suite_of(name: str) -> str:
-    """``tempest.api.network.test_ports`` of a test or class: the module that it is in."""
-    plain = name.removeprefix("setUpClass (").removeprefix("tearDownClass (").partition("[")[0].rstrip(")")
-    parts = plain.split(".")
-    return ".".join(parts[: next((at + 1 for at, part in enumerate(parts) if part.startswith("test_")), len(parts))])
+    """``tempest.api.network`` of a test or class in it."""
+    parts = plain(name).split(".")
+    return ".".join(parts[: parts.index("api") + (1 if parts[0] != "tempest" else 2)] if "api" in parts else parts[:1])
 
 
 if __name__ == "__main__":

@@ -133,6 +133,11 @@ EXTENSIONS = tuple(
             "Extension indicating that If-Match based on revision_number is supported.",
         ),
         ("router", "Neutron L3 Router", "Routers between networks, with gateways to external ones, and floating IPs."),
+        (
+            "router-admin-state-down-before-update",
+            "Enforce Router's Admin State Down Before Update Extension",
+            "Ensure that the admin state of a router is DOWN before updating the distributed attribute",
+        ),
         ("security-group", "security-group", "The security groups extension."),
         (
             "security-groups-default-rules",

@@ -160,3 +160,17 @@ async def test_a_floating_ip_does_not_lead_to_a_port_of_another_project(tenants:
     for port, expected in ((theirs, (400, "BadRequest")), (hidden, (404, "PortNotFound"))):
         body = {"floatingip": {"port_id": port["id"]}}
         assert (await tenants.error("member", "PUT", f"/floatingips/{floating['id']}", body))[:2] == expected
+
+
+async def test_an_empty_update_takes_a_floating_ip_from_its_port(tenants: Tenants) -> None:
+    outside, _ = await network_of(tenants, "admin", "203.0.113.0/24", router__external=True)
+    inside, subnet = await network_of(tenants, "member", "10.0.0.0/24")
+    router = await tenants.create("member", "router", external_gateway_info={"network_id": outside["id"]})
+    await tenants.ask("member", "PUT", f"/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]})
+    port = await tenants.create("member", "port", network_id=inside["id"])
+    made = await tenants.create("member", "floatingip", floating_network_id=outside["id"], port_id=port["id"])
+    assert made["port_id"] == port["id"]
+    named = await tenants.ask("member", "PUT", f"/floatingips/{made['id']}", {"floatingip": {"description": "web"}})
+    assert named.json()["floatingip"]["port_id"] == port["id"]
+    freed = await tenants.ask("member", "PUT", f"/floatingips/{made['id']}", {"floatingip": {}})
+    assert freed.json()["floatingip"]["port_id"] is None
