@@ -3,6 +3,7 @@
 Passwords are read from the terminal or from standard input, never from the command line.
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -99,9 +100,14 @@ def _hashed() -> str:
 
 
 def _replace(file: Path, text: str) -> None:
-    """The file with that text: whole or as before; readable by its owner, unless others could read it already."""
-    mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
+    """The file with that text: whole or as before; readable by its owner alone, or by whom it was readable before."""
+    before = file.stat() if file.exists() else None
+    mode = before.st_mode & 0o777 if before else 0o600
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as out:
+        if before:
+            os.fchmod(out.fileno(), mode)  # not less the umask
+            with contextlib.suppress(PermissionError):
+                os.fchown(out.fileno(), before.st_uid, before.st_gid)
         out.write(text)
     beside.replace(file)

@@ -1,5 +1,6 @@
 """``patchbay identity`` writes and reads the identity file; passwords come by standard input and go nowhere else."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ def test_users_come_into_the_file_with_their_roles(tmp_path: Path) -> None:
     said = yaml.safe_load(file.read_text())
     assert said["users"]["alice"] == {"roles": {"red": ["member"], "blue": ["reader"]}, "password": first}
     assert "alice" in identity("check", str(file)).stdout
+    file.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(file, 0, 12345)
+    assert identity("set", str(file), "carol", "--project", "red", typed="x\n").returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert file.stat().st_gid == (12345 if os.geteuid() == 0 else os.getegid())
     file.write_text("users: [")
     assert identity("check", str(file)).returncode == 1
     assert "is not YAML" in identity("set", str(file), "bob", "--project", "red", typed="x\n").stderr
