@@ -17,7 +17,7 @@ from patchbay.compile.distributed_interface import compile_interface
 from patchbay.compile.distributed_neighbour import compile_neighbour
 from patchbay.compile.instance import compile_instance
 from patchbay.compile.metadata import compile_metadata
-from patchbay.compile.port_delivery import compile_local_ports
+from patchbay.compile.port_delivery import compile_delivery, compile_local_ports
 from patchbay.compile.port_security import compile_secured_port
 from patchbay.compile.provider import compile_provider, compile_provider_network
 from patchbay.compile.router import compile_router
@@ -54,6 +54,7 @@ def _compile_port(view: HostView, port_id: str) -> Iterator[Resource]:
         yield from compile_attached_port(view, view.ports[port_id])
         yield from compile_known_port(view, view.ports[port_id])
         yield from compile_secured_port(view, view.ports[port_id])
+        yield from compile_delivery(view, view.ports[port_id])
         yield from compile_meters(view, view.ports[port_id])
         yield from compile_neighbour(view, view.ports[port_id])
         yield from compile_interface(view, view.ports[port_id])

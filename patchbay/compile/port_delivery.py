@@ -1,4 +1,4 @@
-"""How frames reach ports with port security: by the flows of their network on this host, never by ordinary switching.
+"""How frames reach ports with port security: by flows of the port and its network here, never by ordinary switching.
 
 What switching has for them comes out of ``patch-secured`` and in again at ``patch-switch``, with the local VLAN as its
 tag. Unicast goes to the port that may use the MAC, multicast and broadcast to each port of the network, all by way of
@@ -29,9 +29,12 @@ from patchbay.model import Port
 
 
 def compile_local_ports(view: HostView, network_id: str) -> Iterator[Resource]:
-    """The flows that lead to this network's ports with port security here, and the limit of their connections."""
-    ports, local_vlan = view.secured_ports(network_id), view.local_vlan(network_id)
-    if not ports or local_vlan is None:
+    """The flows that lead to all of this network's ports with port security here, and the limit of their connections.
+
+    They change with each port, so no more than what must name all ports is here.
+    """
+    devices, local_vlan = view.secured_devices(network_id), view.local_vlan(network_id)
+    if not devices or local_vlan is None:
         return
     yield from compile_connection_limit(view, local_vlan)
     network, secured = f"reg6={local_vlan:#x}", "reg5=0x20/0x20"
@@ -40,18 +43,23 @@ def compile_local_ports(view: HostView, network_id: str) -> Iterator[Resource]:
     switch = f"mod_vlan_vid:{local_vlan},output:{names.PATCH_SWITCH}"
     yield flow(TRANSIENT, 1, f"{secured},{network}", switch)
     yield flow(TRANSIENT, 2, f"{secured},{network},{MULTICAST}", f"resubmit(,{TO_PORTS}),{switch}")
-    devices = [device for _, device in ports]
     # Requests for addresses need no rule: one output each, for they are most of what is broadcast.
     yield flow(TO_PORTS, 7, f"arp,{network},{MULTICAST}", ",".join(f"output:{device}" for device in devices))
     yield flow(TO_PORTS, 5, f"{network},{MULTICAST}", ",".join(map(judged, devices)))
-    users: dict[str, list[tuple[Port, str]]] = {}
-    for port, device in ports:
-        for mac in allowed(port):
-            users.setdefault(mac, []).append((port, device))
-    for mac, found in users.items():
-        yield flow(TO_PORTS, 4, f"{network},dl_dst={mac}", ",".join(judged(device) for _, device in found))
-        if view.is_sole("mac", found[0][0], mac):
-            yield from _at_once(view, *found[0], f"{network},dl_dst={mac}")
+
+
+def compile_delivery(view: HostView, port: Port) -> Iterator[Flow]:
+    """The flows that lead to one port here with port security; of a MAC that several may use, the first has them."""
+    device, local_vlan = view.secured_device(port), view.local_vlan(port.network_id)
+    if device is None or local_vlan is None:
+        return
+    for mac in allowed(port):
+        users = view.secured_users(port.network_id, mac)
+        destination = f"reg6={local_vlan:#x},dl_dst={mac}"
+        if min(users, default="") == port.id:
+            yield flow(TO_PORTS, 4, destination, ",".join(judged(users[user]) for user in sorted(users)))
+        if view.is_sole("mac", port, mac):
+            yield from _at_once(view, port, device, destination)
 
 
 def _at_once(view: HostView, port: Port, device: str, destination: str) -> Iterator[Flow]:

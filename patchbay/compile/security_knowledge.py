@@ -15,7 +15,7 @@ class SecurityKnowledge(HostKnowledge):
 
     Traces of ports: secured (port here with port security, of this network), ruleset (its rule set), and wherever it
     is, member (of this group, with this address) and group-on (of this group, on this network). A secured port here
-    also leaves meter (its number).
+    also leaves meter (its number), and talks (on this network, with this port of br-int) if it is up.
     """
 
     def __init__(self, facts: Facts) -> None:
@@ -38,18 +38,26 @@ class SecurityKnowledge(HostKnowledge):
 
     def secured_device(self, port: Port) -> str | None:
         """The port of br-int of a port here with port security that may talk; None for others."""
-        network = self.networks.get(port.network_id)
-        if network is None or not network.admin_state_up or self.local_vlan(network.id) is None:
-            return None
+        return self._device_if_up(port) if self._may_talk(port.network_id) else None
+
+    def secured_devices(self, network_id: str) -> list[str]:
+        """Those of a network. There may be many, and this is asked whenever one comes or goes."""
+        return sorted(self._reach.owners(("devices", network_id))) if self._may_talk(network_id) else []
+
+    def _may_talk(self, network_id: str) -> bool:
+        network = self.networks.get(network_id)
+        return network is not None and network.admin_state_up and self.local_vlan(network_id) is not None
+
+    def _device_if_up(self, port: Port) -> str | None:
         if not port.is_secured or not port.admin_state_up or not self.is_here(port):
             return None
         device = self.port_device(port.id)
         return device if device and names.PORT_NAME.fullmatch(device) else None
 
-    def secured_ports(self, network_id: str) -> list[tuple[Port, str]]:
-        """Those of a network, with their devices."""
-        ports = (self.ports[port_id] for port_id in sorted(self._traces.owners(("secured", network_id))))
-        return [(port, device) for port in ports if (device := self.secured_device(port))]
+    def secured_users(self, network_id: str, mac: str) -> dict[str, str]:
+        """Devices, by id, of the ports here with port security that may use a MAC."""
+        ports = (self.ports[port_id] for port_id in self._traces.owners(("mac", network_id, mac)))
+        return {port.id: device for port in ports if (device := self.secured_device(port))}
 
     def has_meter(self, port: Port) -> bool:
         """Whether this port here has the meters of its number, and no other with the same number."""
@@ -60,11 +68,17 @@ class SecurityKnowledge(HostKnowledge):
         traces.update(("group-on", group_id, port.network_id) for group_id in port.security_groups)
         if port.is_secured and self.is_here(port):
             traces |= {("secured", port.network_id), ("ruleset", key_of(port)), _meter(port)}
+        if device := self._device_if_up(port):
+            traces.add(("talks", port.network_id, device))
         return traces
 
     def _security_fragments(self, port: Port) -> set[Fragment]:
-        """What delivers to this port here."""
-        return {("local-ports", port.network_id)} if port.is_secured and self.is_here(port) else set()
+        """What delivers to this port here, and to others that may use the same MAC."""
+        if not port.is_secured or not self.is_here(port):
+            return set()
+        macs = {port.mac_address, *(pair.mac_address for pair in port.allowed_address_pairs)}
+        users = {user for mac in macs for user in self._traces.owners(("mac", port.network_id, mac))}
+        return {("local-ports", port.network_id), *(("port", user) for user in users)}
 
     def _security_presence(self, trace: Trace, is_there: bool) -> set[Fragment]:
         """The first port left this trace, or the last one left it no more."""
@@ -73,6 +87,9 @@ class SecurityKnowledge(HostKnowledge):
                 edit = self._reach.add if is_there else self._reach.discard
                 edit(("secured",), network_id)
                 return {("local-ports", network_id), HOST}
+            case ("talks", network_id, device):
+                edit = self._reach.add if is_there else self._reach.discard
+                edit(("devices", network_id), device)
             case ("ruleset", key):
                 return self.security.note_set(key, is_there)
             case ("member", group_id, address):
@@ -87,8 +104,7 @@ class SecurityKnowledge(HostKnowledge):
             return dirty
         # Whether it is stateless decides how its ports are delivered to.
         keys = {fragment[1] for fragment in dirty if fragment[0] == "ruleset"}
-        ports = (self.ports[port_id] for key in keys for port_id in self._traces.owners(("ruleset", key)))
-        return dirty | {("local-ports", port.network_id) for port in ports}
+        return dirty | {("port", port_id) for key in keys for port_id in self._traces.owners(("ruleset", key))}
 
 
 def _meter(port: Port) -> Trace:

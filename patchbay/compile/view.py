@@ -185,7 +185,7 @@ class HostView(SecurityKnowledge):
         """Other claimants of a MAC or an address: theirs is not the only or first claim any more, or is again."""
         if trace[0] not in CLAIMS or trace not in self._traces:
             return set()
-        return {("local-ports", trace[1]), *(("port", owner) for owner in self._traces.owners(trace))}
+        return {("port", owner) for owner in self._traces.owners(trace)}
 
     def _presence_changed(self, trace: Trace, is_there: bool) -> set[Fragment]:
         """The first port of a network came to a host, or the last one left."""

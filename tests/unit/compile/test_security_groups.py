@@ -1,13 +1,16 @@
 """Rules of security groups as flows: how many, how much work a change is, and what is noted in connections."""
 
+import re
 import sys
 from collections.abc import Callable
+
+from msgspec.structs import replace
 
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import Compiled, compile_all
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Flow
-from patchbay.model import FixedIP, Instance, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from patchbay.model import AddressPair, FixedIP, Instance, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 
 SAME_NUMBER = ("g17155", "g87569")
 """Ids of groups with the same hash."""
@@ -132,3 +135,49 @@ def test_of_two_groups_with_one_number_the_first_has_it_and_the_other_opens_noth
     state.refresh(view.remove(group_rule(443, first)))
     assert state.state == compile_all(view)
     assert any("ct_tp_dst=80," in match for _, match in br_int(view))
+
+
+def test_one_more_port_among_many_here_is_hardly_more_work_than_among_few() -> None:
+    """What names all ports of a network gets longer; nothing else is looked at again."""
+
+    def work(size: int) -> int:
+        view = view_of(0, 0)
+        for number in range(size):
+            plug(view, 100 + number)
+        state = compiled(view)
+        return calls(lambda: state.refresh(plug(view, 5000)))
+
+    few, many = work(10), work(210)
+    assert many - few < 200 * 5
+
+
+def plug(view: HostView, number: int) -> set[tuple[str, ...]]:
+    """One more port here, with port security."""
+    port = member(number, host="here")
+    return view.put(port) | view.put(
+        Instance(id=f"vm{number}", name=f"vm{number}", host="here", plugging="direct", interfaces={"eth0": port.id})
+    )
+
+
+def test_a_mac_that_several_ports_may_use_leads_to_those_that_talk() -> None:
+    view = view_of(0, 0)
+    state = compiled(view)
+    mac = member(1).mac_address
+    pair = AddressPair("10.0.77.7", mac)
+    for number in (20, 21):
+        plug(view, number)
+        state.refresh(view.put(replace(member(number, host="here"), allowed_address_pairs=(pair,))))
+    state.refresh(view.fragments())
+
+    def receivers() -> set[str]:
+        assert state.state == compile_all(view)
+        [actions] = [text for (table, match), text in br_int(view).items() if table == 61 and f"dl_dst={mac}" in match]
+        return set(re.findall(r"tap[\w-]+", actions))
+
+    first, second, third = (f"tap{member(number).id[:11]}" for number in (1, 20, 21))
+    assert receivers() == {first, second, third}
+    for number, left in ((20, {first, third}), (1, {third})):
+        state.refresh(view.put(replace(member(number, host="here"), admin_state_up=False)))
+        assert receivers() == left
+    state.refresh(view.put(member(1, host="here")))
+    assert receivers() == {first, third}
