@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from patchbay.cli.login import environment_access
+from patchbay.cli.login import environment_access, without_login
 from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError
 from patchbay.lab.client import exchange
 
@@ -38,7 +38,7 @@ class Endpoint:
         parts = ENDPOINT.fullmatch(self.url)
         if not parts:
             raise BadRequest(
-                f"Endpoint {self.url}: only http://ADDRESS:PORT and https://ADDRESS:PORT are supported.",
+                f"Endpoint {without_login(self.url)}: only http://ADDRESS:PORT and https://ADDRESS:PORT are supported.",
                 "Correct --endpoint.",
             )
         self.prefix = (parts["path"] or "").rstrip("/").removesuffix("/v2.0")

@@ -7,6 +7,7 @@ asked for anything.
 import base64
 import http.client
 import os
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -86,11 +87,16 @@ def access(environment: Mapping[str, str], trusted: Callable[[str], ssl.SSLConte
         return Access(header, said.get("endpoint", ""), said.get("cacert", ""))
     if "auth_url" not in said:
         return Access(endpoint=said.get("endpoint", ""), cacert=said.get("cacert", ""))
-    url = said["auth_url"].rstrip("/")
+    url = without_login(said["auth_url"].rstrip("/"))
     url = url if url.endswith("/v3") else f"{url}/v3"
     cacert = said.get("cacert", "")
     token, document = _log_in(url, _body(said), lambda: trusted(cacert))
     return Access({"X-Auth-Token": token}, said.get("endpoint") or _network(document, region, interface), cacert)
+
+
+def without_login(url: str) -> str:
+    """A URL without the name and password that somebody put before its address: they are not used, nor shown."""
+    return re.sub(r"(?<=//)[^/]*@", "", url)
 
 
 def _said(environment: Mapping[str, str]) -> tuple[dict[str, str], str, str, str]:

@@ -72,13 +72,19 @@ def json_line(named: dict[str, Any]) -> str:
 
 
 def logfmt_line(named: dict[str, Any]) -> str:
-    """Fields as ``name=value``; values with spaces, quotes or line ends are quoted."""
+    """Fields as ``name=value``; values with spaces, quotes or what no terminal should be sent are quoted."""
     return " ".join(f"{name}={quoted(value)}" for name, value in named.items())
 
 
 def quoted(value: Any) -> str:
     """A value as logfmt writes it."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    if text and not any(character in text for character in ' "=\n'):
+    if text and text.isprintable() and not any(character in text for character in ' "='):
         return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(one if one.isprintable() else _escape(one) for one in escaped) + '"'
+
+
+def _escape(character: str) -> str:
+    """A line end or control character, as whoever asks the API may put them into a path, in letters."""
+    return character.encode("unicode_escape").decode()

@@ -19,6 +19,9 @@ def test_logfmt_quotes_only_what_needs_it() -> None:
         'time=1970-01-01T00:00:00.250Z level=info at=agent.loop msg="port wired" port=abc ms=3.5'
     )
     assert line("logfmt", 'said "no"\nagain').endswith(r'msg="said \"no\"\nagain"')
+    hostile = line("logfmt", "request", path="/v2.0/x\r\x1b[2Jlevel=error\x9b\u2028")
+    assert hostile.endswith(r'path="/v2.0/x\r\x1b[2Jlevel=error\x9b\u2028"')
+    assert hostile.isprintable()
 
 
 def test_json_is_one_object_a_line() -> None:
