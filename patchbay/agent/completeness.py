@@ -35,6 +35,11 @@ class Completeness:
         self._unsettled = unsettled
         self._is_excused = is_excused
         self._is_failing = is_failing
+        self._open: dict[Fragment, list[Key]] = {}
+
+    def look_anew(self) -> None:
+        """Something may have changed: what follows looks once at what many ports have in common, as their rules."""
+        self._open.clear()
 
     def of_port(self, port_id: str) -> bool:
         """Host, network, instance or service, and the port itself are as desired."""
@@ -86,5 +91,8 @@ class Completeness:
         return [("host",), ("router", router_id), *(("network", network_id) for network_id in sorted(networks))]
 
     def _open_keys(self, fragments: list[Fragment]) -> list[Key]:
-        keys = (item.key for fragment in fragments for item in self._compiled.resources(fragment))
-        return [key for key in keys if key in self._unsettled and not self._is_excused(key)]
+        for fragment in fragments:
+            if fragment not in self._open:
+                keys = (item.key for item in self._compiled.resources(fragment))
+                self._open[fragment] = [key for key in keys if key in self._unsettled and not self._is_excused(key)]
+        return [key for fragment in fragments for key in self._open[fragment]]

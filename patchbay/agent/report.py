@@ -115,6 +115,7 @@ class Reporter:
             self._wake.clear()
             ports, self._noted = self._noted | self._down, set()
             self._routers.clear()
+            self._completeness.look_anew()
             writes = [write for port_id in ports for write in self._writes_for(port_id)]
             try:
                 await self._intent.transact(*writes)
