@@ -39,3 +39,21 @@ def test_every_invariant_names_its_test() -> None:
         assert tests, f"no test is named: {invariant}"
         for name, function in tests:
             assert not function or f"def {function}(" in (ROOT / name).read_text(), f"{name} has no {function}"
+
+
+def test_every_attack_names_its_test_and_all_tests_of_a_file_are_named() -> None:
+    text = (ROOT / "docs/security.md").read_text().split("<!-- attacks: begin -->")[1].split("<!-- attacks: end -->")[0]
+    rows = [line for line in text.splitlines() if line.startswith("|") and not line.startswith(("| attack ", "|---"))]
+    assert len(rows) > 25
+    assert not [row for row in rows if "`tests/" not in row]
+    named = set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text))
+    missing = [(name, test) for name, test in named if test and f"def {test}(" not in (ROOT / name).read_text()]
+    assert not missing
+    tests = {
+        (f"tests/functional/attacks/{path.name}", test)
+        for path in (ROOT / "tests/functional/attacks").glob("test_*.py")
+        if path.name in text
+        for test in re.findall(r"^(?:async )?def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    assert len(tests) > 20
+    assert tests - named == set()

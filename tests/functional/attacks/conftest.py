@@ -42,9 +42,11 @@ def beside(town: Town) -> Iterator[None]:
 
 
 def last_words(town: Town) -> str:
-    """What the processes of both hosts have said lately."""
+    """What the processes of both hosts have said lately, and where Open vSwitch has dropped packets."""
     logs = [(host, process) for host in town.lab.hosts for process in ("agent", "ovs-vswitchd")]
-    return "\n".join(f"{process} on {host}:\n{town.lab.host(host).log(process, 12)}" for host, process in logs)
+    words = [f"{process} on {host}:\n{town.lab.host(host).log(process, 6)}" for host, process in logs]
+    drops = "ovs-appctl coverage/show | grep -E 'drop|limit'; ovs-appctl dpif-netdev/pmd-stats-show"
+    return "\n".join([*words, *(town.on(host, f"{drops} || true") for host in town.lab.hosts)])
 
 
 @pytest.fixture
