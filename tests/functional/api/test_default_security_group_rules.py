@@ -1,5 +1,6 @@
 """Rules that new security groups begin with: administrators change them, and groups that are there stay as they are."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -110,3 +111,16 @@ async def test_administrators_change_them_and_everybody_sees_them(tenants: Tenan
     assert (await tenants.error("member", "DELETE", f"{PATH}/{made['id']}"))[:2] == (403, "PolicyNotAuthorized")
     group = await tenants.create("member", "security_group", name="web")
     assert ("ingress", "IPv4", "icmp", None, False) in said(group)
+
+
+async def test_two_servers_make_one_rule(api: Api, db: IntentDatabase, remote: str) -> None:
+    database = await IntentDatabase.open([remote], timeout_s=20)
+    other = Api(database)
+    for port in range(1, 6):
+        said = {"direction": "ingress", "protocol": "tcp", "port_range_min": port, "port_range_max": port}
+        body = {"default_security_group_rule": said}
+        answers = await asyncio.gather(*(server.ask("POST", PATH, body) for server in (api, other) * 3))
+        assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+    assert len(db.default_security_group_rules) == 5
+    await other.http.aclose()
+    await database.close()
