@@ -90,9 +90,13 @@ def entry_of(row: dict[str, Any]) -> Entry:
     return Entry(**{column: row[column] for column in COLUMNS if column != "serials"}, serials=tuple(sorted(serials)))
 
 
+def _is_name(host: str) -> bool:
+    return 0 < len(host) <= NAME_LETTERS and host.isprintable() and not any(letter in host for letter in " /\\")
+
+
 async def create_token(connection: Connection, host: str, fingerprint: str, ttl_s: int) -> JoinToken:
     """A token for a host of that name; an earlier one that was not used is good no more. Raises BadHostName."""
-    if not host or len(host) > NAME_LETTERS or not host.isprintable() or any(letter in host for letter in " /\\"):
+    if not _is_name(host):
         raise BadHostName(
             f"{host!r} is no name for a host.", f"It has at most {NAME_LETTERS} letters, and no spaces or slashes."
         )
@@ -113,6 +117,8 @@ async def create_token(connection: Connection, host: str, fingerprint: str, ttl_
 
 async def check_token(connection: Connection, host: str, secret: str) -> None:
     """Raises TokenRefused unless it is the token of that host, unused, now."""
+    if not _is_name(host):  # nobody has made a token for it, and the database is not asked
+        raise TokenRefused("This is not the token for a host of that name.", "Give the token as it was printed.")
     found = await read_entries(connection, host)
     entry, hashed = (found[0] if found else Entry(host=host)), hash_of(secret)
     remedy = f"Make one with: patchbay host token create --host {host}"

@@ -115,9 +115,10 @@ class Registrar:
     def _shown(self, text: str) -> x509.Certificate:
         try:
             certificate = x509.load_pem_x509_certificate(text.encode())
-        except ValueError:
-            raise BadCertificateRequest("The certificate that was shown is none.") from None
-        if self.authority.issuer_of(certificate) is None:
+            is_ours = self.authority.issuer_of(certificate) is not None
+        except Exception as error:  # the parser reads each field when it is asked for, and has errors of many kinds
+            raise BadCertificateRequest("The certificate that was shown is none.") from error
+        if not is_ours:
             raise NotMember("The certificate that was shown is not from this service's authority.")
         if certificate.not_valid_after_utc + GRACE < utc_now():
             host = common_name(certificate)
