@@ -13,15 +13,17 @@ import msgspec
 from patchbay.agent.flow_tables import FlowTables
 from patchbay.agent.settings import AgentSettings
 from patchbay.errors import HostError
-from patchbay.host.connection_limits import ZoneUse, read_limits, set_limits
+from patchbay.host.connection_limits import ZoneUse, delete_limits, read_limits, set_limits
 from patchbay.host.netlink_apply import Failure
 from patchbay.hoststate import ConnectionLimit, Key, Resource
-from patchbay.plan.limit_operations import SetConnectionLimits
+from patchbay.plan.limit_operations import DelConnectionLimits, SetConnectionLimits
 from patchbay.plan.observed import Observed
 
 LOOK_S, FIRST_LOOK_S = 5.0, 0.5
 """How often: the second until ovs-vswitchd has answered."""
 KIND = "connection-limit"
+LimitOperation = SetConnectionLimits | DelConnectionLimits
+LIMIT_OPERATIONS = (SetConnectionLimits, DelConnectionLimits)
 
 
 class Excess(msgspec.Struct, frozen=True):
@@ -74,12 +76,13 @@ class Limits:
         except HostError:
             return []
 
-    async def apply(self, operations: Sequence[SetConnectionLimits]) -> list[Failure]:
-        """Set limits; records what was done."""
+    async def apply(self, operations: Sequence[LimitOperation]) -> list[Failure]:
+        """Set limits, or take them away; records what was done."""
         failures = []
         for operation in operations:
+            change = set_limits if isinstance(operation, SetConnectionLimits) else delete_limits
             try:
-                await set_limits(self._rundir, operation.datapath_type, operation.limits)
+                await change(self._rundir, operation.datapath_type, operation.limits)
             except HostError as error:
                 failures.append(Failure(operation, error))
             else:
@@ -90,13 +93,19 @@ class Limits:
         try:
             found = await read_limits(self._rundir, self._datapath_type)
         except HostError:
+            self.is_known = False
+            self._take_in({})
             return []
-        changed: set[Key] = set() if self.is_known else {(KIND, "")}
-        self.is_known = True
-        there: dict[Key, ConnectionLimit] = {use.limit.key: use.limit for use in found}
+        if not self.is_known:
+            self.is_known = True
+            self._tell({(KIND, "")})
+        self._take_in({use.limit.key: use.limit for use in found})
+        return found
+
+    def _take_in(self, there: dict[Key, ConnectionLimit]) -> None:
+        changed: set[Key] = set()
         for key in [key for key in self._observed.resources if key[0] == KIND and key not in there]:
             changed |= self._observed.drop(key)
         for limit in there.values():
             changed |= self._observed.put(limit)
         self._tell(changed)
-        return found

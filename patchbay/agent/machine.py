@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from patchbay.agent.cached_flows import forget_cached
 from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
 from patchbay.agent.limits import KIND as LIMIT_KIND
-from patchbay.agent.limits import Limits
+from patchbay.agent.limits import LIMIT_OPERATIONS, LimitOperation, Limits
 from patchbay.agent.settings import AgentSettings
 from patchbay.agent.unread_ports import find_unread_ports
 from patchbay.compile import names
@@ -26,7 +26,7 @@ from patchbay.host.ovs import SWITCH_OPERATIONS, Switch, SwitchChange, SwitchOpe
 from patchbay.host.services import SERVICE_OPERATIONS, Services
 from patchbay.hoststate import BridgePort, Key, Resource
 from patchbay.plan.device_operations import AdoptDevice, SetSysctls
-from patchbay.plan.limit_operations import SetConnectionLimits, SetMeters
+from patchbay.plan.limit_operations import SetMeters
 from patchbay.plan.observed import OF_SWITCH, Observed, Seen
 from patchbay.plan.operations import (
     AddAddress,
@@ -180,7 +180,7 @@ class Machine:
         if domain == SWITCH:
             return await self._apply_to_switch(cast(Sequence[SwitchOperation], operations))
         if domain == LIMITS:
-            return await self.limits.apply(cast(Sequence[SetConnectionLimits], operations))
+            return await self.limits.apply(cast(Sequence[LimitOperation], operations))
         if domain == SERVICES:
             return await self.services.apply(operations)
         await self._unplug_stale(operations)
@@ -343,7 +343,7 @@ def _domain(operation: Operation) -> str:
         return FLOWS
     if isinstance(operation, SERVICE_OPERATIONS):
         return SERVICES
-    if isinstance(operation, SetConnectionLimits):
+    if isinstance(operation, LIMIT_OPERATIONS):
         return LIMITS
     return SWITCH if isinstance(operation, SWITCH_OPERATIONS) else KERNEL
 

@@ -1,7 +1,7 @@
 """What one port or network may use up of its host's switch: meters, and limits of tracked connections.
 
-Ownership: meters of br-int with numbers from ``FIRST_METER`` on are ours. A limit goes with ovs-vswitchd, as meters do,
-and is never taken back: the zone of a network that is gone has no connections.
+Ownership: meters of br-int with numbers from ``FIRST_METER`` on are ours, and so are limits of zones with the number
+of a local VLAN. Both go with ovs-vswitchd.
 """
 
 import msgspec

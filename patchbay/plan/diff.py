@@ -26,7 +26,6 @@ from patchbay.hoststate import (
     Borrowed,
     Bridge,
     BridgePort,
-    ConnectionLimit,
     Daemon,
     Flow,
     HostState,
@@ -43,7 +42,7 @@ from patchbay.hoststate.netns import ALIAS_PREFIX
 from patchbay.plan import device_changes as devices
 from patchbay.plan import operations as op
 from patchbay.plan.flow_changes import delete_flows, delete_flows_by_cookie, flush, grouped_flows, split_leftover
-from patchbay.plan.limit_changes import limit_connections, remove_meters, set_meters
+from patchbay.plan.limit_changes import limit_connections, remove_limits, set_meters
 from patchbay.plan.observed import Observed, ObservedFlow, Seen
 from patchbay.plan.service_changes import add_services, flush_stale, flush_untranslated, remove_services
 
@@ -113,13 +112,13 @@ def is_same(have: Seen, want: Resource) -> bool:
 
 
 def is_ours(resource: Seen) -> bool:
-    """It carries our mark, or belongs to something that does. A setting is not taken back."""
+    """It carries our mark, or belongs to something that does. A kernel setting is not taken back."""
     match resource:
         case Bridge(owner=owner) | BridgePort(owner=owner):
             return owner != ""
         case Link(alias=alias) | Namespace(alias=alias):
             return alias.startswith(ALIAS_PREFIX)
-        case Sysctl() | ConnectionLimit():
+        case Sysctl():
             return False
     return True
 
@@ -333,7 +332,7 @@ def _shaken(gone: list[Address], observed: Observed, desired: HostState) -> list
 def _remove(removed: list[Seen], leftover: list[ObservedFlow]) -> Iterable[op.Operation]:
     """What stands alone: flows, tags, ports and routes. Addresses went before new ones came."""
     yield from delete_flows(removed, leftover, of_rules=False)
-    yield from remove_meters(removed)
+    yield from remove_limits(removed)
     yield from (op.ClearPortTag(item) for item in removed if isinstance(item, PortTag))
     yield from (op.DelPort(item.name, item.bridge) for item in removed if isinstance(item, BridgePort))
     yield from (op.GiveBack(item) for item in reversed(removed) if isinstance(item, Borrowed))

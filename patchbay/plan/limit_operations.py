@@ -49,6 +49,24 @@ class SetConnectionLimits(Operation, frozen=True):
         return f"Limit the tracked connections of {count(len(self.limits), 'zone')}."
 
 
+class DelConnectionLimits(Operation, frozen=True):
+    """Take the limits of zones away: their networks are not here any more."""
+
+    datapath_type: str
+    limits: tuple[ConnectionLimit, ...]
+
+    def command(self) -> list[str]:
+        return [f"ovs-appctl dpctl/ct-del-limits {' '.join(zone_arguments(self.datapath_type, self.limits))}"]
+
+    def sentence(self) -> str:
+        return f"Limit the tracked connections of {count(len(self.limits), 'zone')} no more."
+
+
+def zone_arguments(datapath_type: str, limits: tuple[ConnectionLimit, ...]) -> list[str]:
+    """What ``dpctl/ct-del-limits`` is told."""
+    return [DATAPATHS[datapath_type], f"zone={','.join(str(one.zone) for one in limits)}"]
+
+
 def limit_arguments(datapath_type: str, limits: tuple[ConnectionLimit, ...]) -> list[str]:
     """What ``dpctl/ct-set-limits`` is told."""
     return [DATAPATHS[datapath_type], *(f"zone={one.zone},limit={one.limit}" for one in limits)]

@@ -26,7 +26,7 @@ from patchbay.hoststate import (
 from patchbay.plan import operations as op
 from patchbay.plan.connections import StaleConnections, connections_key
 from patchbay.plan.device_operations import AdoptDevice, SetSysctls, device_of
-from patchbay.plan.limit_operations import DelMeters, SetConnectionLimits, SetMeters
+from patchbay.plan.limit_operations import DelConnectionLimits, DelMeters, SetConnectionLimits, SetMeters
 from patchbay.plan.service_operations import (
     ClearRuleset,
     FlushConntrack,
@@ -275,6 +275,8 @@ def removed_by(operation: op.Operation) -> list[Key]:
             gone = [connections_key(namespace, version)]
         case DelMeters(_, meters):
             gone = [meter.key for meter in meters]
+        case DelConnectionLimits(_, limits):
+            gone = [limit.key for limit in limits]
         case op.DelFlows(_, flows):
             gone = [flow.key for flow in flows]
         case op.DelFlowsByCookie(bridge, cookies):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from patchbay.errors import HostError
-from patchbay.host.connection_limits import read_limits, set_limits
+from patchbay.host.connection_limits import delete_limits, read_limits, set_limits
 from patchbay.host.flow_errors import FlowsRefused, MeterRefused
 from patchbay.host.openflow import OpenFlowConnection
 from patchbay.hoststate import ConnectionLimit, Flow, Meter
@@ -66,6 +66,8 @@ def test_limits_of_zones_are_set_and_read_and_go_with_ovs_vswitchd(on_private_ho
         assert await read_limits(RUNDIR, "netdev") == []
         await set_limits(RUNDIR, "netdev", limits)
         assert {use.limit for use in await read_limits(RUNDIR, "netdev")} == set(limits), "as many as there are zones"
+        await delete_limits(RUNDIR, "netdev", limits[1:])
+        assert [use.limit for use in await read_limits(RUNDIR, "netdev")] == [limits[0]]
         with pytest.raises(HostError, match="refused"):
             await set_limits(RUNDIR, "system", limits)
         host.kill("ovs-vswitchd")
