@@ -21,7 +21,7 @@ from tests.functional.fuzz.world import World, hosts, world_on
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(100000)]
 
-STEPS = int(os.environ.get("PATCHBAY_FUZZ_STEPS", "500"))
+STEPS = int(os.environ.get("PATCHBAY_FUZZ_STEPS", "400"))
 FIRST, _, LAST = os.environ.get("PATCHBAY_FUZZ_SEEDS", "0-2").partition("-")
 SEEDS = range(int(FIRST), int(LAST or FIRST) + 1)
 LOOKED_AT = 60
@@ -40,6 +40,7 @@ TABLES = {
     "address_group": "address_groups",
     "instance": "instances",
     "rbac_policy": "rbac_policies",
+    "default_security_group_rule": "default_security_group_rules",
 }
 
 
@@ -69,7 +70,7 @@ class History:
             return self.chance.choice(all_of_them or [NOWHERE])
         table = getattr(db, TABLES[kind]) if kind in TABLES else {}
         mine = projects["blue" if self.caller == "blue" else "red"]
-        found = [id_ for id_, one in table.items() if one.project_id == mine]
+        found = [id_ for id_, one in table.items() if getattr(one, "project_id", mine) == mine]
         if not found or self.chance.random() < 0.35:
             found = list(table)
         return self.chance.choice(sorted(found)) if found else NOWHERE

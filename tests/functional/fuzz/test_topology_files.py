@@ -144,7 +144,7 @@ async def test_a_file_with_anything_in_it_is_a_topology_or_a_complaint(
     [
         bomb(),
         bomb(30, 2),
-        "hosts: " + "[" * 5000,
+        "hosts: " + "[" * 500,
         "hosts: {one: {tunnel_ip: 10.0.0.1}}\nunderlay: {mtu: " + "9" * 5000 + "}",
         "hosts: {one: {tunnel_ip: 10.0.0.1}}\nnetworks: {red: {mtu: 0x" + "f" * 5000 + "}}",
         "hosts: {one: {tunnel_ip: 10.0.0.1}}\nexpect: [{lease: x, mtu: 99999999999999999999999999}]",
