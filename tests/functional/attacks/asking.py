@@ -34,8 +34,16 @@ def inside(town: Town, instance: str, work: Callable[[], T]) -> T:
         return executor.submit(step_in).result()
 
 
-def say_tcp(town: Town, instance: str, address: str, port: int, said: bytes, source: str = "") -> bytes:
-    """All that is answered within half a second to these bytes; b"" when nothing is."""
+def say_tcp(
+    town: Town,
+    instance: str,
+    address: str,
+    port: int,
+    said: bytes,
+    source: str = "",
+    is_whole: Callable[[bytes], bool] = lambda _answer: False,
+) -> bytes:
+    """All that is answered within half a second to these bytes, or until it ``is_whole``; b"" when nothing is."""
 
     def talk() -> bytes:
         answer = b""
@@ -43,7 +51,7 @@ def say_tcp(town: Town, instance: str, address: str, port: int, said: bytes, sou
             opened = socket.create_connection((address, port), 0.5, (source, 0) if source else None)
             with opened:
                 opened.sendall(said)
-                while data := opened.recv(65535):
+                while not is_whole(answer) and (data := opened.recv(65535)):
                     answer += data
         return answer
 
@@ -64,7 +72,8 @@ def ask_name(
         return b""
 
     if tcp:
-        answer = say_tcp(town, instance, server, 53, len(question).to_bytes(2, "big") + question)[2:]
+        asked = len(question).to_bytes(2, "big") + question
+        answer = say_tcp(town, instance, server, 53, asked, is_whole=lambda said: len(said) > 12)[2:]
     else:
         answer = inside(town, instance, ask)
     return DNS(answer) if answer else None

@@ -94,8 +94,9 @@ def test_sockets_of_the_host_on_all_addresses(town: Town, wires: Callable[[str],
     wire, mac = wires(attacker), town.port(attacker)["mac_address"]
     with nothing_heard(town, "compute1"):
         for packet in broadcasts(mac, *ATTACKERS[attacker]):
+            frame = bytes(Ether(src=mac, dst=BROADCAST) / packet)
             for to in (BROADCAST, "01:80:c2:00:00:0e", "01:80:c2:00:00:00"):
-                wire.send(Ether(src=mac, dst=to) / packet)
+                wire.send(mac_bytes(to) + frame[6:])
 
 
 @pytest.mark.parametrize("attacker", ["mallory", "mallory2"])
@@ -145,28 +146,29 @@ def test_a_host_s_certificate_to_write_what_is_others(town: Town) -> None:
     assert '"count":1' in transact(town.lab, "compute1", allowed)
 
 
-def test_joining_with_a_used_a_foreign_and_a_forged_token(town: Town, tmp_path: object) -> None:
+def test_joining_with_a_used_a_foreign_and_a_forged_token(town: Town) -> None:
     service, host = town.lab.space, town.lab.host("compute1").space
     api = f"https://{service_address(town.lab.topology)}:{JOIN_PORT}"
     make = [*PATCHBAY, "host", "token", "create", "--host=compute9", "--state-dir=/run/service"]
     token = service.run(make).stdout.strip()
 
-    def join(text: str) -> tuple[int, str]:
+    def join(text: str) -> bool:
+        """Whether it gets a certificate."""
         use = [*PATCHBAY, "host", "join", f"--api={api}", "--token=-", "--credentials=/run/intruder"]
-        done = host.run(use, text=text, check=False)
+        host.run(use, text=text + "\n", check=False)
         got = host.path("/run/intruder/host.pem").exists()
         host.run(["rm", "-rf", "/run/intruder"])
-        return int(got), done.stdout + done.stderr
+        return got
 
     kind, *middle, secret = token.split(".")
     forged = ".".join([kind, *middle, secret[::-1]])
     named, other = (base64.urlsafe_b64encode(name).decode().rstrip("=") for name in (b"compute9", b"compute2"))
     renamed = token.replace(named, other)
     assert renamed != token
-    for text in (forged, renamed, "", "pbjoin1.", token[:-1]):
-        assert join(text + "\n")[0] == 0, text
-    assert join(token + "\n")[0] == 1
-    assert join(token + "\n") == (0, join(token + "\n")[1])
+    for text in (forged, renamed):
+        assert not join(text), text
+    assert join(token)
+    assert not join(token), "it was used"
     shown = town.client.request("GET", "/v2.0/agents?host=compute2&binary=neutron-openvswitch-agent")["agents"]
     assert json.dumps(shown[0]["configurations"]).count(HOSTS["compute2"]) == 1
     assert town.lab.host("compute2").space.path(f"{CREDENTIALS}/host.pem").exists()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.functional.attacks.asking import ask_name, dhcp, dhcp_frame, lease, said, say_tcp, texts
-from tests.functional.attacks.scene import ATTACKERS
+from tests.functional.attacks.scene import ATTACKERS, HOSTS
 from tests.functional.security.frames import Wire
 from tests.functional.security.town import Town, wait_for
 
@@ -48,38 +48,36 @@ def test_metadata_of_a_neighbour_by_headers(town: Town) -> None:
     assert json.loads(whole.partition(b"\r\n\r\n")[2])["name"] == "mallory"
 
 
-@pytest.mark.parametrize("address", ["10.0.1.11", "10.0.2.11", "10.0.1.2", "127.0.0.1"])
-def test_metadata_of_a_neighbour_by_its_address(town: Town, address: str) -> None:
+def test_metadata_of_a_neighbour_by_its_address(town: Town) -> None:
     """The instance takes the address of another, on its own network or not: its questions do not leave."""
-    if address == "127.0.0.1":
-        town.within("mallory", "sysctl -qw net.ipv4.conf.eth0.route_localnet=1")
-    else:
-        town.within("mallory", f"ip address add {address}/32 dev eth0")
-    try:
-        assert say_tcp(town, "mallory", METADATA, 80, get(NAME), source=address) == b""
-    finally:
-        town.within("mallory", f"ip address del {address}/32 dev eth0; sysctl -qw net.ipv4.conf.eth0.route_localnet=0")
-    assert b"mallory" in own(town)
+    for address in ("10.0.1.11", "10.0.2.11", "10.0.1.2", "127.0.0.1"):
+        local = "sysctl -qw net.ipv4.conf.eth0.route_localnet="
+        is_local = address == "127.0.0.1"
+        town.within("mallory", f"{local}1" if is_local else f"ip address add {address}/32 dev eth0")
+        try:
+            assert say_tcp(town, "mallory", METADATA, 80, get(NAME), source=address) == b""
+        finally:
+            town.within("mallory", f"{local}0" if is_local else f"ip address del {address}/32 dev eth0")
+        assert b"mallory" in own(town)
 
 
-@pytest.mark.parametrize(
-    ("server", "port"),
-    [
-        ("10.0.1.1", 9697),
-        ("10.0.1.2", 9697),
-        ("10.0.1.2", 80),
-        ("10.0.2.1", 9697),
-        ("10.0.2.2", 80),
-        ("198.51.100.5", 9697),
-        ("198.51.100.6", 9697),
-        ("198.51.100.6", 80),
-        ("fd00:1::1", 9697),
-        ("fe80::a9fe:a9fe%eth0", 80),
-        ("172.21.46.1", 9697),
-    ],
-)
-def test_metadata_servers_of_others_and_back_doors_of_ones_own(town: Town, server: str, port: int) -> None:
-    assert own(town, server, port) == b""
+DOORS = [
+    ("10.0.1.1", 9697),
+    ("10.0.1.2", 9697),
+    ("10.0.1.2", 80),
+    ("10.0.2.1", 9697),
+    ("10.0.2.2", 80),
+    ("198.51.100.5", 9697),
+    ("198.51.100.6", 9697),
+    ("198.51.100.6", 80),
+    ("fd00:1::1", 9697),
+    ("fe80::a9fe:a9fe%eth0", 80),
+    *((address, 9697) for address in HOSTS.values()),
+]
+
+
+def test_metadata_servers_of_others_and_back_doors_of_ones_own(town: Town) -> None:
+    assert [door for door in DOORS if own(town, *door)] == []
 
 
 def test_requests_smuggled_to_the_metadata_server(town: Town) -> None:
@@ -193,7 +191,7 @@ def test_leases_for_clients_that_are_no_ports(town: Town, wires: Callable[[str],
     """A thousand invented clients get none, and use none up."""
     mac, theirs = town.port("mallory")["mac_address"], town.port("neighbour")["mac_address"]
     wire, victim = wires("mallory"), wires("neighbour")
-    for number in range(5):
+    for number in range(2):
         assert dhcp(wire, mac, f"02:00:00:00:00:{number:02x}", "discover") is None
         assert dhcp(wire, f"02:00:00:00:00:{number:02x}", f"02:00:00:00:00:{number:02x}", "discover") is None
     frame = bytes(dhcp_frame(mac, "02:00:00:00:00:00", "discover"))
