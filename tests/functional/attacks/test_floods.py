@@ -107,7 +107,7 @@ def dropped(town: Town, instance: str) -> int:
     return int(match[1])
 
 
-def test_the_agent_says_once_who_begins_too_many(town: Town) -> None:
+def test_the_agent_says_who_begins_too_many(town: Town) -> None:
     port = town.port("mallory")["id"]
     said = f"port {port} begins more than {NEW_CONNECTIONS_PER_S} new connections in a second"
     with flood(town, "udp", 60_000, town.port("neighbour")["mac_address"], NEIGHBOUR):
