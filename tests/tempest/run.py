@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.tempest import world
 
-SUITES = (r"^tempest\.api\.network\.", r"^neutron_tempest_plugin\.api\.")
+SUITES = (r"tempest\.api\.network\.", r"neutron_tempest_plugin\.api\.")
 DESCRIPTION = """\
 Run the unmodified tempest against patchbay serve with --auth builtin, Open vSwitch and an agent, all in private
 namespaces, and say how many tests passed, failed and were skipped. A regex chooses tests, for example test_quotas.
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 when nothing failed."""
     told = options(arguments)
     config = world.start()
-    regex = "|".join(f"(?:{one})" for one in told.regex or SUITES)
+    chosen = "|".join(f"(?:{one})" for one in told.regex or [""])
+    regex = f"^(?={'|'.join(SUITES)})(?=.*(?:{chosen}))"
     command = [tool(told.bin, "tempest"), "run", "--config-file", str(config), "--regex", regex]
     command += ["--concurrency", str(told.concurrency)]
     environment = {**os.environ, "HOME": str(world.WORK)}
@@ -45,7 +46,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="scripts/tempest", description=DESCRIPTION)
     parser.add_argument(
-        "regex", nargs="*", help="tests to run; by default all of tempest.api.network and of the plugin"
+        "regex", nargs="*", help="which tests of tempest.api.network and of Neutron's plugin; by default all"
     )
     parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 1, help="so many tests at once")
     parser.add_argument("--keep", metavar="DIR", default="", help="leave logs, configuration and results there")
