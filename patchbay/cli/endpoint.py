@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from patchbay.cli.login import environment_access, without_login
+from patchbay.cli.projects import project_id
 from patchbay.errors import BadRequest, Conflict, NotFound, PatchbayError
 from patchbay.lab.client import exchange
 
@@ -32,7 +33,7 @@ class Endpoint:
 
     def __init__(self, url: str = "", *, timeout_s: float = 60.0) -> None:
         """Take the service at ``url``, else at PATCHBAY_ENDPOINT, OS_ENDPOINT, where the login says, or the default."""
-        access = environment_access(trusted)
+        access = self._access = environment_access(trusted)
         self.headers = access.headers
         self.url = url or os.environ.get("PATCHBAY_ENDPOINT") or access.endpoint or DEFAULT_ENDPOINT
         parts = ENDPOINT.fullmatch(self.url)
@@ -88,6 +89,10 @@ class Endpoint:
             f"{words} {handle} does not exist.",
             f"`patchbay {COMMAND_OF.get(singular, singular)} list` shows what does.",
         )
+
+    def project(self, handle: str) -> str:
+        """The id of a project by id or, where one has logged in, by name. Raises NotFound, BadRequest."""
+        return project_id(self._access, handle, trusted)
 
     def create(self, collection: str, body: Object) -> Object:
         """Create one object and return it."""

@@ -31,15 +31,17 @@ def print_hash() -> None:
 @identity.command("check")
 @click.argument("file", type=FILE)
 def check(file: Path) -> None:
-    """Say what the identity FILE holds, or what is wrong with it."""
+    """Say what the identity FILE holds, with the ids of projects and users, or what is wrong with it."""
     from patchbay.service.identity.file import WatchedFile, parse_identity  # noqa: PLC0415  # help answers without it
 
     found = WatchedFile(file, parse_identity).current()
     if not found.users:
         click.echo(f"{file} holds no user.")
+    for project in found.projects.values():
+        click.echo(f"project {project.name} ({project.id})")
     for user in found.users.values():
         roles = [f"{found.projects[id_].name}: {', '.join(sorted(held))}" for id_, held in user.roles.items() if held]
-        click.echo(f"{user.name} ({user.id}): {'; '.join(roles) or 'no role'}")
+        click.echo(f"user {user.name} ({user.id}): {'; '.join(roles) or 'no role'}")
     _warn_of_roles(found)
 
 

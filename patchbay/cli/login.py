@@ -42,11 +42,13 @@ class LoginRefused(PatchbayError):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What goes with each request, where the service is, and the file of whom to believe ("": not said)."""
+    """What goes with each request, where the service is, the file of whom to believe, and where the login was ("": not
+    said)."""
 
     headers: Mapping[str, str] = {}
     endpoint: str = ""
     cacert: str = ""
+    identity: str = ""
 
 
 class _Clouds(msgspec.Struct):
@@ -91,7 +93,7 @@ def access(environment: Mapping[str, str], trusted: Callable[[str], ssl.SSLConte
     url = url if url.endswith("/v3") else f"{url}/v3"
     cacert = said.get("cacert", "")
     token, document = _log_in(url, _body(said), lambda: trusted(cacert))
-    return Access({"X-Auth-Token": token}, said.get("endpoint") or _network(document, region, interface), cacert)
+    return Access({"X-Auth-Token": token}, said.get("endpoint") or _network(document, region, interface), cacert, url)
 
 
 def without_login(url: str) -> str:

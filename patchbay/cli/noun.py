@@ -93,7 +93,11 @@ def gateway(written: str) -> str | None:
 
 DESCRIPTION = Attribute(option="--description", name="description", metavar="TEXT", help="Anything that helps people.")
 PROJECT = Attribute(
-    option="--project", name="project_id", metavar="PROJECT", on=frozenset({CREATE, LIST}), help="Owner (a project id)."
+    option="--project",
+    name="project_id",
+    metavar="PROJECT",
+    on=frozenset({CREATE, LIST}),
+    help="Owner: a project, by id or name.",
 )
 TAG = Attribute(
     option="--tag", name="tags", metavar="TAG", on=EVERYWHERE, repeated=True, help="A tag; may be repeated."

@@ -99,7 +99,7 @@ def delete(endpoint: str, project: str) -> None:
 
 def path_of(service: Endpoint, project: str) -> str:
     """The path of a project's limits; "" is the project that asks."""
-    return f"/v2.0/quotas/{quote(project or own_project(service), safe='')}"
+    return f"/v2.0/quotas/{quote(service.project(project) or own_project(service), safe='')}"
 
 
 def own_project(service: Endpoint) -> str:

@@ -266,6 +266,8 @@ def body_of(service: Endpoint, noun: Noun, verb: str, given: Mapping[str, Any]) 
 
 def value_of(service: Endpoint, attribute: Attribute, given: Any) -> Any:
     """One value as the API wants it."""
+    if attribute.metavar == "PROJECT":
+        return service.project(given)
     if attribute.reference:
         return service.find(attribute.reference, given)["id"]
     value = attribute.parse(given) if attribute.parse else given

@@ -75,7 +75,7 @@ RBAC_POLICIES = Noun(
             name="target_tenant",
             metavar="PROJECT",
             on=EVERYWHERE,
-            help="Project that it is shared with (an id).",
+            help="Project that it is shared with, by id or name.",
         ),
         Attribute(
             option="--target-all-projects",

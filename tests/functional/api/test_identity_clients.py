@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,28 @@ def keystone_file(directory: Path, serving: Serving, password: str) -> Path:
     path.write_text(yaml.safe_dump(said))
     path.chmod(0o600)
     return path
+
+
+def test_our_own_commands_know_projects_by_name(start_serve: Start, identity: Path, tmp_path: Path) -> None:
+    serving = start_serve("--auth", "builtin", "--identity", str(identity))
+    clouds(tmp_path, f"{serving.url}/v3")
+
+    def patchbay(cloud: str, *command: str) -> tuple[str, str]:
+        done = run([sys.executable, "-m", "patchbay", *command], tmp_path, cloud)
+        assert done.returncode == (1 if done.stderr else 0), done.stderr
+        return done.stdout.strip(), done.stderr
+
+    owner, _ = patchbay("member", "network", "create", "blue", "--project", "red", "-f", "value", "-c", "project_id")
+    assert patchbay("admin", "quota", "set", "--networks", "1", "red") == ("", "")
+    assert patchbay("admin", "quota", "list", "-f", "value", "-c", "project_id")[0] == owner
+    full = patchbay("member", "network", "create", "green")[1]
+    assert "['network']. The project may have 1 of network: delete what is no longer needed" in full
+    nobody = patchbay("admin", "quota", "set", "--networks", "1", "nobody")[1]
+    assert nobody.startswith("patchbay: Project nobody does not exist.")
+    share = ("network", "rbac", "create", "--type", "network", "blue", "--target-project", "cloud")
+    assert "only administrators may look for others by name. Give its id." in patchbay("member", *share)[1]
+    target, _ = patchbay("admin", *share, "-f", "value", "-c", "target_tenant")
+    assert re.fullmatch("[0-9a-f]{32}", target)
 
 
 def test_a_service_behind_a_real_keystone(start_serve: Start, identity: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """``patchbay identity`` writes and reads the identity file; passwords come by standard input and go nowhere else."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,12 @@ def test_users_come_into_the_file_with_their_roles(tmp_path: Path) -> None:
     assert more.returncode == 0
     said = yaml.safe_load(file.read_text())
     assert said["users"]["alice"] == {"roles": {"red": ["member"], "blue": ["reader"]}, "password": first}
-    assert "alice" in identity("check", str(file)).stdout
+    said_of_it = re.sub(r"\([0-9a-f]{32}\)", "ID", identity("check", str(file)).stdout)
+    assert sorted(said_of_it.splitlines()) == [
+        "project blue ID",
+        "project red ID",
+        "user alice ID: red: member; blue: reader",
+    ]
     file.chmod(0o640)
     if os.geteuid() == 0:
         os.chown(file, 0, 12345)
