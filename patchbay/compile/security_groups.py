@@ -66,6 +66,8 @@ class SecurityGroups:
         """Those of ``_used`` by the hash that is their conjunctions' number."""
         self._digests: dict[Remote, str] = {}
         """Of the addresses of remotes, while they stay the same."""
+        self._allowed: dict[tuple[str, str], tuple[str, frozenset[Remote]]] = {}
+        """Of rule sets, in a direction, while their rules stay the same: a hash of them, and whom they name."""
 
     # Questions
 
@@ -127,18 +129,19 @@ class SecurityGroups:
 
         Connections note it when they are allowed, and are judged anew when it is not the same any more.
         """
-        rules = [rule for rule in self.rules_of(key) if rule.direction == direction]
-        contents = {self._contents[rule.id] for rule in rules}
-        members = {f"{remote} {self._digest(remote)}" for remote in set(map(remote_of, rules)) if remote}
-        texts = [key, direction, *sorted(contents), *sorted(members)]
-        digest = hashlib.blake2b("\n".join(texts).encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") or 1
+        if (key, direction) not in self._allowed or not self.is_here(key):
+            rules = [rule for rule in self.rules_of(key) if rule.direction == direction and _is_sound(rule)]
+            contents = {self._contents[rule.id] for rule in rules}
+            remotes = frozenset(remote for rule in rules if (remote := remote_of(rule)))
+            self._allowed[key, direction] = _digest_of(key, direction, *sorted(contents)), remotes
+        digest, remotes = self._allowed[key, direction]
+        members = sorted(f"{remote} {self._digest(remote)}" for remote in remotes)
+        return int(_digest_of(digest, *members)[:16], 16) or 1
 
     def _digest(self, remote: Remote) -> str:
         """A hash of a remote's addresses: taken once, however many rules name it."""
         if remote not in self._digests:
-            text = "\n".join(self.addresses(remote))
-            self._digests[remote] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+            self._digests[remote] = _digest_of(*self.addresses(remote))
         return self._digests[remote]
 
     def fragments(self) -> Iterator[Fragment]:
@@ -168,6 +171,8 @@ class SecurityGroups:
         edit(("sets",), key)
         for group_id in groups_of(key):
             edit(("sets", group_id), key)
+        for direction in (EGRESS, INGRESS):
+            self._allowed.pop((key, direction), None)
         return set(_of_set(key)) | self._settle(self._count(key, self.rules_of(key), 1 if is_there else -1))
 
     def note_member(self, group_id: str, address: str, is_there: bool) -> set[Fragment]:
@@ -213,6 +218,7 @@ class SecurityGroups:
                 edit(("rules", rule.security_group_id), rule_id)
                 dirty |= self._sets_with(rule.security_group_id)
                 for key in self._here.owners(("sets", rule.security_group_id)):
+                    self._allowed.pop((key, rule.direction), None)
                     remotes |= self._count(key, [rule], step)
         return dirty | self._settle(remotes)
 
@@ -330,6 +336,15 @@ def ways_to_match(rule: SecurityGroupRule, *, is_stateless: bool) -> tuple[str, 
     if is_stateless or (protocol is not None and (version_of(rule), protocol) not in CONNECTIONS):
         return (UNTRACKED,)
     return (TRACKED,) if protocol is not None else (TRACKED, UNTRACKED)
+
+
+def _is_sound(rule: SecurityGroupRule) -> bool:
+    """It can allow something."""
+    return bool(ways_to_match(rule, is_stateless=False))
+
+
+def _digest_of(*texts: str) -> str:
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
 
 
 @functools.lru_cache(maxsize=16384)

@@ -122,6 +122,14 @@ def test_what_a_connection_notes_changes_with_each_rule_and_member_and_comes_bac
     assert versions[4:] == versions[2::-1]
 
 
+def test_members_whom_only_a_rule_of_nonsense_names_change_nothing() -> None:
+    view = view_of(0, 0)
+    state = compiled(view)
+    for value in (group_rule(80, protocol="nonsense"), member(10)):
+        state.refresh(view.put(value))
+        assert state.state == compile_all(view)
+
+
 def test_of_two_groups_with_one_number_the_first_has_it_and_the_other_opens_nothing() -> None:
     first, second = SAME_NUMBER
     view = view_of(0, 0)
