@@ -5,6 +5,7 @@ Called by ``main``. Promises: changes nothing; exit code 1 when something is mis
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from patchbay.cli.tools import ip_json, ovs_table, read
 from patchbay.errors import HostError
 from patchbay.host.probe import has_kernel_datapath
 from patchbay.host.programs import PACKAGES, search_path
+from patchbay.plan.limit_operations import DATAPATHS
 
 OK, NOTE, FAILED = "ok", "note", "FAILED"
 COLOURS = {OK: "green", NOTE: "yellow", FAILED: "red"}
@@ -31,6 +33,8 @@ SERVICES = {
 }
 """What a host can do besides switching, and the programs that do it."""
 OLDEST_OVS = (2, 17)
+FEW_NEIGHBOURS = 4096
+FULL_SHARE = 0.8
 VXLAN_BYTES = 50
 """What VXLAN over IPv4 adds to a packet (RFC 7348): a network's MTU is the underlay's less this."""
 
@@ -209,6 +213,38 @@ def check_mtu() -> Iterator[Finding]:
         yield Finding(check="MTU", verdict=verdict, found=found, remedy=remedy)
 
 
+def check_neighbours() -> Iterator[Finding]:
+    """neighbours: the kernel's tables, one for all routers, have room; only the machine's own namespace tells."""
+    for family in ("ipv4", "ipv6"):
+        path = Path(f"/proc/sys/net/{family}/neigh/default/gc_thresh3")
+        if path.exists() and (most := int(path.read_text())) < FEW_NEIGHBOURS:
+            remedy = (
+                f"Where many routers are: sysctl -w net.{family}.neigh.default.gc_thresh3=16384, and gc_thresh2=8192."
+            )
+            found = f"{most} of {family} for all routers of this host"
+            yield Finding(check="neighbours", verdict=NOTE, found=found, remedy=remedy)
+
+
+def check_connections() -> Iterator[Finding]:
+    """connections: no network has nearly all that it may have on this host."""
+    try:
+        bridges = [row for row in ovs_table("Bridge") if row["name"] == "br-int"]
+        datapath = DATAPATHS[bridges[0]["datapath_type"]] if bridges else ""
+        text = read("ovs-appctl", "dpctl/ct-get-limits", datapath) if bridges else ""
+    except HostError as error:
+        yield Finding(check="connections", verdict=NOTE, found=f"no limits are known: {error.message}")
+        return
+    zones = [tuple(map(int, one)) for one in re.findall(r"zone=(\d+),limit=(\d+),count=(\d+)", text)]
+    full = [(zone, limit, count) for zone, limit, count in zones if count >= limit * FULL_SHARE]
+    for zone, limit, count in full:
+        found = f"{count} of the network with local VLAN {zone}, which may have {limit}"
+        remedy = "See who has so many (ovs-appctl dpctl/dump-conntrack); --connections-per-network of the agent."
+        yield Finding(check="connections", verdict=NOTE, found=found, remedy=remedy)
+    if zones and not full:
+        found = f"{sum(count for *_, count in zones)} tracked in {len(zones)} networks, none near its limit"
+        yield Finding(check="connections", verdict=OK, found=found)
+
+
 def check_tunnel_ip(tunnel_ip: str) -> list[Finding]:
     """tunnel address: it is on one of this host's links."""
     for row in ip_json("addr", "show"):
@@ -227,4 +263,6 @@ CHECKS = (
     check_datapath,
     check_namespaces,
     check_mtu,
+    check_neighbours,
+    check_connections,
 )

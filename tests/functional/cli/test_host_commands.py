@@ -74,6 +74,27 @@ def test_doctor_finds_a_sound_host_sound(on_private_host: Callable[..., None]) -
     on_private_host(scenario)
 
 
+def test_doctor_names_networks_that_have_nearly_all_connections_that_they_may(
+    on_private_host: Callable[..., None],
+) -> None:
+    async def scenario(host: Any) -> None:
+        host.start_ovs()
+        host.sh(SEED_HOST)
+
+        def found() -> tuple[str, str]:
+            done = patchbay("doctor", "-f", "json")
+            findings = {finding["check"]: finding for finding in msgspec.json.decode(done.stdout)}
+            return findings["connections"]["verdict"], findings["connections"]["found"]
+
+        limit = "ovs-appctl dpctl/ct-set-limits netdev@ovs-netdev zone=1,limit=100 zone=2,limit="
+        host.sh(f"{limit}100")
+        assert found() == ("ok", "0 tracked in 2 networks, none near its limit")
+        host.sh(f"{limit}0")
+        assert found() == ("note", "0 of the network with local VLAN 2, which may have 0")
+
+    on_private_host(scenario)
+
+
 def test_doctor_says_what_to_do_when_open_vswitch_is_not_running(on_private_host: Callable[..., None]) -> None:
     async def scenario(host: Any) -> None:
         done = patchbay("doctor", "--tunnel-ip", "192.0.2.1")
