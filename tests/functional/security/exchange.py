@@ -9,13 +9,14 @@ import itertools
 import re
 import select
 import struct
-import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from patchbay.lab.lab import Lab
+from patchbay.lab.vhost import VirtualHost
 from tests.functional.security.frames import Wire
 from tests.functional.security.model import Packet
 
@@ -48,12 +49,25 @@ class Shot(NamedTuple):
 class Exchange:
     """The interfaces of some instances, and what comes in at them. The instances themselves answer nothing."""
 
-    def __init__(self, speakers: Mapping[str, Speaker], wires: Mapping[str, Wire]) -> None:
+    def __init__(self, speakers: Mapping[str, Speaker], wires: dict[str, Wire]) -> None:
         self.speakers = speakers
         self._wires = wires
         self._names = {wire.socket.fileno(): name for name, wire in wires.items()}
         self._words, self._numbers = itertools.count(1), itertools.count(1)
         self._heard: set[tuple[str, bytes]] = set()
+
+    def open_again(self, name: str, path: Path) -> None:
+        """The interface of an instance that has been made again, in the namespace at ``path``."""
+        wire = Wire(path)
+        del self._names[self._wires[name].socket.fileno()]
+        self._wires[name].close()
+        self._wires[name] = wire
+        self._names[wire.socket.fileno()] = name
+
+    def close(self) -> None:
+        """Close the interfaces."""
+        for wire in self._wires.values():
+            wire.close()
 
     def word(self) -> bytes:
         """One that was in no packet before."""
@@ -124,24 +138,21 @@ class Exchange:
 
 @contextmanager
 def exchange(lab: Lab, speakers: Iterable[Speaker]) -> Iterator[Exchange]:
-    """Opens the interfaces; while they are open the instances' own kernels hear nothing."""
+    """Opens the interfaces of instances, whose own kernels hear nothing from now on."""
     found = {speaker.name: speaker for speaker in speakers}
     for name in found:
-        _silence(lab, name, "-A")
-    wires = {name: Wire(lab.places()[name].path) for name in found}
+        silence(lab.host_of(name), name)
+    opened = Exchange(found, {name: Wire(lab.places()[name].path) for name in found})
     try:
-        yield Exchange(found, wires)
+        yield opened
     finally:
-        for name, wire in wires.items():
-            wire.close()
-            _silence(lab, name, "-D")
+        opened.close()
 
 
-def _silence(lab: Lab, name: str, edit: str) -> None:
-    place = lab.places()[name]
+def silence(host: VirtualHost, name: str) -> None:
+    """The kernel of an instance hears nothing any more, and so answers nothing."""
     for program in ("iptables", "ip6tables"):
-        command = place.command([program, "-w", edit, "INPUT", "-j", "DROP"])
-        subprocess.run(place.space.command(command), check=True, capture_output=True)
+        host.run([program, "-w", "-A", "INPUT", "-j", "DROP"], instance=name)
 
 
 # --- packets ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from patchbay.lab.reading import parse_topology
 from patchbay.model.security import SecurityGroupRule
 from tests.functional.security import model
 from tests.functional.security.cases import PEERS, REMOTES
-from tests.functional.security.exchange import Exchange, Speaker, exchange
+from tests.functional.security.exchange import Exchange, Speaker, exchange, silence
 
 Object = dict[str, Any]
 HOSTS = ("compute1", "compute2")
@@ -83,6 +83,8 @@ class Village:
         }
         self.groups: dict[str, str] = {group["name"]: group["id"] for group in self._get("security-groups")}
         self.address_groups: dict[str, str] = {group["name"]: group["id"] for group in self._get("address-groups")}
+        self._hosts = {name: instance.host for name, instance in lab.topology.instances.items()}
+        self._marks = 0
         self.client.request("PUT", f"/v2.0/quotas/{PROJECT}", {"quota": QUOTAS})
         for name in ("paired1", "paired2"):
             pairs = [{"ip_address": pair_address(name, version)} for version in (4, 6)]
@@ -96,6 +98,32 @@ class Village:
         """Change the port of an instance."""
         path = f"/v2.0/ports/{self.ports[name]['id']}"
         self.ports[name] = self.client.request("PUT", path, {"port": attributes})["port"]
+
+    def move(self, name: str, exchange: Exchange) -> None:
+        """An instance is deleted on its host and made on the other one, with its port."""
+        found = self.client.request("GET", "/v2.0/instances")["instances"]
+        old = next(each for each in found if each["name"] == name)
+        self.client.request("DELETE", f"/v2.0/instances/{old['id']}")
+        self._hosts[name] = HOSTS[1 - HOSTS.index(old["host"])]
+        kept = {key: old[key] for key in ("name", "plugging", "interfaces", "project_id")}
+        self.client.request("POST", "/v2.0/instances", {"instance": kept | {"host": self._hosts[name]}})
+        host = self.lab.host(self._hosts[name])
+        show = ["ip", "-n", name, "-o", "link", "show", "dev", "eth0"]
+        wait_until(lambda: "LOWER_UP" in host.run(show, check=False).stdout, f"{name} has an interface that is up")
+        exchange.open_again(name, host.space.path(f"/run/netns/{name}"))
+        silence(host, name)
+
+    def wait_until_in_force(self) -> None:
+        """Wait until agents have done all that was asked so far: they do what is asked last last, or with the rest."""
+        self._marks += 1
+        mark = f"10.0.60.{self._marks % 250 + 1}"
+        for name in ("stranger1", "stranger2"):
+            self.change_port(name, allowed_address_pairs=[{"ip_address": mark}])
+        command = ["ovs-ofctl", "dump-flows", "br-int", "table=25"]
+        wait_until(
+            lambda: all(f"nw_src={mark} " in host.run(command).stdout for host in self.lab.hosts.values()),
+            "what was asked last is done",
+        )
 
     def make_group(self, name: str, *, stateful: bool = True) -> str:
         """A group without rules, not even those that every new group has; its id."""
