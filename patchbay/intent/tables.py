@@ -83,7 +83,6 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "rules_by_address_group": ("SecurityGroupRule", "remote_address_group_id"),
     "rbac_policies_by_object": ("RBACPolicy", "object_id"),
     "rbac_policies_by_target": ("RBACPolicy", "target_project"),
-    "quotas_by_project": ("Quota", "project_id"),
     "ports_by_security_group": ("Port", "security_groups"),
 }
 _SERVICE_ONLY = frozenset({"ports_by_device", "ports_by_mac_address", "ports_by_interface_name"})
@@ -153,7 +152,6 @@ class Tables:
     rules_by_address_group: Index
     rbac_policies_by_object: Index
     rbac_policies_by_target: Index
-    quotas_by_project: Index
     ports_by_security_group: Index
 
     def __init__(self, *, is_whole: bool) -> None:
