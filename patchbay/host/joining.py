@@ -87,8 +87,10 @@ class Api:
                 "If its certificate is not from its own authority, name whose it is with --cacert FILE.",
             ) from error
         except (OSError, http.client.HTTPException) as error:
+            spoken = "what answers there speaks no TLS" if "WRONG_VERSION" in str(error) else str(error)
             raise JoinRefused(
-                f"The service at {self.url} does not answer over TLS: {error}.", "Is --api right?"
+                f"The service at {self.url} does not answer over TLS: {spoken}.",
+                "Is --api right? It is where --hosts-listen of the service says, or its API if that has --tls.",
             ) from error
         finally:
             self._connection.close()

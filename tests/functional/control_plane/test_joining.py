@@ -137,6 +137,19 @@ def test_an_unencrypted_service_gets_no_token(service: Served, tmp_path: Path) -
     said = service.join(token, tmp_path / "etc", api=service.api.replace("https", "http"), code=1)
     assert "a token must not be sent unencrypted" in said
     assert "does not answer over TLS" in service.join(token, tmp_path / "etc", api="https://127.0.0.1:1", code=1)
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+
+        def answer() -> None:
+            taken, _ = plain.accept()
+            with taken:
+                taken.recv(4096)
+                taken.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        said = service.join(token, tmp_path / "etc", api=f"https://127.0.0.1:{plain.getsockname()[1]}", code=1)
+        thread.join()
+    assert "what answers there speaks no TLS. Is --api right? It is where --hosts-listen" in said
     service.join(token, tmp_path / "etc")
 
 
