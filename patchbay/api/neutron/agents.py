@@ -48,8 +48,13 @@ ATTRIBUTES: Attributes = {
 }
 
 
+_LAST_MOMENT = 253_402_300_799
+"""The end of the year 9999. An agent writes its own moments, and may write any number."""
+
+
 def _moment(unix_seconds: int) -> str:
-    return datetime.datetime.fromtimestamp(unix_seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+    shown = min(max(unix_seconds, 0), _LAST_MOMENT)
+    return datetime.datetime.fromtimestamp(shown, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 AVAILABILITY_ZONE = "nova"

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from patchbay.intent.database import IntentDatabase
+from patchbay.intent.database import IntentDatabase, Update
 from tests.functional.fuzz.requests import Request
 from tests.functional.fuzz.world import world_on
 from tests.functional.fuzz.yaml_files import bomb
@@ -36,3 +37,11 @@ async def test_a_body_in_yaml_is_no_bomb(db: IntentDatabase, tmp_path: Path, tex
             answer = await world.ask(Request(user="admin", method="POST", path=path, body=body, headers=headers))
             assert answer.status == 400
             assert len(answer.body) < 5000
+
+
+@pytest.mark.parametrize("moment", [-1, 2**62, 253402300800])
+async def test_an_agent_s_heart_may_beat_whenever_it_says(db: IntentDatabase, tmp_path: Path, moment: int) -> None:
+    async with world_on(db, tmp_path) as world:
+        before = next(iter(db.hosts.values()))
+        await db.transact(Update(before, replace(before, heartbeat_at=moment, started_at=moment)))
+        assert len(await world.get("admin", "agents")) == 8
