@@ -129,6 +129,10 @@ def _placed(
     forwarding = msgspec.structs.replace(forwarding, internal_ip_address=fixed_ip.ip_address)
     router = _router(service, floatingip, port, fixed_ip)
     others = tuple(one for one in floatingip.port_forwardings if one.id != forwarding.id)
+    if len(others) >= service.settings.max_port_forwardings:
+        raise BadRequestFor(
+            RESOURCE, f"Floating IP {floatingip.id} has {len(others)} port forwardings, and may have no more"
+        )
     _check_ports(service, floatingip, forwarding, others)
     ordered = tuple(sorted((*others, forwarding), key=lambda one: one.id))
     new = msgspec.structs.replace(floatingip, port_forwardings=ordered, router_id=router.id)

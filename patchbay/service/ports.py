@@ -144,12 +144,12 @@ def _random_mac(settings: NetworkSettings) -> str:
 
 
 def _pairs(settings: NetworkSettings, wanted: Iterable[WantedPair], mac_address: str) -> tuple[AddressPair, ...]:
-    pairs: list[AddressPair] = []
+    pairs: dict[AddressPair, None] = {}
     for pair in wanted:
         new = AddressPair(pair.ip_address, pair.mac_address or mac_address)
         if new in pairs:
             raise DuplicateAddressPairInRequest(new.mac_address, new.ip_address)
-        pairs.append(new)
+        pairs[new] = None
     if len(pairs) > settings.max_allowed_address_pair:
         raise AllowedAddressPairExhausted(settings.max_allowed_address_pair)
     return tuple(sorted(pairs, key=lambda pair: (pair.ip_address, pair.mac_address)))

@@ -1,7 +1,9 @@
 """Arithmetic of subnet pools: sets of prefixes, what is left of them, which part a subnet gets. No state, no I/O."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, collapse_addresses, ip_network, summarize_address_range
+from itertools import pairwise
 from typing import Any, cast
 
 from patchbay.service.addresses import Network
@@ -15,15 +17,22 @@ def collapsed(prefixes: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(network) for network in collapse_addresses(cast(Any, networks)))
 
 
-def _ranges(prefixes: Iterable[str]) -> list[Numbers]:
+def _ranges(prefixes: Iterable[str]) -> tuple[Numbers, ...]:
+    return _remembered_ranges(tuple(prefixes))
+
+
+@functools.lru_cache(maxsize=4096)
+def _remembered_ranges(prefixes: tuple[str, ...]) -> tuple[Numbers, ...]:
+    """A new pool is compared with all pools of its scope, each time."""
     networks = [ip_network(prefix) for prefix in collapsed(prefixes)]
-    return [(int(network.network_address), int(network.broadcast_address)) for network in networks]
+    return tuple((int(network.network_address), int(network.broadcast_address)) for network in networks)
 
 
 def overlap(one: Iterable[str], other: Iterable[str]) -> bool:
     """Whether two sets of prefixes share an address."""
-    others = _ranges(other)
-    return any(first <= end and start <= last for first, last in _ranges(one) for start, end in others)
+    # Neither set overlaps with itself: of all ranges in their order, only neighbours can.
+    ordered = sorted((*_ranges(one), *_ranges(other)))
+    return any(start <= last for (_, last), (start, _) in pairwise(ordered))
 
 
 def contains_all(whole: Iterable[str], part: Iterable[str]) -> bool:

@@ -21,7 +21,8 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     asked for one whose agent was not heard of for ``suspect_after_s`` (agents beat every 3 s). One of which nobody can
     say anything counts as gone after ``agent_down_time_s``. ``router_distributed``: what a router is whose request
     does not say. ``max_addresses_per_group`` bounds address groups: every host of a rule has a flow for each address
-    (Neutron has no bound). ``quotas``: what each project may have at most, None for no limits.
+    (Neutron has no bound), ``max_port_forwardings`` those of one floating IP. ``quotas``: what each project may have at
+    most, None for no limits.
     """
 
     project_network_types: tuple[str, ...] = ("vxlan",)
@@ -38,6 +39,7 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_allowed_address_pair: int = 10
     max_routes: int = 30
     max_addresses_per_group: int = 1000
+    max_port_forwardings: int = 500
     suspect_after_s: float = 8.0
     agent_down_time_s: float = 75.0
     dhcp_agents_per_network: int = 1

@@ -21,6 +21,7 @@ from patchbay.service.errors import (
 from patchbay.service.prefixes import overlap
 
 DEFAULT_MIN = {4: 8, 6: 64}
+MOST_PREFIXES = 1000
 LONGEST = {4: 32, 6: 128}
 """Prefix lengths of a pool that names none, by IP version."""
 
@@ -36,7 +37,12 @@ def version_of(prefixes: Sequence[str]) -> int:
 
 
 def check_lengths(pool: SubnetPool) -> None:
-    """Raises IllegalSubnetPoolPrefixBounds unless min <= default <= max <= what the IP version has."""
+    """Raises IllegalSubnetPoolPrefixBounds unless min <= default <= max <= what the IP version has.
+
+    And IllegalSubnetPoolUpdate for more prefixes than a pool may have (Neutron has no bound).
+    """
+    if len(pool.prefixes) > MOST_PREFIXES:
+        raise IllegalSubnetPoolUpdate(f"subnetpool {pool.id} would have more than {MOST_PREFIXES} prefixes")
     lengths = {
         "min_prefixlen": pool.min_prefixlen,
         "max_prefixlen": pool.max_prefixlen,

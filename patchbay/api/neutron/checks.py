@@ -216,11 +216,12 @@ def unique_texts(max_length: int) -> Check:
     def check(value: object) -> str | None:
         if not isinstance(value, list):
             return f"'{value}' is not a list"
-        seen: list[object] = []
+        texts: set[str] = set()
         for item in value:
-            if item in seen:
-                return f"Duplicate items in the list: '{item}'"
-            seen.append(item)
+            if isinstance(item, str):
+                if item in texts:
+                    return f"Duplicate items in the list: '{item}'"
+                texts.add(item)
         return next((reason for item in value if (reason := text(max_length)(item))), None)
 
     return check

@@ -23,6 +23,9 @@ from patchbay.service.targets import target_of, target_of_new
 PER_CALLER = "shared"
 """The attribute that depends on who asks: whether the object is shared with all, or with the caller's project."""
 
+MOST_AT_ONCE = 500
+"""Objects that a member may create with one request: it is carried out in one go, and others wait meanwhile."""
+
 PARENTS: Mapping[str, Callable[[Service, RequestContext, str], object]] = {
     "network_id": get_network,
     "security_group_id": get_security_group,
@@ -36,6 +39,8 @@ def check_creation(service: Service, context: RequestContext, collection: Collec
     """
     if context.is_admin:
         return
+    if len(items) > MOST_AT_ONCE:
+        raise HTTPBadRequest(f"More than {MOST_AT_ONCE} objects in one request")
     for item in items:
         if item.get("project_id", context.project_id) != context.project_id:
             raise HTTPBadRequest(

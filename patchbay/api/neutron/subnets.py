@@ -28,9 +28,15 @@ def canonical_pools(value: object) -> object:
     return [{key: checks.to_address(item) for key, item in pool.items()} for pool in value]
 
 
+MAX_POOLS = 100
+"""Allocation pools of a subnet, and DHCP ranges."""
+
+
 def pools(value: object) -> str | None:
     """A list of ``{"start": address, "end": address}``."""
     assert isinstance(value, list)
+    if len(value) > MAX_POOLS:
+        return f"more than {MAX_POOLS} pools"
     for pool in value:
         reason = (
             checks.exact_keys(("start", "end"), pool) or checks.address(pool["start"]) or checks.address(pool["end"])
@@ -44,12 +50,14 @@ def name_servers(value: object) -> str | None:
     """A list of different addresses."""
     if not isinstance(value, list):
         return f"Invalid data format for nameserver: '{value}'"
-    for index, server in enumerate(value):
+    seen: set[str] = set()
+    for server in value:
         reason = checks.address(server)
         if reason:
             return f"'{server}' is not a valid nameserver. {reason}"
-        if server in value[:index]:
+        if server in seen:
             return f"Duplicate nameserver '{server}'"
+        seen.add(server)
     return None
 
 
@@ -57,7 +65,8 @@ def host_routes(value: object) -> str | None:
     """A list of different ``{"destination": CIDR, "nexthop": address}``."""
     if not isinstance(value, list):
         return f"Invalid data format for hostroute: '{value}'"
-    for index, route in enumerate(value):
+    seen: set[tuple[str, str]] = set()
+    for route in value:
         reason = (
             checks.exact_keys(("destination", "nexthop"), route)
             or checks.route_cidr(route["destination"])
@@ -65,8 +74,9 @@ def host_routes(value: object) -> str | None:
         )
         if reason:
             return reason
-        if route in value[:index]:
+        if (pair := (route["destination"], route["nexthop"])) in seen:
             return f"Duplicate hostroute '{route}'"
+        seen.add(pair)
     return None
 
 

@@ -1,6 +1,7 @@
 """What a member tries with more of everything, with what it is not shown, with odd requests, and at just the moment."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -105,6 +106,76 @@ async def test_what_is_inside_of_objects_is_bounded(tenants: Tenants) -> None:
     options = [{"opt_name": f"o{number}", "opt_value": "x"} for number in range(101)]
     port = {"network_id": network["id"], "extra_dhcp_opts": options}
     assert (await tenants.error("member", "POST", "/ports", {"port": port}))[0] == 400
+
+
+def texts(number: int) -> list[str]:
+    """So many different short texts."""
+    return [f"{index:x}" for index in range(number)]
+
+
+def addresses(number: int) -> list[str]:
+    """So many different addresses."""
+    return [f"10.{index >> 16}.{index >> 8 & 255}.{index & 255}" for index in range(number)]
+
+
+PATIENCE_S = 2.0
+"""Processor time of one request."""
+
+LARGE: list[tuple[str, str, Object]] = [
+    ("ports", "port", {"tags": texts(20_000)}),
+    ("ports", "port", {"security_groups": texts(20_000)}),
+    ("ports", "port", {"allowed_address_pairs": [{"ip_address": each} for each in addresses(6_000)]}),
+    ("ports", "port", {"fixed_ips": [{"ip_address": each} for each in addresses(6_000)]}),
+    ("subnets", "subnet", {"dns_nameservers": addresses(10_000)}),
+    ("subnets", "subnet", {"service_types": texts(20_000)}),
+    (
+        "subnets",
+        "subnet",
+        {"host_routes": [{"destination": f"{each}/32", "nexthop": "10.0.0.9"} for each in addresses(3_000)]},
+    ),
+    ("subnets", "subnet", {"allocation_pools": [{"start": each, "end": each} for each in addresses(3_000)]}),
+    ("subnets", "subnet", {"dhcp_ranges": [{"start": each, "end": each} for each in addresses(3_000)]}),
+    ("subnetpools", "subnetpool", {"prefixes": [f"{each}/32" for each in addresses(8_000)][::2]}),
+    ("address-groups", "address_group", {"addresses": [f"{each}/32" for each in addresses(8_000)]}),
+    ("instances", "instance", {"ports": texts(20_000)}),
+    ("instances", "instance", {"public_keys": texts(20_000)}),
+]
+ROUTES = [{"destination": f"{each}/32", "nexthop": "10.0.0.9"} for each in addresses(3_000)]
+
+
+@pytest.mark.parametrize(("path", "member", "named"), LARGE)
+async def test_a_large_request_keeps_nobody_waiting(tenants: Tenants, path: str, member: str, named: Object) -> None:
+    """It is carried out or refused, in time that grows with its size and not with the square of it."""
+    network = await network_of(tenants, "member")
+    base: Object = {
+        "port": {"network_id": network["id"]},
+        "subnet": {"network_id": network["id"], "ip_version": 4, "cidr": "10.64.0.0/10"},
+        "instance": {"host": "compute1"},
+    }.get(member, {})
+    began = time.process_time()
+    answer = await tenants.ask("member", "POST", f"/{path}", {member: {"name": "x", **base, **named}})
+    assert answer.status_code < 500
+    assert time.process_time() - began < PATIENCE_S
+
+
+async def test_large_changes_and_many_at_once_keep_nobody_waiting(tenants: Tenants) -> None:
+    network, router = await network_of(tenants, "member"), await tenants.create("member", "router")
+    scope = await tenants.create("member", "address_scope", name="s", ip_version=4)
+    pool = {"name": "p", "prefixes": ["10.0.0.0/8"], "min_prefixlen": 24, "address_scope_id": scope["id"]}
+    pools = [{**pool, "prefixes": [f"10.{number >> 8}.{number & 255}.0/24"]} for number in range(500)]
+    began = time.process_time()
+    for method, path, body, status in (
+        ("PUT", f"/routers/{router['id']}", {"router": {"routes": ROUTES}}, 400),
+        ("PUT", f"/routers/{router['id']}/remove_extraroutes", {"router": {"routes": ROUTES}}, 200),
+        ("PUT", f"/networks/{network['id']}/tags", {"tags": texts(20_000)}, 400),
+        ("POST", "/ports", {"ports": [{"network_id": network["id"]}] * 501}, 400),
+        ("POST", "/networks", {"networks": [{}] * 5_000}, 400),
+        ("POST", "/subnetpools", {"subnetpools": [pool] * 501}, 400),
+        ("POST", "/subnetpools", {"subnetpools": pools}, 201),
+    ):
+        answer = await tenants.ask("member", method, path, body)
+        assert answer.status_code == status, (path, answer.text[:300])
+    assert time.process_time() - began < 4 * PATIENCE_S
 
 
 # What it is not shown
