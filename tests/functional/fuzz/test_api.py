@@ -4,6 +4,7 @@
 the seed and the last requests.
 """
 
+import asyncio
 import os
 import random
 from pathlib import Path
@@ -113,6 +114,22 @@ class History:
                 self.blue = None
                 await self.look()
 
+    async def run_side_by_side(self, steps: int, at_once: int = 6) -> None:
+        """A history in which several ask at the same time, the scheduler beside them."""
+        for number in range(steps // at_once):
+            drawn = []
+            for _ in range(at_once):
+                self.caller = self.chance.choice(CALLERS)
+                drawn.append(self.requests.draw(self.caller))
+            self.said = drawn
+            asking = asyncio.gather(*map(self.world.ask, drawn))
+            if number % 10 == 9:
+                await self.world.schedule(0.1)
+            for answer in await asking:
+                self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
+            if number % 20 == 19:
+                await self.look()
+
 
 def differences(before: Any, after: Any) -> str:
     """Where two listings differ."""
@@ -165,3 +182,17 @@ async def test_no_history_of_requests_fails_or_touches_what_is_another_s(
             print(f"seed {seed}: answers by status {dict(sorted(history.statuses.items()))}")
         made_it = sum(count for status, count in history.statuses.items() if status < 300)
         assert made_it > STEPS / 8, f"too much is refused to be of use: {history.statuses}"
+
+
+async def test_requests_side_by_side_keep_every_rule(db: IntentDatabase, tmp_path: Path) -> None:
+    async with world_on(db, tmp_path) as world:
+        await begin(world)
+        history = History(world, 1000 + SEEDS[0])
+        try:
+            await history.run_side_by_side(STEPS)
+            await history.look()
+        except BaseException:
+            print("the last requests:", *history.said, sep="\n")
+            raise
+        finally:
+            print(f"answers by status {dict(sorted(history.statuses.items()))}")
