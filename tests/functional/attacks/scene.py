@@ -42,4 +42,8 @@ plugged directly, mallory2 by a Linux bridge, loose has no port security."""
 
 HOSTS = {"compute1": "172.21.46.1", "compute2": "172.21.46.2"}
 OUTSIDE = "198.51.100.1"
-ATTACKERS = {"mallory": ("10.0.1.66", "fd00:1::66"), "mallory2": ("10.0.1.67", "fd00:1::67")}
+ATTACKERS = {
+    "mallory": ("10.0.1.66", "fd00:1::66"),
+    "mallory2": ("10.0.1.67", "fd00:1::67"),
+    "loose": ("10.0.1.68", "fd00:1::68"),
+}

@@ -88,9 +88,9 @@ def broadcasts(mac: str, address: str, address6: str) -> Iterator[Packet]:
                 yield IPv6(src=source, dst=target) / UDP(sport=546, dport=port) / Raw(b"to the host")
 
 
-@pytest.mark.parametrize("attacker", ["mallory", "mallory2"])
+@pytest.mark.parametrize("attacker", ATTACKERS)
 def test_sockets_of_the_host_on_all_addresses(town: Town, wires: Callable[[str], Wire], attacker: str) -> None:
-    """Plugged directly and by a Linux bridge; what DHCP clients broadcast, too, and by addresses of bridges."""
+    """Plugged directly, by a Linux bridge, without port security; as DHCP clients, too, and by addresses of bridges."""
     wire, mac = wires(attacker), town.port(attacker)["mac_address"]
     with nothing_heard(town, "compute1"):
         for packet in broadcasts(mac, *ATTACKERS[attacker]):
