@@ -84,7 +84,7 @@ async def add_addresses(
     wanted = as_blocks(addresses)
 
     def change(old: AddressGroup) -> AddressGroup:
-        if there := [address for address in wanted if address in old.addresses]:
+        if there := sorted({*wanted} & {*old.addresses}):
             raise AddressesAlreadyExist(there, group_id)
         new = msgspec.structs.replace(old, addresses=as_blocks((*old.addresses, *wanted)))
         _check_number(service, new)
@@ -100,9 +100,9 @@ async def remove_addresses(
     unwanted = as_blocks(addresses)
 
     def change(old: AddressGroup) -> AddressGroup:
-        if absent := [address for address in unwanted if address not in old.addresses]:
+        if absent := sorted({*unwanted} - {*old.addresses}):
             raise AddressesNotFound(absent, group_id)
-        return msgspec.structs.replace(old, addresses=tuple(one for one in old.addresses if one not in unwanted))
+        return msgspec.structs.replace(old, addresses=tuple(sorted({*old.addresses} - {*unwanted})))
 
     return await _revise(service, context, group_id, change)
 

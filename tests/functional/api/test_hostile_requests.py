@@ -162,12 +162,15 @@ async def test_large_changes_and_many_at_once_keep_nobody_waiting(tenants: Tenan
     network, router = await network_of(tenants, "member"), await tenants.create("member", "router")
     scope = await tenants.create("member", "address_scope", name="s", ip_version=4)
     pool = {"name": "p", "prefixes": ["10.0.0.0/8"], "min_prefixlen": 24, "address_scope_id": scope["id"]}
+    group = await tenants.create("member", "address_group", name="a", addresses=["192.0.2.0/24"])
     pools = [{**pool, "prefixes": [f"10.{number >> 8}.{number & 255}.0/24"]} for number in range(500)]
     began = time.process_time()
     for method, path, body, status in (
         ("PUT", f"/routers/{router['id']}", {"router": {"routes": ROUTES}}, 400),
         ("PUT", f"/routers/{router['id']}/remove_extraroutes", {"router": {"routes": ROUTES}}, 200),
         ("PUT", f"/networks/{network['id']}/tags", {"tags": texts(20_000)}, 400),
+        ("PUT", f"/address-groups/{group['id']}/add_addresses", {"addresses": addresses(8_000)}, 400),
+        ("PUT", f"/address-groups/{group['id']}/remove_addresses", {"addresses": addresses(8_000)}, 404),
         ("POST", "/ports", {"ports": [{"network_id": network["id"]}] * 501}, 400),
         ("POST", "/networks", {"networks": [{}] * 5_000}, 400),
         ("POST", "/subnetpools", {"subnetpools": [pool] * 501}, 400),
