@@ -32,6 +32,12 @@ PARENTS: Mapping[str, Callable[[Service, RequestContext, str], object]] = {
 }
 
 
+def check_number(context: RequestContext, items: Sequence[Body]) -> None:
+    """Raises HTTPBadRequest for more objects than one may ask for who is no administrator; asked before all else."""
+    if not context.is_admin and len(items) > MOST_AT_ONCE:
+        raise HTTPBadRequest(f"More than {MOST_AT_ONCE} objects in one request")
+
+
 def check_creation(service: Service, context: RequestContext, collection: Collection, items: Sequence[Body]) -> None:
     """Raises HTTPBadRequest for somebody else's project, PolicyNotAuthorized for what the caller may not create.
 
@@ -39,8 +45,6 @@ def check_creation(service: Service, context: RequestContext, collection: Collec
     """
     if context.is_admin:
         return
-    if len(items) > MOST_AT_ONCE:
-        raise HTTPBadRequest(f"More than {MOST_AT_ONCE} objects in one request")
     for item in items:
         if item.get("project_id", context.project_id) != context.project_id:
             raise HTTPBadRequest(

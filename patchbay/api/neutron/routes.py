@@ -23,6 +23,7 @@ from patchbay.api.neutron.permissions import (
     check_change,
     check_creation,
     check_look,
+    check_number,
     encoded_for,
     view_for,
     visible,
@@ -119,6 +120,7 @@ async def _answer_list(service: Service, request: Request, collection: Collectio
         raise HTTPMethodNotAllowed(request.method, request.path)
     items, is_bulk = read_items(request.body, collection.member, collection.name)
     context = request.context
+    check_number(context, items)
     values = [checked(collection.attributes, item, is_create=True) for item in items]
     check_creation(service, context, collection, values)
     with creating(collection.member):
