@@ -1,4 +1,7 @@
-"""What Open vSwitch's userspace datapath remembers of flows that have changed.
+"""What Open vSwitch remembers of what has changed.
+
+Ordinary switching learned where the MAC of a port is: of one with port security, at ``patch-secured``. When a port gets
+port security or loses it that is wrong, until the port sends something.
 
 Each packet leaves an entry in the datapath's cache: what the flows of all tables came to for such packets. After a
 change of flows ovs-vswitchd looks at the entries and writes new actions into those that are wrong. The userspace
@@ -14,8 +17,8 @@ from pathlib import Path
 from patchbay.agent.flow_tables import FlowOperation
 from patchbay.compile import names, pipeline
 from patchbay.errors import HostError
-from patchbay.host.switch_control import forget_cached_flows
-from patchbay.plan.operations import AddFlows, DelFlows, DelFlowsByCookie
+from patchbay.host.switch_control import forget_cached_flows, forget_learned_macs
+from patchbay.plan.operations import AddFlows, ClearPortTag, DelFlows, DelFlowsByCookie, Operation, SetPort, SetPortTag
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,27 @@ async def forget_cached(rundir: Path, datapath_type: str, operations: Sequence[F
         await forget_cached_flows(rundir)
     except HostError as error:
         logger.warning(error.message, extra={"remedy": error.remedy})
+
+
+async def forget_learned(rundir: Path, operations: Iterable[Operation]) -> None:
+    """After these operations: no frame is lost where a port was before it got, or lost, port security."""
+    if not any(map(_opens_or_closes, operations)):
+        return
+    try:
+        await forget_learned_macs(rundir, names.BR_INT)
+    except HostError as error:
+        logger.warning(error.message, extra={"remedy": error.remedy})
+
+
+def _opens_or_closes(operation: Operation) -> bool:
+    match operation:
+        case SetPort(old, new):
+            return old.is_closed != new.is_closed
+        case SetPortTag(new, old):
+            return new.is_closed != (old is not None and old.is_closed)
+        case ClearPortTag(tag):
+            return tag.is_closed
+    return False
 
 
 def _tables(operations: Iterable[FlowOperation]) -> Iterable[int]:

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from patchbay.agent.cached_flows import forget_cached
+from patchbay.agent.cached_flows import forget_cached, forget_learned
 from patchbay.agent.flow_tables import FLOW_OPERATIONS, FlowOperation, FlowTables
 from patchbay.agent.limits import KIND as LIMIT_KIND
 from patchbay.agent.limits import LIMIT_OPERATIONS, LimitOperation, Limits
@@ -232,6 +232,7 @@ class Machine:
             refused = await self.switch.apply(operations)
         except HostError as error:
             return [Failure(operation, error) for operation in operations]
+        await forget_learned(self._rundir, operations)
         return [Failure(operation, error) for operation, error in refused]
 
     async def _unplug_stale(self, operations: Sequence[Operation]) -> None:

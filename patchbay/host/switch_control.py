@@ -20,6 +20,11 @@ async def forget_cached_flows(rundir: Path) -> None:
     await ask(rundir, "revalidator/purge", [])
 
 
+async def forget_learned_macs(rundir: Path, bridge: str) -> None:
+    """Ordinary switching learns anew where MACs are. Raises HostError."""
+    await ask(rundir, "fdb/flush", [bridge])
+
+
 async def ask(rundir: Path, command: str, arguments: list[str]) -> str:
     """The answer to a command. Raises HostError when ovs-vswitchd does not answer, or refuses."""
     try:
