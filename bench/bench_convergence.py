@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What events cost: pings lost between two instances on two hosts, one every 5 ms, and the longest time without one.
 
-Run as root: ``bench/bench_convergence.py [-f json] [--rounds N] [--routed]``. Each event happens once a round on a
-running lab of ``examples/seed002.yaml``; with ``--routed`` of ``examples/seed001.yaml``, where a machine outside pings
-a floating IP, through br-ex and the router. The next begins when the agents have nothing left to do. The figures are
+Run as root: ``bench/bench_convergence.py [-f json] [--rounds N] [--routed | --secured]``. Each event happens once a
+round on a running lab of ``examples/seed002.yaml``; with ``--secured`` its ports have port security and are in their
+project's default group; with ``--routed`` it is ``examples/seed001.yaml``, where a machine outside pings a floating IP,
+through br-ex and the router. The next begins when the agents have nothing left to do. The figures are
 the round with the median loss and, beside it, the worst. In the lab the userspace datapath dies with ovs-vswitchd, and
 waits while ovs-vswitchd has lost its database: packets are late then, and lost when the queues are full.
 """
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from measuring import parser_of, print_figures
 
 from patchbay.agent.control import ask
@@ -24,6 +26,7 @@ from patchbay.compile.names import device, router_namespace
 from patchbay.lab.lab import Lab
 from patchbay.lab.reading import load_topology
 from patchbay.lab.stream import PingReport
+from patchbay.lab.topology import Topology
 from patchbay.lab.vhost import VirtualHost
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -110,6 +113,19 @@ ROUTED: dict[str, Event] = {
 }
 
 
+def change_rules(lab: Lab, _host: VirtualHost) -> None:
+    """A rule of the default group comes and goes."""
+    client = lab.client()
+    group = client.request("GET", "/v2.0/security-groups?name=default")["security_groups"][0]["id"]
+    body = {"security_group_id": group, "direction": "ingress", "protocol": "tcp"}
+    made = client.request("POST", "/v2.0/security-group-rules", {"security_group_rule": body})
+    client.request("DELETE", f"/v2.0/security-group-rules/{made['security_group_rule']['id']}")
+    client.close()
+
+
+SECURED_EVENTS: dict[str, Event] = {**EVENTS, "rule of their group added and deleted": change_rules}
+
+
 class Scene(NamedTuple):
     """A lab, who pings whom in it, and what happens to which host."""
 
@@ -118,9 +134,11 @@ class Scene(NamedTuple):
     target: str
     where: str
     events: dict[str, Event]
+    is_secured: bool = False
 
 
 ACROSS = Scene("seed002.yaml", "red1", TARGET, "compute2", EVENTS)
+SECURED = ACROSS._replace(events=SECURED_EVENTS, is_secured=True)
 THROUGH_ROUTER = Scene("seed001.yaml", "internet", "192.168.1.246", "compute", ROUTED)
 
 
@@ -173,10 +191,22 @@ def measure(lab: Lab, scene: Scene, event: Event) -> tuple[PingReport, float]:
         return stream.stop(0.5), took
 
 
+def topology_of(scene: Scene) -> Topology:
+    """The example's, with port security if that is the scene."""
+    topology = load_topology(EXAMPLES / scene.topology)
+    if not scene.is_secured:
+        return topology
+    secured = {
+        name: msgspec.structs.replace(each, port_security=True, security_groups=("default",))
+        for name, each in topology.instances.items()
+    }
+    return msgspec.structs.replace(topology, instances=secured)
+
+
 def figures(rounds: int, scene: Scene) -> list[dict[str, object]]:
     """A row for each event."""
     found: dict[str, list[tuple[PingReport, float]]] = {name: [] for name in scene.events}
-    with Lab.up(load_topology(EXAMPLES / scene.topology)) as lab:
+    with Lab.up(topology_of(scene)) as lab:
         settle(lab)
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
@@ -201,9 +231,12 @@ def main() -> None:
     """Print the table."""
     parser = parser_of(__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--routed", action="store_true", help="through a router and a floating IP")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--routed", action="store_true", help="through a router and a floating IP")
+    which.add_argument("--secured", action="store_true", help="between ports with port security")
     given = parser.parse_args()
-    print_figures(figures(given.rounds, THROUGH_ROUTER if given.routed else ACROSS), given.format, COLUMNS)
+    scene = THROUGH_ROUTER if given.routed else SECURED if given.secured else ACROSS
+    print_figures(figures(given.rounds, scene), given.format, COLUMNS)
 
 
 if __name__ == "__main__":
