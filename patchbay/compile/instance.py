@@ -12,7 +12,7 @@ from patchbay.compile.br_int import drop_if_dead, other_config, port_tag
 from patchbay.compile.dhcp_client import compile_clients, is_leased, link_mtu
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Address, BridgePort, Link, Namespace, Resource, Route, Sysctl
-from patchbay.hoststate.ingress import NOTHING, NOTHING_RESERVED, ingress
+from patchbay.hoststate.ingress import EVERYTHING, NOTHING, NOTHING_RESERVED, ingress
 from patchbay.model import Instance, Network, Port, Subnet
 from patchbay.model.instance import DIRECT
 
@@ -111,8 +111,8 @@ def _taken(view: HostView, plugged: str, bridge: str = "", members: Sequence[str
     ``plugged`` is in br-int. What a Linux bridge passes on must not be kept from its ``members``, nor anything from
     the kernel's datapath, which takes what comes in by its ports from the stack by itself.
     """
-    if view.facts.datapath_type == "netdev":
-        yield Sysctl(namespace="", name=ingress(plugged), value=NOTHING)
+    taken = NOTHING if view.facts.datapath_type == "netdev" else EVERYTHING
+    yield Sysctl(namespace="", name=ingress(plugged), value=taken)
     if bridge:
         yield Sysctl(namespace="", name=ingress(bridge), value=NOTHING)
         yield from (Sysctl(namespace="", name=ingress(member), value=NOTHING_RESERVED) for member in members)

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 Instruction = tuple[int, int, int, int]
 """Code, jump if true, jump if false, operand: classic BPF (linux/filter.h)."""
 
+EVERYTHING = "everything"
 NOTHING = "nothing"
 NOTHING_RESERVED = "nothing-reserved"
 OWN_DHCP = "own-dhcp"
 _PASS, _DROP = (0x06, 0, 0, 0), (0x06, 0, 0, 2)
 
 PROGRAMS: Mapping[str, tuple[Instruction, ...]] = {
+    # As without a program.
+    EVERYTHING: (_PASS,),
     # The stack gets nothing: the device is for Open vSwitch alone.
     NOTHING: (_DROP,),
     # No frame for 01:80:c2:00:00:00 to :0f, which a Linux bridge does not pass on, but gives to the host.

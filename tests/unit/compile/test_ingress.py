@@ -6,7 +6,7 @@ from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import compile_all
 from patchbay.compile.view import HostView
 from patchbay.hoststate import Sysctl
-from patchbay.hoststate.ingress import NOTHING, NOTHING_RESERVED, is_ingress
+from patchbay.hoststate.ingress import EVERYTHING, NOTHING, NOTHING_RESERVED, is_ingress
 from patchbay.model import Instance, Network, Port
 
 TAP, QBR, QVB, QVO = (f"{kind}11111111-11" for kind in ("tap", "qbr", "qvb", "qvo"))
@@ -17,9 +17,9 @@ TAP, QBR, QVB, QVO = (f"{kind}11111111-11" for kind in ("tap", "qbr", "qvb", "qv
     ("datapath", "plugging", "expected"),
     [
         ("netdev", "direct", {TAP: NOTHING}),
-        ("system", "direct", {}),
+        ("system", "direct", {TAP: EVERYTHING}),
         ("netdev", "hybrid", {QVO: NOTHING, QBR: NOTHING, TAP: NOTHING_RESERVED, QVB: NOTHING_RESERVED}),
-        ("system", "hybrid", {QBR: NOTHING, TAP: NOTHING_RESERVED, QVB: NOTHING_RESERVED}),
+        ("system", "hybrid", {QVO: EVERYTHING, QBR: NOTHING, TAP: NOTHING_RESERVED, QVB: NOTHING_RESERVED}),
     ],
 )
 def test_the_host_gets_nothing_from_an_instance_and_the_switch_gets_all(
