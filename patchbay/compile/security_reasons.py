@@ -28,7 +28,8 @@ from patchbay.model.security import AddressGroup, SecurityGroup, SecurityGroupRu
 
 EPHEMERAL = (32768, 60999)
 """Where answers go to: the ports that Linux gives to those who ask (ip_local_port_range)."""
-_WITH_PORTS = (6, 17, 132)
+UDP, DHCP_CLIENTS = 17, {4: 68, 6: 546}
+_WITH_PORTS = (6, UDP, 132)
 _ECHO_REPLIES = {(ICMP, 8): 0, (ICMPV6, 128): 129}
 _HEARD_FROM_ROUTERS, _ASKED_OF_ROUTERS = 134, 133
 _NEIGHBOURS = (130, 131, 132, 135, 136, 143)
@@ -181,6 +182,8 @@ def _is_own(port: Port, address: str) -> bool:
 
 def _without_rules(direction: str, packet: Packet) -> tuple[bool, str] | None:
     """What passes, or is dropped, whatever the rules say; None for what they are asked about."""
+    if direction == EGRESS and packet.protocol == UDP and packet.first == DHCP_CLIENTS[packet.version]:
+        return False, "port security: only the network's DHCP servers speak to clients"
     if packet.version == 6 and packet.protocol == ICMPV6:
         if packet.first in _NEIGHBOURS:
             return True, "neighbour discovery passes without a rule"

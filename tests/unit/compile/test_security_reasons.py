@@ -148,3 +148,5 @@ def test_neighbour_discovery_needs_no_rule_and_advertising_routers_none_helps() 
     heard = reasons(known, one, other, Packet("fd00::1", "fd00::2", 58, 135, 0))
     assert [finding.is_allowed for finding in heard] == [True, True]
     assert not reasons(known, one, other, Packet("fd00::1", "fd00::2", 58, 134, 0))[0].is_allowed
+    for client, allowed in ((546, False), (547, True)):
+        assert reasons(known, one, other, Packet("fd00::1", "fd00::2", 17, client, client))[0].is_allowed == allowed
