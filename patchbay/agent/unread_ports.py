@@ -5,7 +5,6 @@ the one that follows finds all as it is desired, and one look at the sockets tel
 """
 
 import socket
-from contextlib import suppress
 
 from patchbay.host.ovs import Switch
 from patchbay.host.packet_sockets import read_devices
@@ -18,14 +17,19 @@ PATIENCE_S = 30.0
 async def find_unread_ports(switch: Switch) -> set[str]:
     """The names of our ports with such a device, once ovs-vswitchd has done what its database asks for.
 
-    Of the userspace datapath only: others have no sockets. Nothing is found while ovs-vswitchd does not answer.
+    Of the userspace datapath only: others have no sockets. ovs-vswitchd is not asked while all devices are read, and
+    nothing is found while it does not answer.
     """
     await switch.wait_in_sync()
-    if not await switch.confirm(PATIENCE_S):
+    if not _unread(switch) or not await switch.confirm(PATIENCE_S):
         return set()
+    return {one.name for one in _unread(switch) if switch.ofports.get(one.bridge, {}).get(one.name, -1) > 0}
+
+
+def _unread(switch: Switch) -> list[BridgePort]:
     ports = [one for one in switch.resources.values() if isinstance(one, BridgePort) and not one.type]
-    known = {one.name for one in ports if switch.ofports.get(one.bridge, {}).get(one.name, -1) > 0}
-    with suppress(OSError):
-        read = read_devices()
-        return {name for _, name in socket.if_nameindex() if name in known and name not in read}
-    return set()
+    try:
+        unread = {name for _, name in socket.if_nameindex()} - read_devices()
+    except OSError:
+        return []
+    return [one for one in ports if one.name in unread]
