@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from patchbay.errors import LabError
+from patchbay.service.yaml_text import SURROGATE
 
 FieldPath = tuple[str | int, ...]
 T = TypeVar("T", bound=msgspec.Struct)
@@ -30,9 +31,8 @@ class PlainLoader(yaml.SafeLoader):
 
 PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|false)$"), ["t", "f"])
 PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:~|null|)$"), ["~", "n", ""])
-PlainLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"(?:-?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+)$"), list("-0123456789")
-)
+_NUMBER = re.compile(r"(?:-?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+)$")
+PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", _NUMBER, list("-0123456789"))
 
 
 class Document:
@@ -142,6 +142,9 @@ class Document:
             return self._plain_mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(inner, (*path, index)) for index, inner in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _scalar(self, node: yaml.Node, path: FieldPath) -> Any:
         text = str(node.value)
         if node.tag == "tag:yaml.org,2002:bool":
             return text == "true"
@@ -149,9 +152,15 @@ class Document:
             return None
         if node.tag == "tag:yaml.org,2002:int":
             return self._number(text, path)
+        if SURROGATE.search(text):
+            self.wrong(path, "holds half a character (a surrogate); expected whole ones")
+            return ""
         return text
 
     def _number(self, text: str, path: FieldPath) -> int:
+        if not _NUMBER.fullmatch(text):
+            self.wrong(path, f"is {describe(text)}; expected a whole number")
+            return 0
         if len(text) > _LONGEST_NUMBER:
             self.wrong(path, f"is a number of {len(text)} characters; expected a smaller one")
             return 0
@@ -162,9 +171,9 @@ class Document:
         for key, inner in node.value:
             name = str(key.value)
             line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, yaml.ScalarNode) or SURROGATE.search(name):
                 self._lines[(*path, "?")] = line
-                self.wrong((*path, "?"), "has a list or mapping as its name; expected a word")
+                self.wrong((*path, "?"), "has a list, a mapping or half a character as its name; expected a word")
             elif name in result:
                 first, self._lines[(*path, name)] = self._lines[(*path, name)], line
                 self.wrong((*path, name), f"is given twice, first in line {first}")

@@ -64,6 +64,7 @@ clouds:
 """
 OPTIONS = "listen: 127.0.0.1:9696\nvlan-range: {physnet1: 1}\nquota: [a=1]\nnumber: 7\n"
 BAD = [
+    *('a: "\\ud800"', '"\\ud800": a', "number: 0x" + "f" * 5000, "a: !!bool maybe"),
     bomb(),
     "a: " + "[" * 500,
     "a: 2026-13-45",
