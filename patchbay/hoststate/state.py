@@ -8,9 +8,8 @@ from patchbay.hoststate.netns import Address, Link, Namespace, Route
 from patchbay.hoststate.services import Daemon, Ruleset, Sysctl
 from patchbay.hoststate.switch import Borrowed, Bridge, BridgePort, PortTag
 
-Resource = (
-    (Bridge | BridgePort | PortTag | Borrowed | Flow | Meter | ConnectionLimit)
-    | (Namespace | Link | Address | Route | Sysctl | Ruleset | Daemon)
+Resource = (Bridge | BridgePort | PortTag | Borrowed | Flow | Meter | ConnectionLimit) | (
+    Namespace | Link | Address | Route | Sysctl | Ruleset | Daemon
 )
 Key = tuple[str, ...]
 HostState = Mapping[Key, Resource]
