@@ -22,7 +22,7 @@ demo: $(STAMPS)/patchbay ## Two hosts, two tenants with the same addresses, and 
 	@scripts/as-root $(BIN)/patchbay lab demo
 
 test: install ## All tests: unit, property, and functional on real Open vSwitch (root)
-	@scripts/as-root $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
+	@scripts/as-root $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: install ## Format, lint, types, layers, house rules
 	$(BIN)/ruff format --check .

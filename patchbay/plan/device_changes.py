@@ -81,12 +81,12 @@ def is_late(item: Address | Route, desired: HostState, observed: Observed) -> bo
 
 
 def set_sysctls(changes: Iterable[Resource], *, of_devices: bool) -> Iterable[SetSysctls]:
-    """One operation a namespace: settings of the namespace itself, or of its devices."""
-    by_namespace: dict[str, list[Sysctl]] = defaultdict(list)
+    """One operation a namespace, or one a device: a device that is missing must not keep those of others back."""
+    by_place: dict[tuple[str, str], list[Sysctl]] = defaultdict(list)
     for want in changes:
-        if isinstance(want, Sysctl) and bool(device_of(want.name)) == of_devices:
-            by_namespace[want.namespace].append(want)
-    for namespace, sysctls in by_namespace.items():
+        if isinstance(want, Sysctl) and bool(device := device_of(want.name)) == of_devices:
+            by_place[want.namespace, device].append(want)
+    for (namespace, _), sysctls in by_place.items():
         yield SetSysctls(namespace, tuple(sysctls))
 
 

@@ -98,7 +98,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, object]:
 
 @given(request=requests())
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 async def test_no_body_brings_the_service_out_of_step(api: Api, request: tuple[str, str, object]) -> None:
     site = await Site.build(api)

@@ -77,8 +77,8 @@ def test_an_instance_that_goes_leaves_nothing_behind(on_site: OnSite) -> None:
         site.remove(instance)
         site.apply()
         await site.until(lambda: not site.is_running(client), "dhclient has ended")
-        assert site.sh("ls /etc/netns") == ""
-        assert site.sh("ls /run/patchbay/dhclient") == ""
+        for folder in ("/etc/netns", "/run/patchbay/dhclient"):
+            await site.until(lambda folder=folder: site.sh(f"ls {folder}") == "", f"{folder} is empty")
 
     on_site(scenario)
 

@@ -32,7 +32,7 @@ from tests.functional.security.frames import Wire, ip, layer_four, probe
 
 NAMES = ("a", "b", "c", "free")
 GROUPS = ("group-1", "group-2")
-ROUNDS = 40
+ROUNDS = 25
 ENOUGH, MOST_ROUNDS = 8, 600
 """Rounds go on until so many packets passed, were stopped, and belonged to connections that were cut."""
 PREFIXES = ("10.0.0.2/32", "10.0.0.0/30", "fd00::/127", "0.0.0.0/0", "192.0.2.0/24")
