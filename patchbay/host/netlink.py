@@ -27,7 +27,6 @@ HOST = ""
 _HOST_GROUPS = (1, 5, 9)
 DOWN_ALIAS = f"{ALIAS_PREFIX}down"
 """What a link of ours that somebody took down is reported with: it differs from what is wanted, and is set up again."""
-
 _LINK_LOCAL = "fe80:"
 LATER_LOOKS_S = (0.02, 0.1, 0.5)
 """IPv6 addresses of the link come from the kernel by themselves: only those that are wanted count."""
@@ -168,10 +167,14 @@ class Kernel:
         """Close a namespace whose name was taken away: nothing of ours keeps it alive."""
         self._forget_view(self.views.get(name))
 
+    def expect_addresses(self, namespaces: Iterable[str]) -> None:
+        """Addresses are about to be added in these: those that are taken away from now on are remembered."""
+        for view in filter(None, map(self.views.get, namespaces)):
+            view.taken.clear()
+
     def note_address(self, namespace: str, told: AddressState) -> None:
-        """The kernel has acknowledged this address, and will tell so later."""
-        view = self.views.get(namespace)
-        if view:
+        """The kernel has acknowledged this address, and will tell so later; unless it was taken away meanwhile."""
+        if (view := self.views.get(namespace)) and (told.index, told.address) not in view.taken:
             view.note_address(told, is_there=True)
             self._refresh_link(view, told.index)
 

@@ -61,6 +61,7 @@ async def apply(kernel: Kernel, operations: Sequence[Operation], patience_s: flo
     Devices that are to be adopted and not there yet are waited for first, ``patience_s`` for each next one.
     """
     await wait_for_devices(kernel, operations, patience_s)
+    kernel.expect_addresses({one.address.namespace for one in operations if isinstance(one, AddAddress)})
     batch = _Batch(kernel)
     await kernel.thread.run(partial(batch.run, operations))
     for name in batch.removed:

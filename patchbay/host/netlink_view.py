@@ -57,6 +57,7 @@ class NamespaceView:
         self.links: dict[int, LinkState] = {}
         self.addresses: dict[int, frozenset[str]] = {}
         self.lent: set[tuple[int, str]] = set()
+        self.taken: set[tuple[int, str]] = set()
         """Link and address: those that a DHCP client set, or the kernel by a router's advertisement."""
         self.routes: dict[tuple[str, int], RouteState] = {}
         self.sysctls: dict[int, dict[str, str]] = {}
@@ -206,6 +207,8 @@ class NamespaceView:
         others = self.addresses.get(told.index, frozenset()) - {told.address}
         self.addresses[told.index] = others | {told.address} if is_there else others
         (self.lent.add if is_there and told.has_lifetime else self.lent.discard)((told.index, told.address))
+        if not is_there:
+            self.taken.add((told.index, told.address))
         return {told.index}
 
     def note_sysctl(self, index: int, name: str, value: str) -> None:

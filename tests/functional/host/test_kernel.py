@@ -49,6 +49,26 @@ OPERATIONS = [
 ]
 
 
+def test_an_address_that_is_taken_away_as_soon_as_it_is_there_is_missed(on_private_host):
+    async def scenario(host):
+        kernel = await Kernel.open(RESOURCES)
+        assert await apply(kernel, OPERATIONS) == []
+        host.sh("ip -n web address flush dev eth0")
+        run = kernel.thread.run
+
+        async def run_and_take_away(work):
+            kernel.thread.run = run
+            await run(work)
+            host.sh("ip -n web address flush dev eth0")
+            await kernel.drain(["web"])
+
+        kernel.thread.run = run_and_take_away
+        assert await apply(kernel, list(map(AddAddress, ADDRESSES))) == []
+        assert not {address.key for address in ADDRESSES} & kernel.resources.keys()
+
+    on_private_host(scenario)
+
+
 def test_an_instance_with_hybrid_plugging_is_made_seen_again_and_removed(on_private_host):
     async def scenario(host):
         kernel = await Kernel.open(RESOURCES)

@@ -77,6 +77,7 @@ def write_flows(lab: Lab, host: VirtualHost, vnis: Mapping[str, int] | None = No
         vni = (vnis or {}).get(network, lab.topology.networks[network].segmentation_id)
         text += FLOWS_OF_NETWORK.format(vni=vni, vlan=vlan)
     host.run(["ovs-ofctl", "--bundle", "replace-flows", "br-tun", "-"], text=text)
+    host.run(["ovs-appctl", "revalidator/purge"])  # Else the next packets may meet what is cached of the old ones.
 
 
 def repair(lab: Lab) -> None:

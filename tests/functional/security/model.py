@@ -34,6 +34,9 @@ NUMBERS = {
 TRACKED = frozenset({(4, 1), (6, 58), (4, 6), (6, 6), (4, 17), (6, 17)})
 """IP version and protocol of what has connections in Open vSwitch; of the rest each packet needs a rule."""
 
+TO_DHCP_CLIENTS = frozenset({(4, 17, 68), (6, 17, 546)})
+"""IP version, protocol and destination port: only DHCP servers speak so, whatever rules say."""
+
 
 class Packet(NamedTuple):
     """``first`` and ``second``: ICMP type and code, or "any port" and destination port."""
@@ -59,7 +62,9 @@ class Network(NamedTuple):
 
 
 def allows(network: Network, port: str, direction: str, packet: Packet) -> bool:
-    """Whether a rule of a group of this port allows a connection that begins with this packet."""
+    """Whether a rule of a group of this port, and all else, allows a connection that begins with this packet."""
+    if direction == "egress" and (packet.version, packet.protocol, packet.second) in TO_DHCP_CLIENTS:
+        return False
     remote = packet.target if direction == "egress" else packet.source
     return any(
         rule.direction == direction and _is_met(network, rule, packet, remote)
