@@ -60,6 +60,7 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "ports_by_host": ("Port", "host"),
     "ports_by_mac_address": ("Port", "mac_address"),
     "ports_by_interface_name": ("Port", "interface_name"),
+    "ports_by_dns_name": ("Port", "dns_name"),
     "instances_by_name": ("Instance", "name"),
     "instances_by_host": ("Instance", "host"),
     "plugs_by_port": ("Plug", "port_id"),
@@ -85,7 +86,7 @@ _INDEXES: dict[str, tuple[str, str]] = {
     "rbac_policies_by_target": ("RBACPolicy", "target_project"),
     "ports_by_security_group": ("Port", "security_groups"),
 }
-_SERVICE_ONLY = frozenset({"ports_by_device", "ports_by_mac_address", "ports_by_interface_name"})
+_SERVICE_ONLY = frozenset({"ports_by_device", "ports_by_mac_address", "ports_by_interface_name", "ports_by_dns_name"})
 """Indexes that an agent, which must stay small, does without."""
 
 BEGINNING = 8
@@ -129,6 +130,7 @@ class Tables:
     ports_by_host: Index
     ports_by_mac_address: Index
     ports_by_interface_name: Index
+    ports_by_dns_name: Index
     instances_by_name: Index
     instances_by_host: Index
     plugs_by_port: Index

@@ -49,6 +49,5 @@ def _said(port: Port | None) -> Mapping[str, Any]:
 
 def is_name_taken(service: Service, port: Port, name: str) -> bool:
     """Whether a port of another project has the name on this port's network."""
-    db = service.db
-    others = (db.ports[one] for one in db.ports_by_network.get(port.network_id, ()))
-    return any(other.dns_name == name and other.project_id != port.project_id for other in others)
+    others = (service.db.ports[one] for one in service.db.ports_by_dns_name.get(name, ()))
+    return any(other.network_id == port.network_id and other.project_id != port.project_id for other in others)

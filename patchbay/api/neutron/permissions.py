@@ -35,7 +35,7 @@ PARENTS: Mapping[str, Callable[[Service, RequestContext, str], object]] = {
 def check_number(context: RequestContext, items: Sequence[Body]) -> None:
     """Raises HTTPBadRequest for more objects than one may ask for who is no administrator; asked before all else."""
     if not context.is_admin and len(items) > MOST_AT_ONCE:
-        raise HTTPBadRequest(f"More than {MOST_AT_ONCE} objects in one request")
+        raise HTTPBadRequest(f"One request creates {MOST_AT_ONCE} objects at most: send these {len(items)} in several")
 
 
 def check_creation(service: Service, context: RequestContext, collection: Collection, items: Sequence[Body]) -> None:
