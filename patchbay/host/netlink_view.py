@@ -146,8 +146,11 @@ class NamespaceView:
                 dump = Request(rtnetlink.RTM_GETROUTE, rtnetlink.DUMP, rtnetlink.pack_dump_routes(family))
                 for route in filter(None, map(rtnetlink.parse_route, self.ask(dump))):
                     routes[route.destination, route.metric] = route
+        due = self.due | {
+            index for index, link in self.links.items() if index in links and _is_risen(link, links[index])
+        }
+        self.due = {index for index in due if index in links and links[index].ipv6 is None}
         self.links, self.routes, self.addresses, self.lent = links, routes, {}, set()
-        self.due = {index for index in self.due if index in links and links[index].ipv6 is None}
         for address in addresses:
             self.note_address(address, is_there=True)
 
@@ -229,6 +232,12 @@ class NamespaceView:
 
     def _was_up(self, index: int) -> bool:
         return index in self.links and self.links[index].is_up
+
+
+def _is_risen(before: LinkState, now: LinkState) -> bool:
+    """Whether a link, as it is read anew, is about to get settings for IPv6: no message will tell of them."""
+    had_none = before.mtu < _IPV6_MIN_MTU or before.ipv6 is not None
+    return now.ipv6 is None and now.mtu >= _IPV6_MIN_MTU and had_none
 
 
 def _reason(body: bytes) -> str:

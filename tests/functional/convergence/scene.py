@@ -25,7 +25,7 @@ from patchbay.lab.vhost import VirtualHost
 Object = dict[str, Any]
 ACROSS = (("red1", "red2"), ("blue2", "blue1"))
 INTERVAL_S = 0.01
-PORT_CHANGE_MS = 100.0
+PORT_CHANGE_MS = 250.0
 COLLECTIONS = ("networks", "subnets", "ports", "instances")
 
 

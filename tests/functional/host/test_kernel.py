@@ -3,6 +3,9 @@
 import socket
 import time
 
+import msgspec
+
+from patchbay.host import rtnetlink
 from patchbay.host.netlink import Kernel
 from patchbay.host.netlink_apply import apply
 from patchbay.hoststate import Address, Link, Namespace, Route
@@ -65,6 +68,28 @@ def test_an_address_that_is_taken_away_as_soon_as_it_is_there_is_missed(on_priva
         kernel.thread.run = run_and_take_away
         assert await apply(kernel, list(map(AddAddress, ADDRESSES))) == []
         assert not {address.key for address in ADDRESSES} & kernel.resources.keys()
+
+    on_private_host(scenario)
+
+
+def test_settings_for_ipv6_that_come_after_a_link_was_read_are_seen(on_private_host):
+    async def scenario(_host):
+        kernel = await Kernel.open(RESOURCES)
+        assert await apply(kernel, OPERATIONS) == []
+        view, parse = kernel.views[""], rtnetlink.parse_link
+        index = next(link.index for link in view.links.values() if link.name == "qbr1")
+        view.links[index] = msgspec.structs.replace(view.links[index], mtu=600, ipv6=None)
+        is_late = iter([True])
+
+        def parse_late(body):
+            link = parse(body)
+            return msgspec.structs.replace(link, ipv6=None) if link.index == index and next(is_late, False) else link
+
+        rtnetlink.parse_link = parse_late
+        view.is_unsure = True
+        await kernel.drain([""])
+        assert next(is_late, None) is None
+        assert view.links[index].ipv6 is not None
 
     on_private_host(scenario)
 

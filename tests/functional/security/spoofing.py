@@ -137,11 +137,16 @@ WRONG: dict[str, Callable[[Scene], Packet]] = {
 
 
 def hears(mallory: Wire, receiver: Wire, frame: Packet, last: Packet) -> bool:
-    """Send a frame and, after it, a proper one: whether the first is heard before."""
+    """Send a frame and, after it, a proper one, twice: whether the first is heard before.
+
+    Of what comes in at once the datapath forwards last what it knows already: the second time it is behind that.
+    """
     receiver.drain()
     mallory.send(frame)
     end = b"[the end of it]"
-    mallory.send(last / Raw(end))
-    found = list(receiver.frames(5, lambda seen: end in seen))
-    assert any(end in seen for seen in found), "the proper frame did not arrive"
+    found: list[bytes] = []
+    for _ in range(2):
+        mallory.send(last / Raw(end))
+        found += receiver.frames(5, lambda seen: end in seen)
+        assert any(end in seen for seen in found[-1:]), "the proper frame did not arrive"
     return any(WORD in seen for seen in found)
