@@ -19,11 +19,12 @@ from patchbay.hoststate import Address, BridgePort, Link, Resource, Sysctl
 from patchbay.model import FloatingIP, Network, Port, Router, Subnet
 from patchbay.model.router import FLOATING_GATEWAY, ROUTER_GATEWAY, ROUTER_INTERFACE_DISTRIBUTED
 
-SEARCH = (("mcast_solicit", "1"), ("retrans_time_ms", "100"))
+SEARCH = (("mcast_solicit", "1"), ("retrans_time_ms", "100"), ("ucast_solicit", "30"))
 """How long a router looks for a neighbour before its entry may be reused: it asks once, for 0.1 s (the kernel by
 itself three times, 3 s). All namespaces of a host share one table of neighbours, of 1,024 entries: with the kernel's
 values an instance that sends to 350 addresses in a second that nobody has leaves no room for neighbours of other
-routers. Who answers later is found all the same."""
+routers. Who answers later is found all the same. One that it knows it asks for 3 s, as the kernel does: a switch that
+is away for a moment is no reason to forget it."""
 
 
 class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
