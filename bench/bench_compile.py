@@ -5,17 +5,13 @@
 memory is what the view and the desired state hold beyond the intent values themselves.
 """
 
-import argparse
 import gc
-import json
 import statistics
-import sys
 import tracemalloc
 from collections.abc import Iterator
 
-from measuring import milliseconds
+from measuring import milliseconds, parser_of, print_figures, say
 
-from patchbay.cli.output import print_list
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import Compiled
 from patchbay.compile.view import HostView, Value
@@ -118,18 +114,14 @@ def one_more(view: HostView, compiled: Compiled, observed: Observed, count: int,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    parser = parser_of(__doc__)
     parser.add_argument("counts", nargs="*", type=int, default=[10, 1_000, 10_000])
     arguments = parser.parse_args()
     figures = []
     for count in arguments.counts:
-        print(f"{count} ports …", file=sys.stderr)
+        say(f"{count} ports …")
         figures.append(measure(count))
-    if arguments.format == "json":
-        print(json.dumps(figures))
-    else:
-        print_list(figures, list(figures[0]), "table", ())
+    print_figures(figures, arguments.format, list(figures[0]))
 
 
 if __name__ == "__main__":

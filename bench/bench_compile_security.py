@@ -5,14 +5,11 @@
 other hosts as the group has further members; its rules name the group itself and ports of TCP. Times are medians.
 """
 
-import argparse
-import json
 import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from patchbay.cli.output import print_list
+from measuring import milliseconds, parser_of, print_figures, say
+
 from patchbay.compile.facts import Facts
 from patchbay.compile.fragments import Compiled
 from patchbay.compile.view import HostView, Value
@@ -91,12 +88,6 @@ def compiled_world(case: Case) -> Compiled:
     return compiled
 
 
-def milliseconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return (time.perf_counter() - start) * 1000
-
-
 def one_more(compiled: Compiled, values: list[Value]) -> float:
     """Each comes and goes; how long its coming takes."""
     times = []
@@ -132,17 +123,13 @@ def members_of(case: Case, numbers: range) -> list[Value]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    parser = parser_of(__doc__)
     arguments = parser.parse_args()
     figures = []
     for case in CASES:
-        print(f"{case} …", file=sys.stderr)
+        say(f"{case} …")
         figures.append(measure(case))
-    if arguments.format == "json":
-        print(json.dumps(figures))
-    else:
-        print_list(figures, list(figures[0]), "table", ())
+    print_figures(figures, arguments.format, list(figures[0]))
 
 
 if __name__ == "__main__":

@@ -57,10 +57,11 @@ class Complaints:
                 )
 
     def _look_at_meters(self, numbers: set[str]) -> None:
-        for port in self._view.ports.values():
+        secured = (port for port in self._view.ports.values() if port.is_secured and self._view.is_here(port))
+        for port in secured:
             for direction, verb in ((EGRESS, "begins"), (INGRESS, "is sent")):
                 number = str(names.meter_number(port.id, direction))
-                if port.is_secured and self._view.is_here(port) and number in numbers and self._is_new("meter", number):
+                if number in numbers and self._is_new("meter", number):
                     logger.warning(
                         "port %s %s more than %d new connections in a second: some are dropped",
                         port.id,

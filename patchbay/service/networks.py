@@ -1,6 +1,6 @@
 """Networks: create, change, delete, show (Neutron API reference, "Networks")."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -117,22 +117,23 @@ async def update_network(
     was_shared = get().shared
     network = await revise(service, f"network {network_id}", get, lambda old: _changed(service, old, spec), if_match)
     if was_shared and not network.shared:
-        await service.catch_up()
-        try:
-            _check_unshared(service, network)
-        except InvalidSharedSetting:
-            # Somebody began to use it at the same moment; from now on nobody does.
-            await revise(service, f"network {network_id}", get, lambda old: msgspec.structs.replace(old, shared=True))
-            raise
+        await _check_again(service, get, lambda: _check_unshared(service, network), shared=True)
     if spec.external is False:
-        # Nobody makes a gateway there from now on. If another server made one just before, the network stays external.
-        await service.catch_up()
-        try:
-            check_may_be_internal(service, network)
-        except ExternalNetworkInUse:
-            await revise(service, f"network {network_id}", get, lambda old: msgspec.structs.replace(old, external=True))
-            raise
+        await _check_again(service, get, lambda: check_may_be_internal(service, network), external=True)
     return network
+
+
+async def _check_again(
+    service: Service, get: Callable[[], Network], check: Callable[[], object], **before: bool
+) -> None:
+    """Nobody begins to use from now on what the network is no more. If somebody did just before, perhaps at another
+    server, it becomes again what it was before."""
+    await service.catch_up()
+    try:
+        check()
+    except (InvalidSharedSetting, ExternalNetworkInUse):
+        await revise(service, f"network {get().id}", get, lambda old: msgspec.structs.replace(old, **before))
+        raise
 
 
 def _changed(service: Service, old: Network, spec: NetworkSpec) -> Network:

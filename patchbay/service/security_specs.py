@@ -15,13 +15,9 @@ class SecurityGroupSpec(msgspec.Struct, frozen=True, kw_only=True):
     stateful: bool | UnsetType = UNSET
 
 
-class SecurityGroupRuleSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule as asked for; rules are never changed. ``name`` is always left out: rules have none."""
+class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule lets in or out, and from or to whom."""
 
-    project_id: str = ""
-    name: str | UnsetType = UNSET
-    description: str | UnsetType = UNSET
-    security_group_id: str = ""
     direction: str = ""
     ethertype: str = IPV4
     protocol: str | None = None
@@ -30,6 +26,15 @@ class SecurityGroupRuleSpec(msgspec.Struct, frozen=True, kw_only=True):
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
     remote_address_group_id: str | None = None
+
+
+class SecurityGroupRuleSpec(RuleSpec, frozen=True, kw_only=True):
+    """A rule as asked for; rules are never changed. ``name`` is always left out: rules have none."""
+
+    project_id: str = ""
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    security_group_id: str = ""
 
 
 class AddressGroupSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,17 +46,9 @@ class AddressGroupSpec(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
 
 
-class DefaultSecurityGroupRuleSpec(msgspec.Struct, frozen=True, kw_only=True):
+class DefaultSecurityGroupRuleSpec(RuleSpec, frozen=True, kw_only=True):
     """A rule for new groups as asked for: for the groups ``default``, for the others, or both."""
 
     description: str = ""
-    direction: str = ""
-    ethertype: str = IPV4
-    protocol: str | None = None
-    port_range_min: int | None = None
-    port_range_max: int | None = None
-    remote_ip_prefix: str | None = None
-    remote_group_id: str | None = None
-    remote_address_group_id: str | None = None
     used_in_default_sg: bool = False
     used_in_non_default_sg: bool = True

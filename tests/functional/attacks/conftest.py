@@ -52,12 +52,5 @@ def last_words(town: Town) -> str:
 @pytest.fixture
 def wires(town: Town) -> Iterator[Callable[[str], Wire]]:
     """Opens interfaces of instances, and closes them."""
-    opened: list[Wire] = []
-
-    def open_wire(instance: str) -> Wire:
-        opened.append(town.wire(instance))
-        return opened[-1]
-
-    yield open_wire
-    for wire in opened:
-        wire.close()
+    with town.wires() as open_wire:
+        yield open_wire

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,13 +70,5 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @pytest.fixture
 def wires(town: Town) -> Iterator[Callable[[str], Wire]]:
     """Opens interfaces of instances, and closes them."""
-    opened: list[Wire] = []
-
-    def open_wire(instance: str) -> Wire:
-        opened.append(town.wire(instance))
-        return opened[-1]
-
-    yield open_wire
-    for wire in opened:
-        with closing(wire.socket):
-            pass
+    with town.wires() as open_wire:
+        yield open_wire

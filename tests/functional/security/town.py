@@ -1,7 +1,8 @@
 """What tests ask of a lab of tenants: objects by name, wires, commands in instances and on hosts."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from patchbay.lab.lab import Lab
@@ -27,6 +28,12 @@ class Town:
     def wire(self, instance: str) -> Wire:
         """The interface of an instance; close it."""
         return Wire(self.lab.places()[instance].path)
+
+    @contextmanager
+    def wires(self) -> Iterator[Callable[[str], Wire]]:
+        """Opens interfaces of instances, and closes them in the end."""
+        with ExitStack() as opened:
+            yield lambda instance: opened.enter_context(closing(self.wire(instance)))
 
     def within(self, instance: str, script: str) -> str:
         """What shell lines print in an instance, errors included."""
